@@ -1,0 +1,1 @@
+"""Hydra configurations of cueco-solo, installed as the package ``cueco_solo.configs``."""

@@ -1,0 +1,24 @@
+"""Errors that a user can cause and mend: one line, with the key, the value and the remedy."""
+
+from typing import Any
+
+
+class ConfigError(ValueError):
+    """A configuration, an argument or a file that can't be used as it is."""
+
+
+class HostError(ImportError):
+    """solo-learn is missing, too old, or can't do what was asked of it."""
+
+
+def config_error(key: str, value: Any, allowed: str, remedy: str = "") -> ConfigError:
+    """Build a :class:`ConfigError` with the one wording that every message of this package has.
+
+    Args:
+        key: the dotted configuration key or the command-line argument, as the user writes it.
+        value: what stands there now.
+        allowed: what is allowed there, as a sentence part: ``"must be in (0, 1]"``.
+        remedy: what to do about it, as an imperative; left out where ``allowed`` says it all.
+    """
+    message = f"{key}={value!r} {allowed}"
+    return ConfigError(f"{message}; {remedy}" if remedy else message)

@@ -1,0 +1,10 @@
+"""The methods that this package adds to solo-learn."""
+
+from typing import Any
+
+
+def plugin_methods() -> dict[str, Any]:
+    """Name in ``cfg.method`` -> LightningModule class; imported here, on demand."""
+    from cueco_solo.methods.cueco import CueCo
+
+    return {"cueco": CueCo}
