@@ -1,0 +1,149 @@
+"""Clusters that follow the keys by momentum between two runs of K-means (CueCo, Sec. 3.4)."""
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import nn
+
+from cueco_solo.clustering.kmeans import assign, group_sums, kmeans
+from cueco_solo.metrics import perplexity
+from cueco_solo.precision import in_float32
+
+_ACTIVE_STEPS = 1000  # a cluster without members for this long counts as dead
+_USAGE_DECAY = 0.99  # the assignment histogram forgets with a half-life of 69 steps
+
+
+def moved_centroids(
+    x: torch.Tensor, labels: torch.Tensor, centroids: torch.Tensor, momentum: float
+) -> torch.Tensor:
+    """One step of momentum grouping for the centroids (Eq. 7), differentiable in ``x``.
+
+    Args:
+        x: features, ``[n, D]``.
+        labels: their clusters, ``[n]``, int64.
+        centroids: unit vectors, ``[L, D]``.
+        momentum: the paper's beta_1.
+
+    Returns:
+        torch.Tensor: unit vectors, ``[L, D]``; a cluster without members keeps its centroid.
+    """
+    sums, counts = group_sums(x, labels, len(centroids))
+    means = sums / counts.clamp(min=1)[:, None]
+    moved = F.normalize(momentum * centroids + (1 - momentum) * means, dim=1)
+    return torch.where((counts > 0)[:, None], moved, centroids)
+
+
+class MomentumGrouping(nn.Module):
+    """Centroids and variances of L clusters on the unit sphere.
+
+    Every process must call the updates with the same (gathered) keys; then all hold the same state.
+
+    Buffers:
+        centroids: unit vectors, ``[L, D]``, float32.
+        variances: mean squared Euclidean distance of members to centroid, ``[L]``, float32.
+        last_seen: the step in which a cluster last had members, ``[L]``, int64.
+        usage: decaying histogram of the assignments, ``[L]``, float32.
+        runs: how often K-means has set the clusters, int64 scalar; 0 means there are none yet.
+
+    Args:
+        num_clusters: L.
+        dim: D.
+        centroid_momentum: beta_1 of Eq. 7.
+        variance_momentum: beta_2 of Eq. 8.
+    """
+
+    centroids: torch.Tensor
+    variances: torch.Tensor
+    last_seen: torch.Tensor
+    usage: torch.Tensor
+    runs: torch.Tensor
+
+    def __init__(
+        self, num_clusters: int, dim: int, *, centroid_momentum: float, variance_momentum: float
+    ):
+        super().__init__()
+        self.centroid_momentum = centroid_momentum
+        self.variance_momentum = variance_momentum
+        self.register_buffer("centroids", F.normalize(torch.randn(num_clusters, dim), dim=1))
+        self.register_buffer("variances", torch.ones(num_clusters))
+        self.register_buffer("last_seen", torch.zeros(num_clusters, dtype=torch.long))
+        self.register_buffer("usage", torch.zeros(num_clusters))
+        self.register_buffer("runs", torch.zeros((), dtype=torch.long))
+
+    def nearest(self, x: torch.Tensor) -> torch.Tensor:
+        """Each feature's cluster (Eq. 3), ``[n, D] -> [n]`` of int64."""
+        return in_float32(assign)(x, self.centroids)[0]
+
+    @torch.no_grad()
+    def update(self, k: torch.Tensor, step: int) -> None:
+        """Follow one batch of keys (Eqs. 7 and 8).
+
+        The variance moves towards the members' mean squared distance from the *centroid*. Eq. 8 as
+        printed measures it from the batch mean, which makes it zero for every cluster with a single
+        member in the batch, and then the variance loss explodes.
+
+        Args:
+            k: keys gathered over all processes, unit vectors, ``[n, D]``.
+            step: the number of the optimisation step, for the count of active clusters.
+        """
+        self._update(k, step)
+
+    @in_float32
+    def _update(self, k: torch.Tensor, step: int) -> None:
+        labels = assign(k, self.centroids)[0]
+        self.centroids.copy_(moved_centroids(k, labels, self.centroids, self.centroid_momentum))
+        squared = (k - self.centroids[labels]).pow(2).sum(1, keepdim=True)
+        sums, counts = group_sums(squared, labels, len(self.centroids))
+        present = counts > 0
+        self.variances.lerp_(
+            torch.where(present, sums[:, 0] / counts.clamp(min=1), self.variances),
+            1 - self.variance_momentum,
+        )
+        self.last_seen.copy_(torch.where(present, step, self.last_seen))
+        self.usage.mul_(_USAGE_DECAY).add_(counts)
+
+    @torch.no_grad()
+    def recluster(self, k: torch.Tensor, *, seed: int, step: int) -> None:
+        """Replace all clusters by K-means of the given keys (Eq. 2, Sec. 3.4 and 4.1).
+
+        A cluster with one member has no variance of its own: it takes that of all the others
+        together, the mean squared distance over all keys.
+
+        Args:
+            k: keys, unit vectors, ``[n, D]``, n >= L, the same on all processes.
+            seed: of the start of K-means.
+            step: the number of the optimisation step.
+        """
+        k = k.to(self.centroids.dtype)
+        result = kmeans(k, len(self.centroids), seed=seed)
+        centroids = F.normalize(result.centroids, dim=1)
+        squared = (k - centroids[result.labels]).pow(2).sum(1, keepdim=True)
+        sums, counts = group_sums(squared, result.labels, len(centroids))
+        pooled = squared.mean()
+        self.centroids.copy_(centroids)
+        self.variances.copy_(torch.where(counts > 1, sums[:, 0] / counts.clamp(min=1), pooled))
+        self.last_seen.fill_(step)
+        self.usage.copy_(counts)
+        self.runs += 1
+        if dist.is_available() and dist.is_initialized():
+            # K-means amplifies the last bit in which two GPUs may differ
+            for buffer in self.buffers():
+                dist.broadcast(buffer, src=0)
+
+    @torch.no_grad()
+    def health(self, step: int) -> dict[str, torch.Tensor]:
+        """What tells a living clustering from a collapsed one.
+
+        Args:
+            step: the number of the optimisation step.
+
+        Returns:
+            dict: scalars ``active`` (clusters with members in the last 1000 steps), ``perplexity``
+            of the assignment histogram (1 to L), ``mean_variance``, ``largest_share`` (0 to 1).
+        """
+        return {
+            "active": (self.last_seen > step - _ACTIVE_STEPS).sum().float(),
+            "perplexity": perplexity(self.usage),
+            "mean_variance": self.variances.mean(),
+            "largest_share": self.usage.max() / self.usage.sum().clamp(min=1),
+        }

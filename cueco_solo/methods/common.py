@@ -1,0 +1,83 @@
+"""What the methods of this package share on top of solo-learn's base classes."""
+
+from typing import Any
+
+from omegaconf import DictConfig
+
+from cueco_solo.errors import ConfigError, config_error
+
+_MARK = "cueco_solo_method"
+
+
+class PluginMethod:
+    """Mixin in front of ``BaseMethod`` or ``BaseMomentumMethod``.
+
+    Refuses configurations under which nothing sensible would be trained, and makes a resumed run
+    go on where it was.
+    """
+
+    cfg: Any
+    trainer: Any
+
+    @staticmethod
+    def check_views(cfg: DictConfig) -> None:
+        """Refuse anything but two crops of one size.
+
+        Raises:
+            ConfigError: the augmentations give another number of large crops, or small ones.
+        """
+        large, small = cfg.data.num_large_crops, cfg.data.num_small_crops
+        if (large, small) != (2, 0):
+            raise config_error(
+                "augmentations",
+                f"{large} large and {small} small crops",
+                f"must give method={cfg.method} two crops of one size",
+                "set num_crops and crop_size accordingly",
+            )
+
+    @property
+    def seed(self) -> int:
+        """The run's seed; solo-learn's default where the configuration has none."""
+        value = self.cfg.get("seed")
+        return 5 if value is None else int(value)
+
+    def configure_optimizers(self) -> Any:
+        # the first hook that knows the data; Lightning skips training on no batches in silence
+        if self.trainer.estimated_stepping_batches == 0:
+            raise config_error(
+                "optimizer.batch_size",
+                self.cfg.optimizer.batch_size,
+                "is larger than the training data of a process, so there is no batch to train on",
+                "lower it, or give more data in data.train_path",
+            )
+        return super().configure_optimizers()  # type: ignore[misc]
+
+    def on_train_start(self) -> None:
+        super().on_train_start()  # type: ignore[misc]
+        step = self.trainer.global_step
+        if step and hasattr(self, "momentum_updater"):
+            # solo-learn saves neither: the first update after a resume would use base_tau, and with
+            # accumulated gradients it would come one micro-batch after the resume
+            self.last_step = step
+            self.momentum_updater.update_tau(
+                cur_step=step, max_steps=self.trainer.estimated_stepping_batches
+            )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)  # type: ignore[misc]
+        checkpoint[_MARK] = self.cfg.method
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another method.
+
+        Raises:
+            ConfigError: the checkpoint was not made by this method.
+        """
+        super().on_load_checkpoint(checkpoint)  # type: ignore[misc]
+        found = checkpoint.get(_MARK)
+        if found != self.cfg.method:
+            owner = f"method={found}" if found else "another method"
+            raise ConfigError(
+                f"method={self.cfg.method} can't load this checkpoint, which is of {owner}; choose "
+                f"a checkpoint of {self.cfg.method}, or set method to the checkpoint's"
+            )

@@ -1,0 +1,340 @@
+"""CueCo: Cluster Contrast for Unsupervised Visual Representation Learning.
+
+Giakoumoglou & Stathaki. Contrastive learning with a momentum encoder and a queue scatters the
+representations; two losses on clusters of the queue pull together what belongs together.
+"""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.utilities import rank_zero_warn
+from omegaconf import DictConfig, OmegaConf
+
+from cueco_solo.clustering.grouping import MomentumGrouping, moved_centroids
+from cueco_solo.errors import config_error
+from cueco_solo.host import BaseMomentumMethod, gather, initialize_momentum_params
+from cueco_solo.losses.cueco import centroid_contrastive, info_nce, variance_loss
+from cueco_solo.methods.common import PluginMethod
+from cueco_solo.metrics import alignment, uniformity
+from cueco_solo.modules.heads import mlp_head
+from cueco_solo.modules.queue import KeyQueue
+from cueco_solo.precision import in_float32
+from cueco_solo.schema import Option, fill_options
+
+# ours, the paper names no L
+NUM_CLUSTERS = {"cifar10": 100, "cifar100": 500, "imagenet100": 1000, "imagenet": 1000}
+
+OPTIONS = {
+    "proj_hidden_dim": Option(4096, low=1),
+    "proj_output_dim": Option(256, low=1),
+    "pred_hidden_dim": Option(4096, low=1),
+    "proj_output_bn": Option(True),
+    "temperature": Option(0.2, low=0, above=True),
+    "centroid_temperature": Option(0.2, low=0, above=True),
+    "queue_size": Option(16384, low=1),
+    "num_clusters": Option(None, low=2, kind=int),
+    "contrastive_weight": Option(1.0, low=0),
+    "centroid_weight": Option(0.1, low=0),
+    "variance_weight": Option(0.01, low=0),
+    "centroid_momentum": Option(0.99, low=0, high=1),
+    "variance_momentum": Option(0.99, low=0, high=1),
+    "cluster_warmup_steps": Option(313, low=1),
+    "cluster_reset_steps": Option(1000, low=1),
+    "assignment": Option("hard", choices=("hard", "soft")),
+    "clustering": Option("online", choices=("online", "offline")),
+    "centroid_gradient": Option(False),
+    "symmetric": Option(True),
+}
+
+
+class CueCo(PluginMethod, BaseMomentumMethod):
+    """CueCo on solo-learn's momentum base class.
+
+    Extra cfg settings, all optional, defaults of the paper's Sec. 4.1 where it names one:
+        method_kwargs:
+            proj_hidden_dim (int): hidden size of the projector. 4096.
+            proj_output_dim (int): size of z and k. 256.
+            pred_hidden_dim (int): hidden size of the predictor. 4096.
+            proj_output_bn (bool): end the projector with a batch norm without affine, as MoCo v3.
+            temperature (float): of the contrastive loss, Eq. 1. 0.2.
+            centroid_temperature (float): of the centroid contrastive loss, Eq. 4. 0.2.
+            queue_size (int): keys per view, K. 16384.
+            num_clusters (int): L, at most K. By data set: 100 for CIFAR-10, 500 for CIFAR-100, 1000
+                for ImageNet, else 100 (ours, the paper names none).
+            contrastive_weight, centroid_weight, variance_weight (float): the lambdas of Eq. 6. 1,
+                0.1 and 0.01.
+            centroid_momentum, variance_momentum (float): the betas of Eqs. 7 and 8. 0.99 (SMoG's,
+                the paper names none).
+            cluster_warmup_steps (int): optimisation steps with Eq. 1 alone. 313.
+            cluster_reset_steps (int): K-means runs again after so many steps. 1000.
+            assignment (str): "hard", the nearest centroid of z (Eq. 3), or "soft", the softmax of
+                the key's similarities to the centroids (Sec. 2.2).
+            clustering (str): "online", K-means on the queue, moved along by momentum; or "offline",
+                K-means on the training set's keys after each epoch, static in between (Sec. 3.4).
+            centroid_gradient (bool): the losses see centroids that the queries of this batch have
+                moved, with gradient, as in SMoG (Sec. 3.4). Off: centroids are state (Sec. 3.3).
+            symmetric (bool): both views are queries, the losses are averaged.
+        momentum:
+            base_tau (float): 0.996, final_tau (float): 1.0.
+
+    The batch's keys update the clusters, then the queue, after the losses have used both.
+    """
+
+    def __init__(self, cfg: DictConfig):
+        super().__init__(cfg)
+        self.check_views(self.cfg)
+        kwargs = self.options = SimpleNamespace(**self.cfg.method_kwargs)
+        dim, hidden = kwargs.proj_output_dim, [kwargs.proj_hidden_dim]
+        output_bn = kwargs.proj_output_bn
+
+        self.projector = mlp_head(self.features_dim, hidden, dim, output_bn=output_bn)
+        self.momentum_projector = mlp_head(self.features_dim, hidden, dim, output_bn=output_bn)
+        initialize_momentum_params(self.projector, self.momentum_projector)
+        self.predictor = mlp_head(dim, [kwargs.pred_hidden_dim], dim)
+
+        self.queue = KeyQueue(2, kwargs.queue_size, dim)
+        self.clusters = MomentumGrouping(
+            kwargs.num_clusters,
+            dim,
+            centroid_momentum=kwargs.centroid_momentum,
+            variance_momentum=kwargs.variance_momentum,
+        )
+        # optimisation steps so far; the life cycle of the clusters hangs on it
+        self.register_buffer("step", torch.zeros((), dtype=torch.long))
+        self._read_counters()
+
+    @staticmethod
+    def add_and_assert_specific_cfg(cfg: DictConfig) -> DictConfig:
+        """Check ``method_kwargs`` and fill in the defaults, in place.
+
+        Raises:
+            ConfigError: an unknown key, a wrong type, a value out of range, L > K.
+        """
+        for key, value in (("base_tau", 0.996), ("final_tau", 1.0)):
+            if OmegaConf.select(cfg, f"momentum.{key}") is None:
+                OmegaConf.update(cfg, f"momentum.{key}", value, force_add=True)
+        cfg = BaseMomentumMethod.add_and_assert_specific_cfg(cfg)
+        kwargs = fill_options(cfg, OPTIONS).method_kwargs
+        if kwargs.num_clusters is None:
+            kwargs.num_clusters = min(NUM_CLUSTERS.get(cfg.data.dataset, 100), kwargs.queue_size)
+        if kwargs.num_clusters > kwargs.queue_size:
+            raise config_error(
+                "method_kwargs.num_clusters",
+                kwargs.num_clusters,
+                f"must be at most method_kwargs.queue_size={kwargs.queue_size}",
+                "K-means clusters the queue: raise queue_size or lower num_clusters",
+            )
+        return cfg
+
+    @property
+    def learnable_params(self) -> list[dict[str, Any]]:
+        """Adds the projector and the predictor to the parent's groups."""
+        return [
+            *super().learnable_params,
+            {"name": "projector", "params": self.projector.parameters()},
+            {"name": "predictor", "params": self.predictor.parameters()},
+        ]
+
+    @property
+    def momentum_pairs(self) -> list[tuple[Any, Any]]:
+        """Adds the projectors to the parent's pairs; the key side has no predictor."""
+        return [*super().momentum_pairs, (self.projector, self.momentum_projector)]
+
+    def forward(self, X: torch.Tensor) -> dict[str, Any]:
+        """Adds the query ``z`` to the parent's outputs: predicted, l2-normalised, ``[N, D]``."""
+        out = super().forward(X)
+        out["z"] = F.normalize(self.predictor(self.projector(out["feats"])), dim=-1)
+        return out
+
+    @torch.no_grad()
+    def momentum_forward(self, X: torch.Tensor) -> dict[str, Any]:
+        """Adds the key, also named ``z``, to the parent's outputs: l2-normalised, ``[N, D]``."""
+        out = super().momentum_forward(X)
+        out["z"] = F.normalize(self.momentum_projector(out["feats"]), dim=-1)
+        return out
+
+    def training_step(self, batch: Sequence[Any], batch_idx: int) -> torch.Tensor:
+        """One step of Eq. 6, plus the loss of the online classifier.
+
+        Args:
+            batch: ``[indexes, [X1, X2], targets]``.
+            batch_idx: number of the batch.
+
+        Returns:
+            torch.Tensor: the scalar to minimise.
+        """
+        out = super().training_step(batch, batch_idx)
+        z, k = out["z"], out["momentum_z"]
+
+        losses = self.losses(z, k)
+
+        keys = torch.stack([gather(view) for view in k])
+        if self.clustered and self.options.clustering == "online":
+            self.clusters.update(keys.flatten(0, 1), self._step)
+        self.queue.enqueue(keys)
+
+        self.log_dict(self._metrics(losses, z, k), on_epoch=True, sync_dist=True)
+        return self.weighted(losses) + out["loss"]
+
+    def losses(
+        self, z: Sequence[torch.Tensor], k: Sequence[torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """The unweighted losses of Eq. 6, each the mean over the pairs of views.
+
+        Args:
+            z: queries of both views, each ``[N, D]``.
+            k: keys of both views, each ``[N, D]``.
+
+        Returns:
+            dict: ``nce`` (Eq. 1) and, once there are clusters, ``centroid`` (Eq. 4) and
+            ``variance`` (Eq. 5), scalars.
+        """
+        pairs = [(0, 1), (1, 0)] if self.options.symmetric else [(0, 1)]
+        # copies: the buffers change in place before the backward pass needs what stood in them
+        queue = self.queue.keys.clone()
+        centroids = self._loss_centroids(torch.cat(list(z))) if self.clustered else None
+        variances = self.clusters.variances.clone()
+
+        parts = []
+        for query, key in pairs:
+            part = {
+                "nce": info_nce(z[query], k[key], queue[key], temperature=self.options.temperature)
+            }
+            if centroids is not None:
+                targets = self._targets(z[query], k[key])
+                part["centroid"] = centroid_contrastive(
+                    z[query], centroids, targets, temperature=self.options.centroid_temperature
+                )
+                part["variance"] = variance_loss(z[query], centroids, variances, targets)
+            parts.append(part)
+        return {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
+
+    def weighted(self, losses: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The objective of Eq. 6 from its unweighted parts."""
+        weights = {
+            "nce": self.options.contrastive_weight,
+            "centroid": self.options.centroid_weight,
+            "variance": self.options.variance_weight,
+        }
+        return torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
+
+    @in_float32
+    def _loss_centroids(self, z: torch.Tensor) -> torch.Tensor:
+        """What the losses see as centroids, given the queries of all views, ``[2 N, D]``."""
+        centroids = self.clusters.centroids.clone()
+        if not self.options.centroid_gradient:
+            return centroids
+        queries = gather(z)
+        labels = self.clusters.nearest(queries.detach())
+        return moved_centroids(queries, labels, centroids, self.options.centroid_momentum)
+
+    @torch.no_grad()
+    def _targets(self, z: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+        if self.options.assignment == "hard":
+            return self.clusters.nearest(z)
+        similarities = k.float() @ self.clusters.centroids.T
+        return (similarities / self.options.centroid_temperature).softmax(dim=1)
+
+    def _metrics(
+        self, losses: dict[str, torch.Tensor], z: Sequence[torch.Tensor], k: Sequence[torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        metrics = {f"train_{name}_loss": loss.detach() for name, loss in losses.items()}
+        z1, z2 = (view.detach() for view in z)
+        metrics["train_alignment"] = (alignment(z1, k[1]) + alignment(z2, k[0])) / 2
+        if len(z1) > 1:
+            metrics["train_uniformity"] = (uniformity(z1) + uniformity(z2)) / 2
+        if self.clustered:
+            health = self.clusters.health(self._step)
+            metrics.update({f"cluster_{name}": value for name, value in health.items()})
+        return metrics
+
+    # ---- life cycle of the clusters (Sec. 4.1), counted in optimisation steps ----
+
+    @property
+    def clustered(self) -> bool:
+        """Whether K-means has run, so that the losses on clusters apply."""
+        return self._runs > 0
+
+    def _read_counters(self) -> None:
+        # the host's copies of two buffers: reading those would wait for the GPU in every step
+        self._step, self._runs = int(self.step), int(self.clusters.runs)
+
+    def on_train_start(self) -> None:
+        """Check that the clustering can start, and warn of a run that ends before it does.
+
+        Raises:
+            ConfigError: at the first K-means there will be fewer keys than clusters.
+        """
+        super().on_train_start()
+        self._read_counters()
+        if self.clustered:
+            return
+        warmup, total = self.options.cluster_warmup_steps, self.trainer.estimated_stepping_batches
+        if total <= warmup:
+            rank_zero_warn(
+                f"method_kwargs.cluster_warmup_steps={warmup}: this run ends after {total} steps, "
+                "before its clustering starts, and trains the contrastive loss alone; lower "
+                "cluster_warmup_steps or train longer"
+            )
+        batch = self.cfg.optimizer.batch_size * self.trainer.world_size
+        batch *= self.trainer.accumulate_grad_batches
+        keys = 2 * min(warmup * batch, self.options.queue_size)
+        if self.options.clustering == "online" and keys < self.options.num_clusters:
+            raise config_error(
+                "method_kwargs.num_clusters",
+                self.options.num_clusters,
+                f"must be at most {keys}, the keys in the queue at step {warmup}",
+                "lower num_clusters or raise cluster_warmup_steps",
+            )
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Count the step and, at the steps of the schedule, run K-means on the queue."""
+        stepped = self.trainer.global_step > self.last_step
+        super().on_train_batch_end(outputs, batch, batch_idx)
+        if not stepped:  # gradients are still being accumulated
+            return
+        self._step += 1
+        self.step.fill_(self._step)
+        since = self._step - self.options.cluster_warmup_steps
+        if (
+            self.options.clustering == "online"
+            and since >= 0
+            and since % self.options.cluster_reset_steps == 0
+        ):
+            self._recluster(self.queue.filled().flatten(0, 1))
+
+    def on_train_epoch_start(self) -> None:
+        """With ``clustering: offline``, run K-means on the keys of the whole training set.
+
+        At an epoch's start rather than at the end of the one before it, which is the same but for
+        checkpoints: solo-learn's are saved before a method's own end of the epoch.
+        """
+        super().on_train_epoch_start()
+        if self.options.clustering == "offline" and (
+            self._step >= self.options.cluster_warmup_steps
+        ):
+            self._recluster(self._training_keys())
+
+    def _recluster(self, k: torch.Tensor) -> None:
+        self.clusters.recluster(k, seed=self.seed + self._step, step=self._step)
+        self._runs += 1
+
+    @torch.no_grad()
+    def _training_keys(self) -> torch.Tensor:
+        """Keys of one pass over the training data, first view, gathered over all processes.
+
+        The networks stay in training mode, since the keys of the training steps, which these
+        clusters are for, are normalised by batch statistics too; the running ones are put back.
+        """
+        networks = (self.momentum_backbone, self.momentum_projector)
+        saved = [(buffer, buffer.clone()) for network in networks for buffer in network.buffers()]
+        keys = []
+        for batch in self.trainer.train_dataloader:
+            X = batch[1][0].to(self.device, non_blocking=True)
+            keys.append(self.momentum_forward(X)["z"].float())
+        for buffer, value in saved:
+            buffer.copy_(value)
+        return gather(torch.cat(keys))

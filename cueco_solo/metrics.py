@@ -1,0 +1,45 @@
+"""Figures that describe representations and clusterings without labels."""
+
+import torch
+
+from cueco_solo.precision import in_float32
+
+
+def perplexity(histogram: torch.Tensor) -> torch.Tensor:
+    """The effective number of used bins: the exponential of the entropy.
+
+    Args:
+        histogram: counts or weights of any sum, ``[L]``, none negative.
+
+    Returns:
+        torch.Tensor: scalar between 1 (one bin has all) and L (all alike); 1 if all are zero.
+    """
+    shares = histogram / histogram.sum().clamp(min=torch.finfo(histogram.dtype).tiny)
+    return torch.special.entr(shares).sum().exp()
+
+
+@in_float32
+def alignment(z: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+    """Mean squared distance of positive pairs (Wang & Isola 2020, Eq. 4 with alpha = 2).
+
+    Args:
+        z: unit vectors, ``[N, D]``.
+        k: unit vectors of the same images, ``[N, D]``.
+
+    Returns:
+        torch.Tensor: scalar in [0, 4], 0 when each pair coincides.
+    """
+    return (z - k).pow(2).sum(1).mean()
+
+
+@in_float32
+def uniformity(z: torch.Tensor) -> torch.Tensor:
+    """Log of the mean Gaussian potential of all pairs (Wang & Isola 2020, Eq. 5 with t = 2).
+
+    Args:
+        z: unit vectors, ``[N, D]``, N >= 2.
+
+    Returns:
+        torch.Tensor: scalar in [-8, 0], 0 when all vectors coincide.
+    """
+    return torch.pdist(z).pow(2).mul(-2).exp().mean().log()

@@ -1,0 +1,35 @@
+"""Projectors and predictors."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+
+def mlp_head(
+    input_dim: int, hidden_dims: Sequence[int], output_dim: int, *, output_bn: bool = False
+) -> nn.Sequential:
+    """An MLP of Linear-BN-ReLU blocks with a linear output, as in MoCo v3 (arXiv:2104.02057).
+
+    Linear layers in front of a batch norm have no bias, which the norm would cancel.
+
+    Args:
+        input_dim: size of the input features.
+        hidden_dims: sizes of the hidden layers.
+        output_dim: size of the output.
+        output_bn: end with a batch norm without affine parameters.
+
+    Returns:
+        nn.Sequential: ``[N, input_dim] -> [N, output_dim]``.
+    """
+    layers: list[nn.Module] = []
+    for hidden_dim in hidden_dims:
+        layers += [
+            nn.Linear(input_dim, hidden_dim, bias=False),
+            nn.BatchNorm1d(hidden_dim),
+            nn.ReLU(inplace=True),
+        ]
+        input_dim = hidden_dim
+    layers.append(nn.Linear(input_dim, output_dim, bias=not output_bn))
+    if output_bn:
+        layers.append(nn.BatchNorm1d(output_dim, affine=False))
+    return nn.Sequential(*layers)

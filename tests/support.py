@@ -1,0 +1,74 @@
+"""Helpers that several test modules share."""
+
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch.utils.data import DataLoader, Dataset
+
+
+class Views(Dataset):
+    """``(index, [view 1, view 2], label)`` of small random images, fixed under a seed."""
+
+    def __init__(self, n: int = 32, size: int = 32, classes: int = 3, seed: int = 0):
+        generator = torch.Generator().manual_seed(seed)
+        self.labels = torch.arange(n) % classes
+        tints = torch.randn(classes, 3, 1, 1, generator=generator)[self.labels]
+        noise = torch.randn(2, n, 3, size, size, generator=generator)
+        self.views = noise * 0.5 + tints
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, i: int) -> tuple[int, list[torch.Tensor], int]:
+        return i, [self.views[0, i], self.views[1, i]], int(self.labels[i])
+
+
+def views_loader(batch_size: int = 8, n: int = 32, **kwargs: Any) -> DataLoader:
+    """Batches in a fixed order, so that runs can be compared step by step."""
+    return DataLoader(Views(n, **kwargs), batch_size=batch_size, drop_last=True)
+
+
+def small_cfg(method: str = "cueco", **overrides: Any) -> DictConfig:
+    """A complete configuration of a tiny model; ``overrides`` are dotted keys with ``__``."""
+    cfg = OmegaConf.create(
+        {
+            "name": "test",
+            "method": method,
+            "seed": 5,
+            "backbone": {"name": "resnet18", "kwargs": {}},
+            "method_kwargs": {
+                "proj_hidden_dim": 32,
+                "proj_output_dim": 16,
+                "pred_hidden_dim": 32,
+                "queue_size": 64,
+                "num_clusters": 4,
+                "cluster_warmup_steps": 2,
+                "cluster_reset_steps": 4,
+            },
+            "momentum": {"base_tau": 0.9, "final_tau": 1.0, "classifier": False},
+            "data": {
+                "dataset": "custom",
+                "train_path": ".",
+                "val_path": None,
+                "num_classes": 3,
+                "num_large_crops": 2,
+                "num_small_crops": 0,
+            },
+            "optimizer": {
+                "name": "sgd",
+                "batch_size": 8,
+                "lr": 0.05,
+                "classifier_lr": 0.05,
+                "weight_decay": 1e-4,
+                "kwargs": {"momentum": 0.9},
+            },
+            "scheduler": {"name": "warmup_cosine", "warmup_epochs": 0},
+            "max_epochs": 3,
+            "devices": 1,
+            "accelerator": "cpu",
+        }
+    )
+    for key, value in overrides.items():
+        OmegaConf.update(cfg, key.replace("__", "."), value, merge=False, force_add=True)
+    return cfg
