@@ -1,21 +1,106 @@
-"""One import surface for plugin code: solo-learn 1.0.6 if it is there, else a stand-in."""
-import os
-from importlib.util import find_spec
-from pathlib import Path
+"""The one place that knows which solo-learn is installed: one API, solo-learn main's, over both.
+
+*Main* is solo-learn's Git main (1.0.6), whose classes come through as they are. *Release* is 1.0.2
+of the package index, lifted to main's API. What is listed in ``__all__`` is imported on first use,
+so that importing this package, and :func:`host_info`, need no solo-learn and no torch.
+
+On the release the stock methods are main's equals in one process; those that 1.0.2 computes
+differently, and several processes, raise HostError.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from cueco_solo.errors import HostError, config_error
+from cueco_solo.host.detect import INSTALL_MAIN, HostInfo, host_info
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from cueco_solo.host.main import (
+        LARS,
+        METHODS,
+        BaseMethod,
+        BaseMomentumMethod,
+        Checkpointer,
+        LinearModel,
+        MomentumUpdater,
+        WeightedKNNClassifier,
+        accuracy_at_k,
+        classification_data,
+        gather,
+        initialize_momentum_params,
+        mocov2plus_loss_func,
+        omegaconf_select,
+        parse_linear_cfg,
+        parse_pretrain_cfg,
+        pretrain_data,
+        weighted_mean,
+    )
+
+    FORM: str
+    dali: ModuleType
+
+__all__ = [
+    "FORM",
+    "LARS",
+    "METHODS",
+    "BaseMethod",
+    "BaseMomentumMethod",
+    "Checkpointer",
+    "HostInfo",
+    "LinearModel",
+    "MomentumUpdater",
+    "WeightedKNNClassifier",
+    "accuracy_at_k",
+    "classification_data",
+    "dali",
+    "gather",
+    "host_info",
+    "initialize_momentum_params",
+    "method_class",
+    "mocov2plus_loss_func",
+    "omegaconf_select",
+    "parse_linear_cfg",
+    "parse_pretrain_cfg",
+    "pretrain_data",
+    "weighted_mean",
+]
 
 
-def installed_form():
-    """"main" (1.0.5+ layout), "release" (1.0.2) or None; does not import solo."""
-    spec = find_spec("solo")
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    root = Path(next(iter(spec.submodule_search_locations)))
-    return "main" if (root / "data").is_dir() else "release"
+_SURFACE = {"main": f"{__name__}.main", "release": f"{__name__}.release.surface"}
 
 
-FORM = os.environ.get("SOLOHOST") or installed_form() or "clean"
-if FORM == "main":
-    from .main import *  # noqa: F401,F403
-elif FORM == "release":
-    from .release import *  # noqa: F401,F403
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    info = host_info()
+    if info.problem:
+        raise HostError(info.problem)
+    if name == "FORM":
+        value: Any = info.form
+    else:
+        form = importlib.import_module(_SURFACE[info.form])
+        value = form.load_dali() if name == "dali" else getattr(form, name)
+    globals()[name] = value
+    return value
 
+
+def method_class(name: str) -> Any:
+    """The class of a method, of solo-learn's or of ours once ``cueco_solo.register()`` has run.
+
+    Args:
+        name: as in the configuration's ``method``.
+
+    Raises:
+        ConfigError: no method has this name.
+        HostError: solo-learn has it, but this form of it can't compute it as main does.
+    """
+    info, methods = host_info(), __getattr__("METHODS")
+    if name in methods and name not in ("base", "linear"):
+        return methods[name]
+    unavailable = importlib.import_module(_SURFACE[info.form]).UNAVAILABLE
+    if name in unavailable:
+        raise HostError(f"method={name!r} {unavailable[name]}; {INSTALL_MAIN}")
+    known = ", ".join(sorted(set(methods) - {"base", "linear"}))
+    raise config_error("method", name, f"must be one of {known}")

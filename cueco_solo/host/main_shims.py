@@ -1,0 +1,106 @@
+"""What unmodified solo-learn main needs on current libraries, on a CPU and with few classes.
+
+Each shim replaces a name inside solo-learn's modules, or inside torch where that is said, in this
+process only. solo-learn's files stay as they are.
+"""
+
+import functools
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from cueco_solo.host import metrics
+
+
+def apply() -> None:
+    """Apply every shim that the stock programs need (idempotent); solo-learn must be imported."""
+    _replace_metrics()
+    _keep_functions_out_of_checkpoints()
+    dali = sys.modules.get("solo.data.dali_dataloader")
+    if dali is not None:
+        run_dali_on_cpu(dali)
+
+
+def _replace_metrics() -> None:
+    """k-NN on torchmetrics from 1.0 on; top-5 accuracy with under five classes."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("solo."):
+            for metric in ("WeightedKNNClassifier", "accuracy_at_k"):
+                if hasattr(module, metric):
+                    setattr(module, metric, getattr(metrics, metric))
+
+
+def _keep_functions_out_of_checkpoints() -> None:
+    """SimSiam and NNSiam hang a ``functools.partial`` on their schedule.
+
+    In a checkpoint it would make resuming and ``torch.load(weights_only=True)`` fail.
+    """
+    from solo.utils.lr_scheduler import LinearWarmupCosineAnnealingLR as Schedule
+
+    def state_dict(self: Any) -> dict[str, Any]:
+        state = super(Schedule, self).state_dict()
+        return {key: value for key, value in state.items() if key != "get_lr"}
+
+    Schedule.state_dict = state_dict
+
+
+def run_dali_on_cpu(dali: ModuleType) -> None:
+    """Let ``dali.device=cpu`` work without a GPU: those pipelines must not name one."""
+    for builder in (dali.PretrainPipelineBuilder, dali.NormalPipelineBuilder):
+        _forget_gpu_of_cpu_pipelines(builder)
+
+
+def _forget_gpu_of_cpu_pipelines(builder: type) -> None:
+    stock = builder.__init__  # type: ignore[misc]
+    if hasattr(stock, "__wrapped__"):
+        return
+
+    @functools.wraps(stock)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        stock(self, *args, **kwargs)
+        if self.device == "cpu":  # the rank in device_id has gone into the seed by now
+            self.device_id = None
+
+    builder.__init__ = init  # type: ignore[misc]
+
+
+@contextmanager
+def cuda_means_cpu() -> Iterator[None]:
+    """On a machine without CUDA: ``.cuda()`` and ``.to("cuda...")`` stay on the CPU, inside torch.
+
+    Where there is CUDA, nothing changes.
+    """
+    if torch.cuda.is_available():
+        yield
+        return
+    owners = (torch.Tensor, torch.nn.Module)
+    stock = [(owner, owner.cuda, owner.to) for owner in owners]
+
+    def stay(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return self
+
+    for owner, _, to in stock:
+        owner.cuda = stay  # type: ignore[method-assign,assignment]
+        owner.to = _to_cpu(to)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        for owner, cuda, to in stock:
+            owner.cuda, owner.to = cuda, to  # type: ignore[method-assign]
+
+
+def _to_cpu(to: Any) -> Any:
+    def here(value: Any) -> Any:
+        names_cuda = isinstance(value, (str, torch.device)) and str(value).startswith("cuda")
+        return "cpu" if names_cuda else value
+
+    @functools.wraps(to)
+    def moved(self: Any, *args: Any, **kwargs: Any) -> Any:
+        kwargs = {key: here(value) for key, value in kwargs.items()}
+        return to(self, *(here(value) for value in args), **kwargs)
+
+    return moved
