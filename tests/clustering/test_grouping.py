@@ -1,0 +1,151 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cueco_solo.clustering.grouping import MomentumGrouping, moved_centroids
+from cueco_solo.losses.cueco import variance_loss
+
+
+def unit(n, dim=4, seed=0):
+    return F.normalize(torch.randn(n, dim, generator=torch.Generator().manual_seed(seed)), dim=1)
+
+
+def grouping(num_clusters=5, dim=4, beta1=0.9, beta2=0.8, seed=0):
+    torch.manual_seed(seed)
+    return MomentumGrouping(num_clusters, dim, centroid_momentum=beta1, variance_momentum=beta2)
+
+
+def naive_update(k, centroids, variances, beta1, beta2):
+    """Eqs. 7 and 8 cluster by cluster, in float64."""
+    k, centroids, variances = k.double(), centroids.double().clone(), variances.double().clone()
+    nearest = [min(range(len(centroids)), key=lambda c: (x - centroids[c]).norm()) for x in k]
+    for cluster in range(len(centroids)):
+        members = [x for x, own in zip(k, nearest, strict=True) if own == cluster]
+        if not members:
+            continue
+        mean = torch.stack(members).mean(0)
+        moved = beta1 * centroids[cluster] + (1 - beta1) * mean
+        centroids[cluster] = moved / moved.norm()
+        spread = sum(((x - centroids[cluster]) ** 2).sum() for x in members) / len(members)
+        variances[cluster] = beta2 * variances[cluster] + (1 - beta2) * spread
+    return centroids, variances
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 30), st.integers(2, 40), st.integers(0, 2**31))
+def test_update_against_naive_loop(n, num_clusters, seed):
+    """Any sizes, also more clusters than keys, with empty and singleton clusters."""
+    clusters, k = grouping(num_clusters, seed=seed), unit(n, seed=seed + 1)
+    clusters.variances.uniform_(0.1, 1)
+    expected = naive_update(k, clusters.centroids, clusters.variances, 0.9, 0.8)
+    clusters.update(k, step=7)
+    torch.testing.assert_close(clusters.centroids.double(), expected[0], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(clusters.variances.double(), expected[1], rtol=1e-5, atol=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31))
+def test_order_of_keys_does_not_matter(seed):
+    k = unit(20, seed=seed)
+    one, two = grouping(), grouping()
+    one.update(k, 1)
+    two.update(k[torch.randperm(20)], 1)
+    torch.testing.assert_close(one.centroids, two.centroids)
+    torch.testing.assert_close(one.variances, two.variances)
+
+
+def test_more_clusters_than_samples_keeps_variances_alive():
+    """Singletons in every batch must not shrink the variances to nothing (Eq. 8 as printed)."""
+    clusters = grouping(num_clusters=64, dim=16, beta1=0.99, beta2=0.99)
+    data = unit(256, dim=16, seed=1)
+    clusters.recluster(data, seed=0, step=1)
+    start = clusters.variances.mean().item()
+    for step in range(600):
+        batch = unit(8, dim=16, seed=2 + step)
+        clusters.update(batch, step)
+    assert clusters.variances.min().item() > 0.2 * start
+    z = unit(8, dim=16, seed=9999)
+    targets = clusters.nearest(z)
+    loss = variance_loss(z, clusters.centroids, clusters.variances, targets)
+    assert 0.1 < loss.item() < 5
+
+
+def test_recluster_gives_means_on_the_sphere_and_their_variances():
+    clusters, k = grouping(3), unit(60)
+    clusters.recluster(k, seed=1, step=9)
+    labels = clusters.nearest(k)
+    torch.testing.assert_close(clusters.centroids.norm(dim=1), torch.ones(3))
+    for cluster in range(3):
+        members = k[labels == cluster]
+        # K-means' means, normalised, hold nearly the same members as the means themselves
+        expected = (members - clusters.centroids[cluster]).pow(2).sum(1).mean()
+        assert clusters.variances[cluster].item() == pytest.approx(expected.item(), rel=0.2)
+    assert int(clusters.runs) == 1
+    assert clusters.last_seen.tolist() == [9, 9, 9]
+
+
+def test_recluster_variance_is_exact_on_separate_blobs():
+    """Where normalising moves nobody to another cluster, the variance is the definition's."""
+    centres = torch.eye(4)[:3]
+    k = F.normalize((centres[:, None] + 0.1 * torch.randn(3, 20, 4)).flatten(0, 1), dim=1)
+    clusters = grouping(3)
+    clusters.recluster(k, seed=0, step=0)
+    labels = clusters.nearest(k)
+    for cluster in range(3):
+        members = k[labels == cluster]
+        mean = F.normalize(members.mean(0), dim=0)
+        torch.testing.assert_close(clusters.centroids[cluster], mean)
+        expected = (members - mean).pow(2).sum(1).mean()
+        torch.testing.assert_close(clusters.variances[cluster], expected)
+
+
+def test_singleton_clusters_take_the_pooled_variance():
+    blob = F.normalize(torch.tensor([1.0, 0, 0, 0]) + 0.1 * torch.randn(30, 4), dim=1)
+    outlier = torch.tensor([[0, 0, 0, -1.0]])
+    clusters = grouping(2)
+    clusters.recluster(torch.cat([blob, outlier]), seed=0, step=0)
+    lonely = clusters.nearest(outlier)[0]
+    pooled = clusters.variances[1 - lonely] * 30 / 31
+    torch.testing.assert_close(clusters.variances[lonely], pooled)
+
+
+def test_moved_centroids_carry_gradient_to_the_members_alone():
+    centroids = torch.eye(4)
+    x = F.normalize(torch.tensor([[1.0, 0.2, 0, 0], [0.9, 0, 0.3, 0]]), dim=1).requires_grad_()
+    moved = moved_centroids(x, torch.tensor([0, 0]), centroids, 0.9)
+    assert torch.equal(moved[1:], centroids[1:])
+    (gradient,) = torch.autograd.grad(moved[0, 1], x)
+    # d normalise(v) with v = 0.9 c + 0.1 mean, each member has half of the mean
+    v = 0.9 * centroids[0] + 0.1 * x.detach().mean(0)
+    direction = v / v.norm()
+    expected = 0.05 * (torch.eye(4)[1] - direction * direction[1]) / v.norm()
+    torch.testing.assert_close(gradient, expected.expand(2, 4))
+
+
+def test_health():
+    clusters = grouping(4)
+    clusters.centroids.copy_(torch.eye(4))
+    clusters.last_seen.fill_(-5000)
+    k = torch.eye(4)[[0, 0, 0, 1]]
+    clusters.update(k, step=10)
+    health = clusters.health(10)
+    assert health["active"].item() == 2
+    assert health["largest_share"].item() == pytest.approx(0.75)
+    entropy = -(0.75 * torch.tensor(0.75).log() + 0.25 * torch.tensor(0.25).log())
+    assert health["perplexity"].item() == pytest.approx(entropy.exp().item())
+    assert health["mean_variance"].item() == pytest.approx(clusters.variances.mean().item())
+    assert clusters.health(1009)["active"].item() == 2
+    assert clusters.health(1010)["active"].item() == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_state_stays_float32_under_autocast(dtype):
+    clusters, reference, k = grouping(), grouping(), unit(12).to(dtype)
+    with torch.autocast("cpu", dtype=dtype):
+        clusters.update(k, 1)
+    reference.update(k.float(), 1)
+    assert clusters.centroids.dtype == torch.float32
+    torch.testing.assert_close(clusters.centroids, reference.centroids, rtol=0, atol=0)
+    torch.testing.assert_close(clusters.variances, reference.variances, rtol=0, atol=0)

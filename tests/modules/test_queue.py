@@ -1,0 +1,49 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cueco_solo.modules.queue import KeyQueue
+
+
+def test_starts_as_random_unit_vectors():
+    queue = KeyQueue(2, 50, 8)
+    torch.testing.assert_close(queue.keys.norm(dim=-1), torch.ones(2, 50))
+    assert queue.keys.flatten(0, 1).unique(dim=0).shape[0] == 100
+    assert queue.filled().shape == (2, 0, 8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 12), st.lists(st.integers(1, 30), min_size=1, max_size=8))
+def test_holds_the_last_keys_in_order(size, batches):
+    """Against a list: batches that don't divide the size, and ones larger than it."""
+    queue, given_keys = KeyQueue(2, size, 1), []
+    for n in batches:
+        batch = torch.arange(len(given_keys), len(given_keys) + n).float()
+        given_keys += batch.tolist()
+        queue.enqueue(torch.stack([batch, -batch])[..., None])
+        assert int(queue.count) == len(given_keys)
+        kept = given_keys[-size:]
+        assert sorted(queue.filled()[0, :, 0].tolist()) == kept
+        assert torch.equal(queue.filled()[1], -queue.filled()[0])
+        for age, key in enumerate(reversed(kept)):
+            assert queue.keys[0, (len(given_keys) - 1 - age) % size, 0] == key
+
+
+def test_buffers_are_changed_in_place_and_saved():
+    """DDP holds references to the buffers; a checkpoint brings back both."""
+    queue = KeyQueue(1, 5, 2)
+    keys, count = queue.keys, queue.count
+    queue.enqueue(torch.ones(1, 3, 2))
+    assert queue.keys is keys and queue.count is count
+    other = KeyQueue(1, 5, 2)
+    other.load_state_dict(queue.state_dict())
+    assert torch.equal(other.keys, keys) and int(other.count) == 3
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_takes_half_precision_keys(dtype):
+    queue = KeyQueue(1, 4, 2)
+    queue.enqueue(torch.full((1, 2, 2), 0.5, dtype=dtype))
+    assert queue.keys.dtype == torch.float32
+    assert (queue.filled() == 0.5).all()
