@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from lightning.pytorch import Callback, Trainer
 from omegaconf import DictConfig, OmegaConf
 from torch.utils.data import DataLoader, Dataset
 
@@ -72,3 +73,38 @@ def small_cfg(method: str = "cueco", **overrides: Any) -> DictConfig:
     for key, value in overrides.items():
         OmegaConf.update(cfg, key.replace("__", "."), value, merge=False, force_add=True)
     return cfg
+
+
+class StepLog(Callback):
+    """The training losses of every step, as exact floats."""
+
+    def __init__(self) -> None:
+        self.steps: list[dict[str, float]] = []
+
+    def on_train_batch_end(self, trainer: Any, module: Any, *_: Any) -> None:
+        metrics = trainer.callback_metrics
+        self.steps.append(
+            {name: float(metrics[name]) for name in metrics if name.endswith("_loss_step")}
+        )
+
+
+def fit(
+    model: Any, *callbacks: Callback, loader: DataLoader | None = None, **kwargs: Any
+) -> StepLog:
+    """Train on the CPU without files or noise; ``ckpt_path`` resumes, other words are Trainer's."""
+    log, ckpt_path = StepLog(), kwargs.pop("ckpt_path", None)
+    trainer = Trainer(
+        **{
+            "max_epochs": model.cfg.max_epochs,
+            "accelerator": "cpu",
+            "logger": False,
+            "enable_checkpointing": False,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            "callbacks": [log, *callbacks],
+            **kwargs,
+        }
+    )
+    loader = views_loader() if loader is None else loader
+    trainer.fit(model, loader, ckpt_path=ckpt_path, weights_only=True)
+    return log

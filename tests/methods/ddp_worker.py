@@ -1,0 +1,54 @@
+"""Started by test_cueco_ddp.py: trains CueCo on two gloo processes and writes what each has.
+
+Arguments: the folder for the results, broadcast_buffers as 0 or 1, then options of CueCo as
+``key=value`` in YAML. Lightning starts the second process by repeating this command.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from lightning.pytorch import Callback, seed_everything
+from lightning.pytorch.strategies import DDPStrategy
+from omegaconf import OmegaConf
+from support import fit, small_cfg, views_loader
+
+from cueco_solo.methods.cueco import CueCo
+
+
+class Keys(Callback):
+    """The keys that this process made in the last step."""
+
+    def __init__(self) -> None:
+        self.keys = torch.empty(0)
+
+    def setup(self, trainer, module, stage):
+        original = module.losses
+
+        def recording(z, k):
+            self.keys = torch.stack(list(k)).clone()
+            return original(z, k)
+
+        module.losses = recording
+
+
+def main(folder: str, broadcast_buffers: str, *options: str) -> None:
+    seed_everything(5)
+    given = OmegaConf.from_dotlist(list(options))
+    model = CueCo(small_cfg(**{f"method_kwargs__{k}": v for k, v in given.items()}))
+    keys = Keys()
+    strategy = DDPStrategy(process_group_backend="gloo", broadcast_buffers=broadcast_buffers == "1")
+    log = fit(model, keys, loader=views_loader(n=80), devices=2, strategy=strategy, max_epochs=2)
+    result = {
+        "state": {n: b for n, b in model.state_dict().items() if "queue" in n or "clusters" in n},
+        "step": model.step,
+        "weights": model.projector[0].weight.detach(),
+        "keys": keys.keys,
+        "losses": log.steps,
+    }
+    torch.save(result, Path(folder) / f"rank{dist.get_rank()}.pt")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

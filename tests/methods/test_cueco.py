@@ -1,0 +1,359 @@
+"""CueCo's wiring, options, life cycle and errors, on tiny real trainings."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import Callback, seed_everything
+from support import Views, fit, small_cfg, views_loader
+
+from cueco_solo.errors import ConfigError
+from cueco_solo.host import Checkpointer, mocov2plus_loss_func
+from cueco_solo.losses.cueco import centroid_contrastive, info_nce, variance_loss
+from cueco_solo.methods.cueco import CueCo
+
+
+def unit(*shape):
+    return F.normalize(torch.randn(*shape), dim=-1)
+
+
+def cueco(**method_kwargs):
+    seed_everything(5)
+    return CueCo(small_cfg(**{f"method_kwargs__{k}": v for k, v in method_kwargs.items()}))
+
+
+def clustered(**method_kwargs):
+    """A model as it is right after its first K-means."""
+    model = cueco(**method_kwargs)
+    model.queue.enqueue(unit(2, 64, 16))
+    model._recluster(model.queue.filled().flatten(0, 1))
+    return model
+
+
+def views():
+    return (unit(8, 16), unit(8, 16)), (unit(8, 16), unit(8, 16))
+
+
+# ---- the objective ----
+
+
+def test_contrastive_part_is_moco_v2_plus():
+    """With centroid and variance weights 0: solo-learn's own function on the same tensors."""
+    model = clustered(centroid_weight=0, variance_weight=0)
+    z, k = views()
+    queue = model.queue.keys.transpose(1, 2)
+    expected = (
+        mocov2plus_loss_func(z[0], k[1], queue[1], 0.2)
+        + mocov2plus_loss_func(z[1], k[0], queue[0], 0.2)
+    ) / 2
+    torch.testing.assert_close(model.weighted(model.losses(z, k)), expected)
+
+
+# the rows of the paper's Table 3, and weights that a swap would show
+@pytest.mark.parametrize(
+    "weights", [(1, 0, 0), (1, 0.1, 0), (1, 0, 0.01), (1, 0.1, 0.01), (2, 3, 5)]
+)
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_wiring(weights, symmetric):
+    """Each weight meets its loss; each query its own key, queue, temperature and clusters."""
+    model = clustered(
+        contrastive_weight=weights[0],
+        centroid_weight=weights[1],
+        variance_weight=weights[2],
+        temperature=0.15,
+        centroid_temperature=0.35,
+        symmetric=symmetric,
+    )
+    z, k = views()
+    c, v, queue = model.clusters.centroids, model.clusters.variances, model.queue.keys
+    expected = torch.zeros(())
+    for query, key in [(0, 1), (1, 0)] if symmetric else [(0, 1)]:
+        own = (z[query] @ c.T).argmax(1)
+        expected = expected + weights[0] * info_nce(z[query], k[key], queue[key], temperature=0.15)
+        expected = expected + weights[1] * centroid_contrastive(z[query], c, own, temperature=0.35)
+        expected = expected + weights[2] * variance_loss(z[query], c, v, own)
+    expected = expected / (2 if symmetric else 1)
+    torch.testing.assert_close(model.weighted(model.losses(z, k)), expected)
+
+
+def test_soft_assignment_takes_its_targets_from_the_keys():
+    model = clustered(assignment="soft", symmetric=False, centroid_temperature=0.3)
+    z, k = views()
+    c, v = model.clusters.centroids, model.clusters.variances
+    targets = (k[1] @ c.T / 0.3).softmax(1)
+    losses = model.losses(z, k)
+    expected = centroid_contrastive(z[0], c, targets, temperature=0.3)
+    torch.testing.assert_close(losses["centroid"], expected)
+    torch.testing.assert_close(losses["variance"], variance_loss(z[0], c, v, targets))
+
+
+def test_centroid_gradient_moves_the_centroids_with_the_queries():
+    """The losses see Eq. 7's centroids of this batch's queries; state and keys stay untouched."""
+    model = clustered(centroid_gradient=True, centroid_momentum=0.5, symmetric=False)
+    still = clustered(centroid_momentum=0.5, symmetric=False)
+    z, k = views()
+    state, labels = model.clusters.centroids.clone(), model.clusters.nearest(torch.cat(z))
+    moved = state.clone()
+    for cluster in labels.unique():
+        mean = torch.cat(z)[labels == cluster].mean(0)
+        moved[cluster] = F.normalize(0.5 * state[cluster] + 0.5 * mean, dim=0)
+    expected = centroid_contrastive(z[0], moved, model.clusters.nearest(z[0]), temperature=0.2)
+    torch.testing.assert_close(model.losses(z, k)["centroid"], expected)
+    assert torch.equal(model.clusters.centroids, state)
+
+    # the second view is no query here: only through the moved centroids can it get gradient
+    second = z[1].clone().requires_grad_()
+    loss = model.losses((z[0], second), k)["centroid"]
+    assert torch.autograd.grad(loss, second)[0].abs().sum() > 0
+    loss = still.losses((z[0], second), k)["centroid"]
+    assert not loss.requires_grad
+
+
+def test_step_uses_the_state_of_its_start_then_updates_clusters_then_queue():
+    model = clustered()
+    fit(model, loader=views_loader(n=8), max_epochs=1, limit_train_batches=0)  # attach a trainer
+    model.on_train_start()
+    batch = next(iter(views_loader()))
+    with torch.no_grad():
+        z = [model(x)["z"] for x in batch[1]]
+        k = [model.momentum_forward(x)["z"] for x in batch[1]]
+    before = model.losses(z, k)
+    model.log_dict = lambda *_, **__: None
+    loss = model.training_step([batch[0], batch[1], batch[2]], 0)
+    class_loss = loss.detach() - model.weighted(before)
+    assert 0.5 < class_loss.item() < 2.5  # cross entropy over 3 classes, untrained
+
+    expected = clustered()
+    expected.clusters.update(torch.cat(k), 1)
+    torch.testing.assert_close(model.clusters.centroids, expected.clusters.centroids)
+    torch.testing.assert_close(model.clusters.variances, expected.clusters.variances)
+    # the queue was full: the new keys replaced the oldest
+    torch.testing.assert_close(model.queue.keys[:, :8], torch.stack(k))
+    torch.testing.assert_close(model.queue.keys[:, 8:], expected.queue.keys[:, 8:])
+
+
+# ---- the network ----
+
+
+def test_parameters_and_momentum_pairs():
+    model = cueco()
+    trained = {id(p) for group in model.learnable_params for p in list(group["params"])}
+    assert trained == {id(p) for p in model.parameters() if p.requires_grad}
+    pairs = model.momentum_pairs
+    assert pairs[-1] == (model.projector, model.momentum_projector)
+    for online, momentum in pairs:
+        for a, b in zip(online.parameters(), momentum.parameters(), strict=True):
+            assert torch.equal(a, b) and not b.requires_grad
+
+
+def test_query_is_predicted_and_key_is_not():
+    model = cueco().eval()
+    x = torch.randn(4, 3, 32, 32)
+    z, k = model(x)["z"], model.momentum_forward(x)["z"]
+    torch.testing.assert_close(z.norm(dim=1), torch.ones(4))
+    torch.testing.assert_close(k.norm(dim=1), torch.ones(4))
+    feats = model.backbone(x)
+    torch.testing.assert_close(
+        z, F.normalize(model.predictor(model.projector(feats)), dim=1), rtol=1e-4, atol=1e-5
+    )
+    torch.testing.assert_close(k, F.normalize(model.projector(feats), dim=1), rtol=1e-4, atol=1e-5)
+
+
+def test_defaults_are_the_papers():
+    cfg = small_cfg(method_kwargs={}, momentum={}, data__dataset="cifar100")
+    kwargs = CueCo.add_and_assert_specific_cfg(cfg).method_kwargs
+    assert (kwargs.proj_hidden_dim, kwargs.pred_hidden_dim, kwargs.proj_output_dim) == (
+        4096,
+        4096,
+        256,
+    )
+    assert (kwargs.temperature, kwargs.centroid_temperature, kwargs.queue_size) == (0.2, 0.2, 16384)
+    weights = (kwargs.contrastive_weight, kwargs.centroid_weight, kwargs.variance_weight)
+    assert weights == (1, 0.1, 0.01)
+    assert (kwargs.cluster_warmup_steps, kwargs.cluster_reset_steps) == (313, 1000)
+    assert (cfg.momentum.base_tau, cfg.momentum.final_tau) == (0.996, 1.0)
+    assert kwargs.num_clusters == 500
+
+
+# ---- the life cycle ----
+
+
+def test_schedule_with_the_papers_numbers(monkeypatch):
+    """K-means at 313 and every 1000 steps after, counted in optimisation steps."""
+    model, seen = cueco(cluster_warmup_steps=313, cluster_reset_steps=1000), []
+    monkeypatch.setattr(CueCo.__mro__[2], "on_train_batch_end", lambda self, *_: None)
+    monkeypatch.setattr(model, "_recluster", lambda k: seen.append(int(model.step)))
+    for batch in range(2 * 2400):  # two batches a step: gradients are accumulated
+        model.last_step, global_step = batch // 2, (batch + 1) // 2
+        model._trainer = type("Trainer", (), {"global_step": global_step})()
+        model.on_train_batch_end(None, None, batch)
+    assert seen == [313, 1313, 2313]
+    assert int(model.step) == 2400
+
+
+class States(Callback):
+    """Copies of the clusters' buffers after every step."""
+
+    def __init__(self):
+        self.states = []
+
+    def on_train_batch_start(self, trainer, module, *_):
+        if not self.states:
+            self.save(module)
+
+    def on_train_batch_end(self, trainer, module, *_):
+        # Lightning calls this before the module's own hook, so a reset shows one step later
+        self.save(module)
+
+    def save(self, module):
+        self.states.append({name: b.clone() for name, b in module.clusters.named_buffers()})
+
+
+def test_frozen_then_reset_then_moving():
+    states = States()
+    log = fit(cueco(cluster_warmup_steps=3, cluster_reset_steps=5), states, max_epochs=3)
+    runs = [int(s["runs"]) for s in states.states]
+    # states[i] is after i steps, before the K-means that step i may bring
+    assert runs == [0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2]
+    for a, b in zip(states.states[:3], states.states[1:4], strict=True):
+        assert all(torch.equal(a[name], b[name]) for name in a)
+    for a, b in zip(states.states[4:8], states.states[5:9], strict=True):
+        assert not torch.equal(a["centroids"], b["centroids"])
+        # momentum grouping turns a centroid by little, K-means starts anew
+        assert (a["centroids"] * b["centroids"]).sum(1).min() > 0.99
+    names = [set(step) for step in log.steps]
+    cluster_losses = {"train_centroid_loss_step", "train_variance_loss_step"}
+    assert not any(cluster_losses & step for step in names[:3])
+    assert all(cluster_losses <= step for step in names[3:])
+
+
+def test_reset_moves_nothing_but_the_clusters():
+    model = clustered()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model._recluster(model.queue.filled().flatten(0, 1)[:32])
+    changed = {n for n, value in model.state_dict().items() if not torch.equal(value, before[n])}
+    assert changed and all(name.startswith("clusters.") for name in changed)
+
+
+def test_offline_clusters_are_static_within_an_epoch():
+    states = States()
+    model = cueco(clustering="offline", cluster_warmup_steps=2)
+    fit(model, states, max_epochs=3)
+    runs = [int(s["runs"]) for s in states.states]
+    assert runs == [0] * 5 + [1] * 4 + [2] * 4  # four steps an epoch, none in the first
+    for first, last in ((5, 8), (9, 12)):
+        a, b = states.states[first], states.states[last]
+        assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_offline_clusters_the_whole_training_set_without_touching_the_network():
+    model = cueco(clustering="offline")
+    keys = []
+    fit(model, max_epochs=1)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.clusters.recluster = lambda k, **_: keys.append(k)
+    model.on_train_epoch_start()
+    assert keys[0].shape == (32, 16)
+    assert all(torch.equal(value, before[n]) for n, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
+def test_trains_with_every_option_at_once(precision):
+    model = cueco(assignment="soft", centroid_gradient=True, symmetric=False, proj_output_bn=False)
+    log = fit(model, precision=precision, max_epochs=1)
+    assert torch.isfinite(torch.tensor([v for step in log.steps for v in step.values()])).all()
+    assert all(
+        b.dtype in (torch.float32, torch.int64)
+        for part in (model.queue, model.clusters)
+        for b in part.buffers()
+    )
+
+
+def test_more_clusters_than_samples_in_a_batch_stays_finite():
+    log = fit(cueco(num_clusters=48, cluster_warmup_steps=4), max_epochs=3)
+    variance = [s["train_variance_loss_step"] for s in log.steps if "train_variance_loss_step" in s]
+    assert len(variance) == 8 and max(variance) < 50
+
+
+# ---- reproducibility and resume ----
+
+
+def test_same_seed_same_losses_other_seed_others():
+    first, second = fit(cueco(), max_epochs=2).steps, fit(cueco(), max_epochs=2).steps
+    assert first == second
+    seed_everything(6)
+    assert fit(CueCo(small_cfg(seed=6)), max_epochs=2).steps != first
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "accumulate"), [({}, 1), ({}, 2), ({"clustering": "offline"}, 1)]
+)
+def test_resume_continues_with_the_same_losses(tmp_path, kwargs, accumulate):
+    def model():
+        result = cueco(**kwargs)
+        result.cfg.checkpoint = {"keep_prev": True}
+        return result
+
+    def run(**trainer):
+        checkpointer = Checkpointer(small_cfg(), logdir=tmp_path, frequency=1, keep_prev=True)
+        options = {"accumulate_grad_batches": accumulate, "max_epochs": 3, **trainer}
+        return fit(model(), checkpointer, **options).steps
+
+    whole = run()
+    (checkpoint,) = tmp_path.rglob("*ep=0.ckpt")
+    saved = torch.load(checkpoint, weights_only=True)
+    assert int(saved["state_dict"]["step"]) == 4 // accumulate
+    resumed = run(ckpt_path=checkpoint)
+    assert resumed == whole[4:]
+
+
+# ---- what a user can get wrong ----
+
+
+def test_more_clusters_than_the_queue_holds():
+    with pytest.raises(ConfigError, match=r"num_clusters=65 must be at most .*queue_size=64; "):
+        cueco(num_clusters=65)
+
+
+def test_more_clusters_than_keys_at_the_first_kmeans():
+    model = cueco(queue_size=1024, num_clusters=40, cluster_warmup_steps=2)
+    with pytest.raises(ConfigError, match=r"num_clusters=40 must be at most 32, the keys .*step 2"):
+        fit(model)
+
+
+def test_a_run_that_ends_before_its_clustering_starts_says_so():
+    with pytest.warns(UserWarning, match="cluster_warmup_steps=500: this run ends after 4 steps"):
+        fit(cueco(cluster_warmup_steps=500), max_epochs=1)
+
+
+def test_batch_larger_than_the_data():
+    with pytest.raises(ConfigError, match=r"optimizer.batch_size=8 is larger than the training"):
+        fit(cueco(), loader=views_loader(batch_size=64))
+
+
+@pytest.mark.parametrize(("large", "small"), [(1, 0), (2, 4), (3, 0)])
+def test_other_numbers_of_crops(large, small):
+    with pytest.raises(ConfigError, match=f"augmentations='{large} large and {small} small crops'"):
+        CueCo(small_cfg(data__num_large_crops=large, data__num_small_crops=small))
+
+
+def test_checkpoint_of_another_method(tmp_path):
+    model = cueco()
+    fit(model, max_epochs=1)
+    checkpoint = tmp_path / "other.ckpt"
+    model.trainer.save_checkpoint(checkpoint)
+    content = torch.load(checkpoint, weights_only=True)
+    content["cueco_solo_method"] = "rcl"
+    torch.save(content, checkpoint)
+    with pytest.raises(ConfigError, match=r"method=cueco can't load this checkpoint.* method=rcl"):
+        fit(cueco(), ckpt_path=checkpoint)
+
+
+def test_unlabelled_data_trains():
+    class Unlabelled(Views):
+        def __getitem__(self, i):
+            index, views, _ = super().__getitem__(i)
+            return index, views, -1
+
+    loader = torch.utils.data.DataLoader(Unlabelled(16), batch_size=8)
+    log = fit(cueco(), loader=loader, max_epochs=1)
+    assert all(torch.isfinite(torch.tensor(step["train_nce_loss_step"])) for step in log.steps)

@@ -1,0 +1,49 @@
+"""Two real processes keep one queue and one clustering."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+WORKER = Path(__file__).with_name("ddp_worker.py")
+
+
+def two_processes(folder, *arguments):
+    """What both ranks wrote; the worker's own output is shown if it fails."""
+    path = os.pathsep.join([str(WORKER.parents[1]), os.environ.get("PYTHONPATH", "")])
+    env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-W", "ignore", str(WORKER), str(folder), *arguments]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [torch.load(folder / f"rank{r}.pt", weights_only=True) for r in range(2)]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("1",),
+        ("0",),
+        ("0", "centroid_gradient=true", "assignment=soft"),
+        ("0", "clustering=offline", "queue_size=50"),
+    ],
+    ids=["broadcast", "no broadcast", "centroid gradient", "offline, uneven queue"],
+)
+def test_ranks_agree(tmp_path, arguments):
+    one, two = two_processes(tmp_path, *arguments)
+    assert not torch.equal(one["keys"], two["keys"])  # they saw different samples
+    for name, value in one["state"].items():
+        assert torch.equal(value, two["state"][name]), name
+    assert torch.equal(one["weights"], two["weights"])
+
+    # 80 samples make 5 steps an epoch of 8 on each of two processes
+    assert int(one["step"]) == int(two["step"]) == 10
+    assert int(one["state"]["queue.count"]) == 160
+    assert int(one["state"]["clusters.runs"]) >= 1
+    # the newest keys of the queue are both processes' last ones, in the order of the ranks
+    keys = torch.cat([one["keys"], two["keys"]], dim=1)
+    size = one["state"]["queue.keys"].shape[1]
+    newest = torch.arange(160 - 16, 160) % size
+    torch.testing.assert_close(one["state"]["queue.keys"][:, newest], keys.float())
