@@ -1,0 +1,51 @@
+"""The console script ``cueco-solo``: everything that works without a solo-learn checkout."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from cueco_solo.errors import ConfigError, HostError
+
+
+def _parser() -> argparse.ArgumentParser:
+    # each module is light: what is heavy, it imports when its command runs
+    from cueco_solo.cli import command, data, doctor, evaluate, pretrain
+
+    parser = argparse.ArgumentParser(
+        prog="cueco-solo",
+        description="Train and evaluate self-supervised methods with solo-learn, no checkout needed.",
+        epilog=command.epilog(
+            "cueco-solo data digits-placed --out datasets/digits-placed",
+            "cueco-solo pretrain --config-name cueco-digits-placed hardware=cpu",
+            "cueco-solo knn trained_models/cueco/RUN",
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in (pretrain, evaluate, data, doctor):
+        module.add_parsers(commands)
+    return parser
+
+
+def _line(error: BaseException) -> str:
+    """The message in one line; a worker process wraps it in a traceback, whose last line it is."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    text = lines[-1] if lines[0].startswith("Caught ") else " ".join(lines)
+    return text.removeprefix(f"{type(error).__module__}.{type(error).__qualname__}: ")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: arguments without the program's name; default: those of this process.
+
+    Returns:
+        Exit code: 0, 1 where ``doctor`` found something missing, 2 after an error of the user's.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        return args.run(args) or 0
+    except (ConfigError, HostError) as error:
+        print(f"cueco-solo: error: {_line(error)}", file=sys.stderr)
+        return 2

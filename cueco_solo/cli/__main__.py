@@ -1,0 +1,7 @@
+"""``python -m cueco_solo.cli``, where the console script isn't on the path."""
+
+import sys
+
+from cueco_solo.cli import main
+
+sys.exit(main())

@@ -1,0 +1,150 @@
+"""One pre-training, from a composed configuration to a finished run folder."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import seed_everything
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
+
+import cueco_solo
+from cueco_solo import host, runs
+from cueco_solo.cli.hardware import Hardware, find_hardware
+from cueco_solo.cli.quiet import quieten
+from cueco_solo.cli.trainer import make_trainer
+from cueco_solo.data import checks
+from cueco_solo.data.datasets import pretraining_data
+from cueco_solo.errors import config_error
+
+# the run folder, from the first process to those that Lightning starts with the same arguments
+_RUN_VARIABLE = "CUECO_SOLO_RUN"
+_DEFAULTS = {"seed": 5, "checkpoint": {"enabled": True, "dir": "trained_models"}}
+# bare assertions in solo-learn's own methods
+_WHOLE_BATCHES = ("all4one", "mocov2plus", "nnbyol", "nnclr", "nnsiam", "ressl")
+
+
+def pretrain(cfg: DictConfig) -> Path:
+    """Train one run.
+
+    Args:
+        cfg: a composed, resolved configuration.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        ConfigError: something in it, on the disk or in a checkpoint can't be used.
+        HostError: the installed solo-learn can't do it.
+    """
+    composed = DictConfig(OmegaConf.merge(_DEFAULTS, cfg))
+    checks.check_settings(composed)
+    quieten()
+    cueco_solo.register()
+    method = host.method_class(composed.method)
+    checks.check_paths(composed.data)
+    hardware = find_hardware(composed)
+    resume = _resume_point(composed)
+
+    parsed = _parse(composed, hardware)
+    seed_everything(parsed.seed, workers=True, verbose=False)
+    model = method(parsed)
+    if not parsed.performance.disable_channel_last:
+        model = model.to(memory_format=torch.channels_last)
+    start = _check_resume(resume, model, composed) if resume else runs.Progress()
+    if resume and start.epoch == composed.max_epochs:
+        _say(f"nothing to do: this run ended with {resume}")
+        return resume.parent
+    data, steps = pretraining_data(parsed, hardware.world_size, start.epoch)
+
+    with _run_folder(composed, resume) as run:
+        replaced = resume if resume and resume.parent == run else None
+        trainer = make_trainer(parsed, hardware, run, steps, start.step, replaced)
+        if resume:
+            _say(f"going on from {resume}")
+        trainer.fit(model, datamodule=data, ckpt_path=resume and str(resume))
+    _say(f"run folder: {run}")
+    return run
+
+
+@rank_zero_only
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _parse(cfg: DictConfig, hardware: Hardware) -> DictConfig:
+    """What solo-learn's parse_cfg makes of it; the learning rates then are those of all devices."""
+    cfg = cfg.copy()
+    cfg.devices = list(range(hardware.processes))  # whose length scales the learning rate
+    cfg.num_nodes = hardware.num_nodes
+    cfg.data.setdefault("val_path", None)
+    cfg.pop("resume_from_checkpoint", None)
+    batch = cfg.optimizer.batch_size * hardware.world_size
+    queue = OmegaConf.select(cfg, "method_kwargs.queue_size", default=65536)
+    if cfg.method in _WHOLE_BATCHES and queue % batch:
+        raise config_error(
+            "method_kwargs.queue_size",
+            queue,
+            f"must be a multiple of the batch size of all processes, {batch}",
+        )
+    return host.parse_pretrain_cfg(cfg)
+
+
+def _resume_point(cfg: DictConfig) -> Path | None:
+    if cfg.get("resume_from_checkpoint") is not None:
+        return runs.resume_point(cfg)
+    if OmegaConf.select(cfg, "auto_resume.enabled", default=False):
+        run = runs.same_run(cfg)
+        return run and runs.latest_checkpoint(run)
+    return None
+
+
+def _check_resume(path: Path, model: Any, cfg: DictConfig) -> runs.Progress:
+    """Where to go on, if the checkpoint is one of this model's and training isn't over."""
+    key = "resume_from_checkpoint"
+    content = runs.read_checkpoint(path, key)
+    runs.check_state(content["state_dict"], model, path)
+    start = runs.progress(content)
+    if start.epoch >= cfg.max_epochs and not _continues(cfg, path):
+        raise config_error(
+            "max_epochs",
+            cfg.max_epochs,
+            f"must exceed the {start.epoch} epochs that {path} has had",
+        )
+    return start
+
+
+def _continues(cfg: DictConfig, checkpoint: Path) -> bool:
+    """Whether the checkpoint is the last one of a run of this very configuration."""
+    run = checkpoint.parent
+    config = run / "config.yaml"
+    return (
+        config.is_file()
+        and runs.latest_checkpoint(run) == checkpoint
+        and runs.identity(DictConfig(OmegaConf.load(config))) == runs.identity(cfg)
+    )
+
+
+@rank_zero_only
+def _record(cfg: DictConfig, run: Path | None) -> Path:
+    """Make the folder, unless a run goes on in it, and write down what is run."""
+    run = run or runs.new_run(cfg)
+    OmegaConf.save(cfg, run / "config.yaml")
+    runs.write_environment(run, cfg.seed)
+    return run
+
+
+@contextmanager
+def _run_folder(cfg: DictConfig, resume: Path | None) -> Iterator[Path]:
+    """The folder that all processes of this run write to."""
+    run = _record(cfg, resume.parent if resume and _continues(cfg, resume) else None)
+    if run is None:  # not the first process
+        run = Path(os.environ.get(_RUN_VARIABLE) or runs.runs_folder(cfg) / runs.run_id(cfg))
+    os.environ[_RUN_VARIABLE] = str(run)
+    try:
+        yield run
+    finally:
+        os.environ.pop(_RUN_VARIABLE)

@@ -1,0 +1,117 @@
+"""``accelerator``, ``devices`` and ``strategy`` as people write them, as Lightning wants them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning.pytorch.strategies import DDPStrategy
+from omegaconf import DictConfig, OmegaConf
+
+from cueco_solo.errors import config_error
+
+_GPUS = ("gpu", "cuda")
+_DEVICES = 'must be a number of devices, a list of device numbers or "auto"'
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What a run runs on.
+
+    Attributes:
+        accelerator: ``"cpu"``, ``"gpu"``, or another of Lightning's.
+        devices: Lightning's ``devices``.
+        processes: processes per node, one for each device.
+        num_nodes: machines.
+    """
+
+    accelerator: str
+    devices: Any
+    processes: int
+    num_nodes: int
+
+    @property
+    def world_size(self) -> int:
+        return self.processes * self.num_nodes
+
+
+def find_hardware(cfg: DictConfig) -> Hardware:
+    """Read ``cfg``'s accelerator, devices and number of nodes.
+
+    ``devices`` may be a number, a list, ``"auto"`` or -1 (all), or a string of these: solo-learn's
+    scripts need ``"1"`` or ``"02"`` on a CPU.
+
+    Raises:
+        ConfigError: they don't exist here, or the precision or batch norm doesn't go with them.
+    """
+    accelerator = _accelerator(cfg.get("accelerator", "auto"))
+    devices = cfg.get("devices", "auto")
+    devices = _devices(OmegaConf.to_container(devices) if OmegaConf.is_config(devices) else devices)
+    num_nodes = cfg.get("num_nodes") or 1
+    if accelerator == "cpu":
+        _check_cpu(cfg)
+        count = 1 if devices == "auto" else devices if isinstance(devices, int) else len(devices)
+        return Hardware("cpu", count, count, num_nodes)
+    there = torch.cuda.device_count() if accelerator in _GPUS else 1
+    wanted = list(range(there)) if devices == "auto" else devices
+    wanted = list(range(wanted)) if isinstance(wanted, int) else wanted
+    if missing := [number for number in wanted if number >= there]:
+        remedy = f"choose from {', '.join(map(str, range(there)))}"
+        raise config_error(
+            "devices", cfg.devices, f"but there is no {accelerator} {missing[0]}", remedy
+        )
+    return Hardware(accelerator, wanted if accelerator in _GPUS else 1, len(wanted), num_nodes)
+
+
+def _accelerator(name: Any) -> str:
+    if name in (None, "auto"):
+        return "gpu" if torch.cuda.is_available() else "cpu"
+    if name not in ("cpu", "mps", *_GPUS):
+        raise config_error("accelerator", name, "must be auto, cpu, gpu or mps")
+    there = {"cpu": True, "mps": torch.backends.mps.is_available()}
+    if not there.get(name, torch.cuda.is_available()):
+        raise config_error("accelerator", name, "isn't there", "add hardware=cpu")
+    return name
+
+
+def _devices(given: Any) -> Any:
+    """A positive number, a list of distinct numbers, or "auto"."""
+    value = given
+    if isinstance(value, str):
+        parts = [part.strip() for part in value.split(",")]
+        if value == "auto":
+            return value
+        if not all(part.lstrip("-").isdigit() for part in parts):
+            raise config_error("devices", given, _DEVICES)
+        value = int(parts[0]) if len(parts) == 1 else [int(part) for part in parts]
+    if value in (None, -1):
+        return "auto"
+    if isinstance(value, list):
+        valid = bool(value) and all(type(n) is int and n >= 0 for n in value)
+        valid = valid and len(set(value)) == len(value)
+    else:
+        valid = type(value) is int and value > 0
+    if not valid:
+        raise config_error("devices", given, _DEVICES)
+    return value
+
+
+def _check_cpu(cfg: DictConfig) -> None:
+    if str(cfg.get("precision", 32)).startswith("16"):
+        raise config_error("precision", cfg.precision, "needs a GPU", "add hardware=cpu")
+    if cfg.get("sync_batchnorm", False):
+        raise config_error("sync_batchnorm", True, "needs a GPU", "add hardware=cpu")
+
+
+def lightning_arguments(cfg: DictConfig, hardware: Hardware) -> dict[str, Any]:
+    """``accelerator``, ``devices``, ``num_nodes`` and ``strategy`` for Lightning's Trainer."""
+    strategy: Any = cfg.get("strategy") or "auto"
+    if strategy == "ddp":
+        # one process needs no process group: its gradients and batch statistics are the same
+        one = hardware.world_size == 1
+        strategy = "auto" if one else DDPStrategy(find_unused_parameters=False)
+    return {
+        "accelerator": hardware.accelerator,
+        "devices": hardware.devices,
+        "num_nodes": hardware.num_nodes,
+        "strategy": strategy,
+    }

@@ -1,0 +1,44 @@
+"""Silence for messages that would send a reader after problems that aren't there."""
+
+import logging
+import warnings
+
+_WARNINGS = (
+    # the run folder is ours, and its metrics are written back
+    "Experiment logs directory .* exists and is not empty",
+    # inside Lightning, about torch
+    r".*isinstance\(treespec, LeafSpec\)",
+    # the configuration's own choice
+    ".*does not have many workers",
+)
+_LOGGED = (
+    # solo-learn's, about a resumed run: its schedule goes on where it was
+    "might generate issues when resuming a checkpoint",
+    # about saving whole checkpoints, which is what a run needs to be resumed
+    "`weights_only` was not set",
+    "Tip: ",
+)
+
+
+_LOGGERS = (
+    None,
+    "lightning.pytorch.utilities.rank_zero",
+    "lightning.fabric.utilities.rank_zero",
+    "lightning.pytorch.trainer.connectors.checkpoint_connector",
+)
+
+
+class _Unfounded(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not any(text in record.getMessage() for text in _LOGGED)
+
+
+_FILTER = _Unfounded()
+
+
+def quieten() -> None:
+    """Drop those messages in this process (idempotent)."""
+    for text in _WARNINGS:
+        warnings.filterwarnings("ignore", message=text)
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_FILTER)

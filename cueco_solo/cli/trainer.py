@@ -1,0 +1,135 @@
+"""Lightning's Trainer for one run: loggers, checkpoints and what the configuration passes on."""
+
+import csv
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import LearningRateMonitor
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
+
+from cueco_solo.cli.compose import TRAINER_KEYS
+from cueco_solo.cli.hardware import Hardware, lightning_arguments
+from cueco_solo.errors import config_error
+from cueco_solo.host import Checkpointer
+
+
+class RunCheckpointer(Checkpointer):
+    """solo-learn's ``Checkpointer`` that also keeps the last epoch and stays plain.
+
+    Args:
+        cfg: the parsed configuration, for ``args.json``.
+        run: the run folder.
+        resumed: the checkpoint of this very folder that the run continues; it gives way to the
+            next one, as solo-learn's scripts take any ``.ckpt`` of a folder.
+    """
+
+    def __init__(self, cfg: DictConfig, run: Path, resumed: Path | None) -> None:
+        checkpoint = cfg.checkpoint
+        super().__init__(cfg, run.parent, checkpoint.frequency, checkpoint.keep_prev)
+        self.resumed = resumed
+
+    def on_train_start(self, trainer: Trainer, *args: Any) -> None:
+        super().on_train_start(trainer, *args)
+        self.last_ckpt = self.resumed
+
+    def on_train_epoch_end(self, trainer: Trainer, *args: Any) -> None:
+        if trainer.current_epoch + 1 == trainer.max_epochs:
+            self.save(trainer)
+        else:
+            super().on_train_epoch_end(trainer, *args)
+
+    def on_save_checkpoint(self, trainer: Any, module: Any, checkpoint: dict[str, Any]) -> None:
+        # AdamW's betas come as OmegaConf lists, which torch.load(weights_only=True) refuses
+        for part in ("optimizer_states", "lr_schedulers"):
+            checkpoint[part] = _plain(checkpoint[part])
+
+
+def _plain(node: Any) -> Any:
+    if OmegaConf.is_config(node):
+        return OmegaConf.to_container(node)
+    if type(node) is dict:
+        return {key: _plain(value) for key, value in node.items()}
+    if type(node) is list:
+        return [_plain(value) for value in node]
+    return node
+
+
+@rank_zero_only
+def _keep_metrics(logger: CSVLogger, path: Path, first_step: int) -> None:
+    """Write the rows before ``first_step`` back: Lightning deletes an existing ``metrics.csv``."""
+    if not path.is_file():
+        return
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    path.unlink()
+    for row in rows:
+        step = int(row.pop("step"))
+        if step < first_step:
+            logger.log_metrics({key: float(value) for key, value in row.items() if value}, step)
+    logger.save()
+
+
+def _loggers(cfg: DictConfig, run: Path, first_step: int) -> list[Any]:
+    place: dict[str, Any] = {
+        "save_dir": run.parent.parent,
+        "name": run.parent.name,
+        "version": run.name,
+    }
+    # first, so that solo-learn's Checkpointer names its folder after this logger's version
+    table = CSVLogger(**place)
+    _keep_metrics(table, run / "metrics.csv", first_step)
+    loggers: list[Any] = [table]
+    if OmegaConf.select(cfg, "tensorboard.enabled", default=False):
+        _need("tensorboard")
+        loggers.append(TensorBoardLogger(**place))
+    if cfg.wandb.enabled:
+        _need("wandb")
+        options = {key: cfg.wandb[key] for key in ("project", "entity", "offline")}
+        loggers.append(
+            WandbLogger(name=cfg.name, save_dir=run, id=run.name, resume="allow", **options)
+        )
+    return loggers
+
+
+def _need(package: str) -> None:
+    if find_spec(package) is None:
+        key = f"{package}.enabled"
+        raise config_error(key, True, "needs a package that isn't there", f"pip install {package}")
+
+
+def make_trainer(
+    cfg: DictConfig,
+    hardware: Hardware,
+    run: Path,
+    steps_per_epoch: int,
+    first_step: int = 0,
+    resumed: Path | None = None,
+) -> Trainer:
+    """The Trainer of a pre-training run.
+
+    Args:
+        cfg: the parsed configuration.
+        hardware: what to run on.
+        run: the run folder.
+        steps_per_epoch: batches of one process in an epoch.
+        first_step: of a resumed run, else 0.
+        resumed: the checkpoint in ``run`` that is continued.
+
+    Raises:
+        ConfigError: a logger is asked for whose package isn't installed.
+    """
+    given = {key: cfg[key] for key in TRAINER_KEYS if cfg.get(key) is not None}
+    given = {"log_every_n_steps": max(1, min(50, steps_per_epoch)), **_plain(given)}
+    callbacks: list[Any] = [LearningRateMonitor(logging_interval="step")]
+    if cfg.checkpoint.enabled:
+        callbacks.append(RunCheckpointer(cfg, run, resumed))
+    return Trainer(
+        **{**given, **lightning_arguments(cfg, hardware)},
+        logger=_loggers(cfg, run, first_step),
+        callbacks=callbacks,
+        enable_checkpointing=False,
+    )

@@ -1,0 +1,204 @@
+"""Settings and data paths, looked at before anything heavy starts."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from torchvision.datasets.folder import IMG_EXTENSIONS
+
+from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.schema import Option
+
+DOWNLOADED = ("cifar10", "cifar100", "stl10")
+FOLDERS = ("imagenet", "imagenet100", "custom")
+FORMATS = ("image_folder", "dali", "h5")
+
+# what solo-learn computes with and doesn't look at; a default of None makes a key optional
+_SETTINGS = {
+    "name": Option(""),
+    "method": Option(""),
+    "seed": Option(5, low=0, high=2**32 - 1),
+    "max_epochs": Option(1, low=1),
+    "backbone.name": Option(""),
+    "data.dataset": Option(""),
+    "data.num_workers": Option(0, low=0),
+    "optimizer.name": Option("", choices=("sgd", "lars", "adam", "adamw")),
+    "optimizer.batch_size": Option(1, low=1),
+    "optimizer.lr": Option(0.0, low=0),
+    "optimizer.classifier_lr": Option(0.0, low=0),
+    "optimizer.weight_decay": Option(0.0, low=0),
+    "scheduler.name": Option("", choices=("warmup_cosine", "step", "none")),
+    "scheduler.warmup_epochs": Option(None, low=0, kind=float),
+    "checkpoint.frequency": Option(None, low=1, kind=int),
+    "momentum.base_tau": Option(None, low=0, high=1, kind=float),
+    "momentum.final_tau": Option(None, low=0, high=1, kind=float),
+}
+_VIEWS = ("crop_size", "num_crops")
+
+
+def check_settings(cfg: DictConfig) -> None:
+    """Check the settings that every pre-training has in common.
+
+    Raises:
+        ConfigError: one is missing, of the wrong type or out of range.
+    """
+    for key, option in _SETTINGS.items():
+        value = OmegaConf.select(cfg, key)
+        if value is None and option.default is not None:
+            raise config_error(key, None, "is missing", f"add {key}=... to the configuration")
+        if not option.accepts(value):
+            raise config_error(key, value, option.allowed)
+    base, final = (OmegaConf.select(cfg, f"momentum.{key}_tau") for key in ("base", "final"))
+    if None not in (base, final) and base > final:
+        raise config_error("momentum.base_tau", base, f"must be at most momentum.final_tau={final}")
+    views = cfg.get("augmentations")
+    if not views or any(type(view.get(key)) is not int for view in views for key in _VIEWS):
+        raise config_error(
+            "augmentations", views, "must be a list of views", "choose augmentations=asymmetric-32"
+        )
+    large = sum(v.num_crops for v in views if v.crop_size == views[0].crop_size)
+    if large != 2 and cfg.method not in ("wmse", "mae"):
+        raise config_error(
+            "augmentations", large, "views of the first crop_size, but a method needs 2"
+        )
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(IMG_EXTENSIONS)
+
+
+def _folder(key: str, value: Any, must_exist: bool) -> Path:
+    if value is None or value == "???":
+        raise config_error(key, value, "must be a folder of images", f"set {key}=DIR")
+    path = Path(value)
+    if path.is_file():
+        raise config_error(key, value, "is a file", "give the folder that holds the images")
+    if must_exist and not path.is_dir():
+        where = "" if path.is_absolute() else f" (looked for in {Path.cwd()})"
+        raise config_error(key, value, f"doesn't exist{where}", "check the path")
+    return path
+
+
+def _class_folders(key: str, path: Path) -> Iterator[str]:
+    """Names of the class folders, each of which holds an image; raises where there are none."""
+    entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+    if not entries:
+        raise config_error(key, str(path), "is empty", "give a folder with one folder per class")
+    folders = [entry for entry in entries if entry.is_dir()]
+    if not folders:
+        remedy = "sort the images into one folder per class"
+        if key == "data.train_path":
+            remedy += ", or set data.no_labels=True"
+        raise config_error(key, str(path), "has no class folders", remedy)
+    for folder in folders:
+        walk = os.walk(folder.path, followlinks=True)
+        if not any(_is_image(name) for _, _, files in walk for name in files):
+            raise config_error(
+                key, str(path), f"has no image in its class {folder.name}", "fill or remove it"
+            )
+        yield folder.name
+
+
+def _labelled(key: str, value: Any) -> list[str]:
+    path = _folder(key, value, must_exist=True)
+    classes = list(_class_folders(key, path))
+    if len(classes) == 1:
+        remedy = "give a path with one folder per class"
+        if key == "data.train_path":
+            remedy += f", or data.no_labels=True data.train_path={path / classes[0]}"
+        raise config_error(key, value, f"has one class only ({classes[0]})", remedy)
+    return classes
+
+
+def _unlabelled(key: str, value: Any) -> None:
+    path = _folder(key, value, must_exist=True)
+    entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+    if not entries:
+        raise config_error(key, value, "is empty", "give a folder of images")
+    for entry in entries:
+        if entry.is_dir() or not _is_image(entry.name):
+            raise config_error(
+                key,
+                value,
+                f"holds {entry.name}, which is no image",
+                "with data.no_labels=True the folder must hold images and nothing else",
+            )
+
+
+def _same_classes(train: list[str], val: list[str], val_path: Any) -> None:
+    if train != val:
+        extra, missing = sorted(set(val) - set(train)), sorted(set(train) - set(val))
+        what = "; ".join(
+            f"{word} {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+            for word, names in (("has", extra), ("lacks", missing))
+            if names
+        )
+        raise config_error(
+            "data.val_path",
+            val_path,
+            f"must have the classes of data.train_path, but {what}",
+            "make the class folders of both the same",
+        )
+
+
+def check_paths(data: DictConfig) -> None:
+    """Check ``cfg.data`` against the disk.
+
+    Raises:
+        ConfigError: a path is missing, a file, empty, has a class without images or one class
+            only, or the validation classes differ from the training classes.
+    """
+    allowed = (*DOWNLOADED, *FOLDERS)
+    if data.dataset not in allowed:
+        raise config_error("data.dataset", data.dataset, f"must be one of {', '.join(allowed)}")
+    kind = OmegaConf.select(data, "format", default="image_folder")
+    if kind not in FORMATS:
+        raise config_error("data.format", kind, f"must be one of {', '.join(FORMATS)}")
+    fraction = OmegaConf.select(data, "fraction", default=-1)
+    if fraction > 0 and (fraction >= 1 or data.dataset in DOWNLOADED):
+        raise config_error(
+            "data.fraction", fraction, "must be below 1, for data in folders", "use -1 for all data"
+        )
+    train = "???" if OmegaConf.is_missing(data, "train_path") else data.train_path
+    val = None if OmegaConf.is_missing(data, "val_path") else data.get("val_path")
+    if data.dataset in DOWNLOADED:
+        _folder("data.train_path", train, must_exist=False)
+        return
+    if kind == "h5":
+        if train == "???" or not Path(train).exists():
+            raise config_error("data.train_path", train, "doesn't exist", "give the HDF5 file")
+        return
+    if data.get("no_labels", False):
+        _unlabelled("data.train_path", train)
+        return
+    classes = _labelled("data.train_path", train)
+    if val is not None:
+        _same_classes(classes, _labelled("data.val_path", val), val)
+
+
+def check_batch_size(batch_size: int, processes: int, samples: int) -> None:
+    """Refuse a batch that the data can't fill: nothing would train, and nothing would say so.
+
+    Raises:
+        ConfigError: ``batch_size * processes`` exceeds ``samples``.
+    """
+    if batch_size * processes > samples:
+        each = f" times {processes} processes" if processes > 1 else ""
+        raise config_error(
+            "optimizer.batch_size",
+            batch_size,
+            f"{each.lstrip()} must be at most the {samples} training images".lstrip(),
+            f"set optimizer.batch_size to {max(1, samples // processes)} or less",
+        )
+
+
+def download_error(data: DictConfig, error: Exception) -> ConfigError:
+    """What to say when a data set is neither on disk nor to be had from the network."""
+    return config_error(
+        "data.train_path",
+        str(data.train_path),
+        f"doesn't hold {data.dataset}, and the download failed ({str(error).splitlines()[0]})",
+        "give the folder that holds it",
+    )

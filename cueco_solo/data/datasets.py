@@ -1,0 +1,125 @@
+"""The data sets that a configuration names, for pre-training and for evaluation."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.error import URLError
+
+from lightning.pytorch import LightningDataModule
+from omegaconf import DictConfig
+
+from cueco_solo import host
+from cueco_solo.data.checks import check_batch_size, download_error
+from cueco_solo.data.loaders import SeededData, plain_loader
+from cueco_solo.data.transforms import labelled_transforms
+
+
+def labelled_datasets(data: DictConfig, train: Callable, val: Callable) -> tuple[Any, Any]:
+    """Training and validation set with labels.
+
+    Args:
+        data: ``cfg.data``; what DALI would read is read as image folders.
+        train: transform of the training images.
+        val: transform of the validation images.
+
+    Raises:
+        ConfigError: a data set isn't on disk and can't be downloaded.
+    """
+    try:
+        return host.classification_data.prepare_datasets(
+            data.dataset,
+            train,
+            val,
+            train_data_path=data.train_path,
+            val_data_path=data.val_path,
+            data_format=_torch_format(data),
+        )
+    except URLError as error:
+        raise download_error(data, error) from error
+
+
+def _torch_format(data: DictConfig) -> str:
+    return "image_folder" if data.format == "dali" else data.format
+
+
+def pretraining_data(
+    cfg: DictConfig, world_size: int, first_epoch: int = 0
+) -> tuple[LightningDataModule, int]:
+    """Data module of a pre-training, and the steps that each process takes in an epoch.
+
+    Order and augmentation are a function of (seed, epoch, index), see
+    :mod:`cueco_solo.data.loaders`; with ``data.format=dali`` they are DALI's.
+
+    Args:
+        cfg: configuration as solo-learn parsed it.
+        world_size: number of processes.
+        first_epoch: of a resumed run, else 0.
+
+    Raises:
+        ConfigError: the data can't be read or is smaller than a batch.
+        HostError: the installed solo-learn has no such data format.
+    """
+    data, batch_size, module = cfg.data, cfg.optimizer.batch_size, host.pretrain_data
+    dali = host.dali if data.format == "dali" else None
+    transform = _views(cfg, module.build_transform_pipeline)
+    if cfg.debug_augmentations:
+        print(f"augmentations:\n{transform}")
+    try:
+        train = module.prepare_datasets(
+            data.dataset,
+            transform,
+            train_data_path=data.train_path,
+            data_format=_torch_format(data),
+            no_labels=data.no_labels,
+            data_fraction=data.fraction,
+        )
+    except URLError as error:
+        raise download_error(data, error) from error
+    if data.no_labels and hasattr(train, "images"):
+        train.images.sort()  # solo-learn leaves them in the file system's order
+    check_batch_size(batch_size, world_size, len(train))
+    val = _validation(cfg)
+    result = (
+        SeededData(train, val, batch_size, data.num_workers, cfg.seed, first_epoch)
+        if dali is None
+        else _dali_data(cfg, dali, val)
+    )
+    return result, len(train) // world_size // batch_size
+
+
+def _views(cfg: DictConfig, build: Callable, **options: Any) -> Any:
+    module = host.pretrain_data
+    return module.FullTransformPipeline(
+        [
+            module.NCropAugmentation(build(cfg.data.dataset, view, **options), view.num_crops)
+            for view in cfg.augmentations
+        ]
+    )
+
+
+def _validation(cfg: DictConfig) -> Any | None:
+    data = cfg.data
+    if data.val_path is None or data.no_labels:
+        return None
+    _, transform = labelled_transforms(data.dataset, cfg.augmentations[0])
+    only_val = DictConfig({**data, "train_path": data.val_path})  # don't scan the training set
+    return labelled_datasets(only_val, transform, transform)[1]
+
+
+def _dali_data(cfg: DictConfig, dali: Any, val: Any | None) -> LightningDataModule:
+    data, options = cfg.data, cfg.dali
+    module = dali.PretrainDALIDataModule(
+        dataset=data.dataset,
+        train_data_path=data.train_path,
+        transforms=_views(cfg, dali.build_transform_pipeline_dali, dali_device=options.device),
+        num_large_crops=data.num_large_crops,
+        num_small_crops=data.num_small_crops,
+        num_workers=data.num_workers,
+        batch_size=cfg.optimizer.batch_size,
+        no_labels=data.no_labels,
+        data_fraction=data.fraction,
+        dali_device=options.device,
+        encode_indexes_into_labels=options.encode_indexes_into_labels,
+    )
+    loader: Any = plain_loader(val, cfg.optimizer.batch_size, data.num_workers) if val else []
+    module.val_dataloader = lambda: loader
+    return module

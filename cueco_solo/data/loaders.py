@@ -1,0 +1,173 @@
+"""Training data whose order and augmentation depend on (seed, epoch, sample index) alone.
+
+So a resumed run continues with exactly the batches of an uninterrupted one, and neither the number
+of workers nor what else draws random numbers changes a single pixel.
+"""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+
+from cueco_solo.errors import ConfigError, config_error
+
+
+class EpochSampler(DistributedSampler):
+    """``DistributedSampler`` (one process is a world of one) that yields ``(epoch, index)``.
+
+    The epoch travels with the index because workers are told of nothing else.
+    """
+
+    def __iter__(self) -> Iterator[Any]:
+        epoch = self.epoch
+        return ((epoch, index) for index in super().__iter__())
+
+
+@contextmanager
+def item_randomness(*key: int) -> Iterator[None]:
+    """Seed ``random`` and torch's CPU generator from ``key``; afterwards put both back.
+
+    Both are what torchvision's and solo-learn's augmentations draw from. In the main process the
+    model draws from the same generators, which is why they are put back.
+    """
+    digest = blake2b(repr(key).encode(), digest_size=8).digest()
+    seed = int.from_bytes(digest, "big", signed=True)
+    torch_state, python_state = torch.default_generator.get_state(), random.getstate()
+    torch.default_generator.manual_seed(seed)
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        torch.default_generator.set_state(torch_state)
+        random.setstate(python_state)
+
+
+def _file_of(dataset: Any, index: int) -> Path | None:
+    """The image file behind an item, for datasets that read files."""
+    if hasattr(dataset, "samples"):
+        return Path(dataset.samples[index][0])
+    if hasattr(dataset, "images"):
+        return Path(dataset.root) / dataset.images[index]
+    return None
+
+
+def _unreadable(path: Path | None) -> ConfigError | None:
+    """The error to show if ``path`` is an image that can't be decoded."""
+    if path is None:
+        return None
+    try:
+        with Image.open(path) as image:
+            image.convert("RGB")
+    except Exception as error:
+        reason = str(error).splitlines()[0].replace(str(path), "it") or type(error).__name__
+        return config_error(
+            "image", str(path), f"can't be read ({reason})", "replace or remove the file"
+        )
+    return None
+
+
+class ReadableDataset(Dataset):
+    """``dataset``, but an image that can't be decoded is named.
+
+    Raises (on access):
+        ConfigError: the file that can't be read.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: Any) -> Any:
+        try:
+            return self.dataset[index]
+        except Exception as error:
+            # asked only now: decoding every image twice would double the loading time
+            if unreadable := _unreadable(_file_of(self.dataset, index)):
+                raise unreadable from error
+            raise
+
+
+class SeededDataset(ReadableDataset):
+    """``dataset`` indexed by :class:`EpochSampler`'s pairs, its randomness a function of the pair.
+
+    Args:
+        dataset: a map-style dataset.
+        seed: the run's seed.
+    """
+
+    def __init__(self, dataset: Any, seed: int) -> None:
+        super().__init__(dataset)
+        self.seed = seed
+
+    def __getitem__(self, index: tuple[int, int]) -> Any:
+        epoch, item = index
+        with item_randomness(self.seed, epoch, item):
+            return super().__getitem__(item)
+
+
+def plain_loader(dataset: Any, batch_size: int, num_workers: int) -> DataLoader:
+    """A loader in the dataset's own order that keeps the last, smaller batch."""
+    return DataLoader(
+        ReadableDataset(dataset),
+        batch_size=batch_size,
+        num_workers=num_workers,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+class SeededData(LightningDataModule):
+    """Training and validation loaders for one ``Trainer.fit``.
+
+    Args:
+        train: training dataset.
+        val: validation dataset, or None.
+        batch_size: samples per process and step; an incomplete last batch is dropped.
+        num_workers: loading processes per process.
+        seed: decides order and augmentation.
+        first_epoch: the epoch that the fit starts with. Lightning makes the first iterator, whose
+            workers start to load at once, before it tells the sampler the epoch of a resumed run.
+    """
+
+    def __init__(
+        self,
+        train: Any,
+        val: Any | None,
+        batch_size: int,
+        num_workers: int,
+        seed: int,
+        first_epoch: int = 0,
+    ) -> None:
+        super().__init__()
+        self.train, self.val = SeededDataset(train, seed), val
+        self.batch_size, self.num_workers = batch_size, num_workers
+        self.seed, self.first_epoch = seed, first_epoch
+
+    def train_dataloader(self) -> DataLoader:
+        assert self.trainer is not None
+        sampler = EpochSampler(
+            self.train, self.trainer.world_size, self.trainer.global_rank, seed=self.seed
+        )
+        sampler.set_epoch(self.first_epoch)
+        return DataLoader(
+            self.train,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            drop_last=True,
+        )
+
+    def val_dataloader(self) -> Any:
+        if self.val is None:
+            return []
+        return plain_loader(self.val, self.batch_size, self.num_workers)

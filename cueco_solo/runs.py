@@ -1,0 +1,289 @@
+"""The folder of one run: its name, what is written into it, and how a run is found again.
+
+``<checkpoint.dir>/<method>/<run id>/`` holds ``config.yaml`` (as composed: it can be run again),
+``args.json`` (as solo-learn parsed it), ``environment.json``, ``metrics.csv`` and the checkpoints.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig, OmegaConf
+
+import cueco_solo
+from cueco_solo.errors import config_error
+from cueco_solo.host import host_info
+
+# what can be changed without changing a single number of the run
+_INCIDENTAL = (
+    "auto_resume",
+    "checkpoint",
+    "data.num_workers",
+    "debug_augmentations",
+    "enable_progress_bar",
+    "resume_from_checkpoint",
+    "tensorboard",
+    "wandb",
+)
+_LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "scikit-learn")
+
+
+def identity(cfg: DictConfig) -> dict[str, Any]:
+    """The part of a resolved configuration that decides the run's numbers."""
+    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    for key in _INCIDENTAL:
+        section, _, leaf = key.partition(".")
+        if leaf and isinstance(plain.get(section), dict):
+            plain[section].pop(leaf, None)
+        else:
+            plain.pop(section, None)
+    return plain
+
+
+def run_id(cfg: DictConfig) -> str:
+    """``<name>-seed<seed>-<6 hex digits of the resolved configuration>``."""
+    text = json.dumps(identity(cfg), sort_keys=True, default=str)
+    return f"{cfg.name}-seed{cfg.seed}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+
+def runs_folder(cfg: DictConfig) -> Path:
+    """Where the runs of ``cfg.method`` lie."""
+    return Path(cfg.checkpoint.dir) / cfg.method
+
+
+def new_run(cfg: DictConfig) -> Path:
+    """Make the run's folder; a second run of the same configuration gets the suffix ``-2``."""
+    base = runs_folder(cfg) / run_id(cfg)
+    number, folder = 1, base
+    while True:
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+            folder = base.with_name(f"{base.name}-{number}")
+
+
+def same_run(cfg: DictConfig) -> Path | None:
+    """Folder of the run with the identical configuration and the newest checkpoint, if any.
+
+    solo-learn's own ``AutoResumer`` compares a few keys only, none of them in ``method_kwargs``.
+    """
+    wanted, found = identity(cfg), []
+    for folder in runs_folder(cfg).glob(f"{run_id(cfg)}*"):
+        checkpoint = latest_checkpoint(folder)
+        if checkpoint is None or not (folder / "config.yaml").is_file():
+            continue
+        if identity(DictConfig(OmegaConf.load(folder / "config.yaml"))) == wanted:
+            found.append((checkpoint.stat().st_mtime, folder))
+    return max(found)[1] if found else None
+
+
+def latest_checkpoint(folder: Path) -> Path | None:
+    """The checkpoint of the highest epoch in a run folder; of the newest file, if none is named."""
+
+    def age(path: Path) -> tuple[int, float]:
+        epoch = re.search(r"ep=(\d+)", path.stem)
+        return int(epoch.group(1)) if epoch else -1, path.stat().st_mtime
+
+    return max(folder.glob("*.ckpt"), key=age, default=None)
+
+
+def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
+    """A checkpoint's content, tensors on the CPU, read without executing anything in it.
+
+    Args:
+        path: the file.
+        key: what the user called it, for the message.
+
+    Raises:
+        ConfigError: there is no such file, or it is truncated or something else.
+    """
+    import torch
+
+    if not path.is_file():
+        raise config_error(key, str(path), "doesn't exist", "check the path")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = f"can't be read ({type(error).__name__}: it is truncated or no checkpoint)"
+        raise config_error(key, str(path), reason, "give another checkpoint") from error
+    if not isinstance(content, dict) or "state_dict" not in content:
+        raise config_error(key, str(path), "holds no state_dict", "give a Lightning checkpoint")
+    return content
+
+
+class Progress(NamedTuple):
+    """How far a training had come: what a fit resumed from there starts with."""
+
+    epoch: int = 0
+    step: int = 0
+
+
+def progress(checkpoint: dict[str, Any]) -> Progress:
+    """How far the training had come when the checkpoint was written."""
+    epoch = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    return Progress(epoch, checkpoint["global_step"])
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or interrupted run on disk, of ``cueco-solo pretrain`` or of solo-learn's script.
+
+    Attributes:
+        folder: the run folder.
+        cfg: ``args.json``, the configuration as solo-learn parsed it.
+        checkpoint: the newest checkpoint.
+    """
+
+    folder: Path
+    cfg: DictConfig
+    checkpoint: Path
+
+
+def load_run(folder: Path, key: str = "RUN") -> Run:
+    """Open a run folder: one with ``args.json`` and a ``.ckpt``.
+
+    Raises:
+        ConfigError: one of them is missing or unreadable.
+    """
+    if not folder.is_dir():
+        remedy = f"give the folder {folder.parent}" if folder.is_file() else "check the path"
+        raise config_error(key, str(folder), "must be a run folder", remedy)
+    args = folder / "args.json"
+    try:
+        cfg = DictConfig(json.loads(args.read_text(encoding="utf-8")))
+        OmegaConf.resolve(cfg)
+    except (OSError, ValueError) as error:
+        below = sorted(str(path.parent) for path in folder.glob("**/args.json"))
+        remedy = f"did you mean {below[0]}" if below else "give the folder of a pre-training run"
+        raise config_error(key, str(folder), "holds no readable args.json", remedy) from error
+    checkpoint = latest_checkpoint(folder)
+    if checkpoint is None:
+        raise config_error(
+            key, str(folder), "holds no .ckpt", "the run must have finished its first epoch"
+        )
+    return Run(folder, cfg, checkpoint)
+
+
+def resume_point(cfg: DictConfig) -> Path | None:
+    """The checkpoint that ``resume_from_checkpoint`` names: a file, or the newest in a folder.
+
+    Raises:
+        ConfigError: nothing is there, or it is a run of another method.
+    """
+    given = cfg.get("resume_from_checkpoint")
+    if given is None:
+        return None
+    path = Path(given)
+    key = "resume_from_checkpoint"
+    if path.is_dir():
+        found = latest_checkpoint(path)
+        if found is None:
+            raise config_error(
+                key, str(path), "holds no .ckpt", "give a checkpoint or a run folder"
+            )
+        path = found
+    args = path.parent / "args.json"
+    method = json.loads(args.read_text(encoding="utf-8"))["method"] if args.is_file() else None
+    if method not in (None, cfg.method):
+        raise config_error(
+            key, str(path), f"is a checkpoint of method={method}, not {cfg.method}", "give another"
+        )
+    return path
+
+
+def check_state(state: dict[str, Any], model: Any, path: Path) -> None:
+    """Refuse a checkpoint that doesn't fit the model, before Lightning prints every key of it.
+
+    Raises:
+        ConfigError: keys or shapes differ.
+    """
+    own = model.state_dict()
+    different = sorted(own.keys() ^ state.keys()) or sorted(
+        key for key in own if own[key].shape != state[key].shape
+    )
+    if different:
+        raise config_error(
+            "resume_from_checkpoint",
+            str(path),
+            f"doesn't fit this configuration: {different[0]} and {len(different) - 1} more differ",
+            "give a checkpoint of the same method, backbone and method_kwargs",
+        )
+
+
+def commit_of(package: str) -> str | None:
+    """Git commit of the checkout that a package folder lies in, ``-dirty`` where it was changed.
+
+    None where the package's parent isn't a checkout, or there is no git.
+    """
+    root = Path(package).parent
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        done = subprocess.run(
+            [*command, "--exclude=*"], capture_output=True, text=True, timeout=30, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def versions() -> dict[str, Any]:
+    """What a figure was computed with."""
+    host = host_info()
+    found: dict[str, Any] = {"python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            found[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            found[library] = None
+    found["solo-learn"] = {
+        "form": host.form,
+        "version": host.version,
+        "commit": commit_of(host.path) if host.path else None,
+    }
+    found["cueco-solo"] = {
+        "version": cueco_solo.__version__,
+        "commit": commit_of(os.path.dirname(cueco_solo.__file__)),
+    }
+    return found
+
+
+def environment(seed: int) -> dict[str, Any]:
+    """Versions, command line, seed and machine, for ``environment.json``."""
+    import torch
+
+    return {
+        "versions": versions(),
+        "command": sys.argv,
+        "seed": seed,
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+    }
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def write_environment(folder: Path, seed: int) -> None:
+    """``environment.json``; what a resumed run went on with is added under ``resumed``."""
+    path, here = folder / "environment.json", environment(seed)
+    if path.is_file():
+        first = json.loads(path.read_text(encoding="utf-8"))
+        here = {**first, "resumed": [*first.get("resumed", []), here]}
+    write_json(path, here)
