@@ -2,7 +2,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from cueco_solo.errors import ConfigError
-from cueco_solo.methods.cueco import OPTIONS
+from cueco_solo.methods.cueco_config import OPTIONS
 from cueco_solo.schema import fill_options
 
 
@@ -55,10 +55,10 @@ def test_bad_values_name_key_value_and_what_is_allowed(key, value, message):
 def test_unknown_keys_are_errors_with_a_suggestion():
     with pytest.raises(ConfigError, match=r"queue_sise=8 is not .*did you mean .*queue_size\?"):
         filled(queue_sise=8)
-    with pytest.raises(ConfigError, match="zebra=1 is not an option.*remove it"):
+    with pytest.raises(ConfigError, match=r"zebra=1 is not an option.*remove it"):
         filled(zebra=1)
 
 
 def test_a_section_that_is_no_mapping():
-    with pytest.raises(ConfigError, match="method_kwargs=.* must be a mapping"):
+    with pytest.raises(ConfigError, match=r"method_kwargs=.* must be a mapping"):
         fill_options(OmegaConf.create({"method_kwargs": [1]}), OPTIONS)

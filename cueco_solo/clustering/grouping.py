@@ -75,8 +75,8 @@ class MomentumGrouping(nn.Module):
         return in_float32(assign)(x, self.centroids)[0]
 
     @torch.no_grad()
-    def update(self, k: torch.Tensor, step: int) -> None:
-        """Follow one batch of keys (Eqs. 7 and 8).
+    def update(self, k: torch.Tensor, step: int, *, move: bool = True) -> None:
+        """Follow one batch of keys (Eqs. 7 and 8) and count what they were assigned to.
 
         The variance moves towards the members' mean squared distance from the *centroid*. Eq. 8 as
         printed measures it from the batch mean, which makes it zero for every cluster with a single
@@ -85,20 +85,21 @@ class MomentumGrouping(nn.Module):
         Args:
             k: keys gathered over all processes, unit vectors, ``[n, D]``.
             step: the number of the optimisation step, for the count of active clusters.
+            move: false to count alone and leave centroids and variances where they are.
         """
-        self._update(k, step)
+        self._update(k, step, move)
 
     @in_float32
-    def _update(self, k: torch.Tensor, step: int) -> None:
+    def _update(self, k: torch.Tensor, step: int, move: bool) -> None:
         labels = assign(k, self.centroids)[0]
-        self.centroids.copy_(moved_centroids(k, labels, self.centroids, self.centroid_momentum))
+        if move:
+            self.centroids.copy_(moved_centroids(k, labels, self.centroids, self.centroid_momentum))
         squared = (k - self.centroids[labels]).pow(2).sum(1, keepdim=True)
         sums, counts = group_sums(squared, labels, len(self.centroids))
         present = counts > 0
-        self.variances.lerp_(
-            torch.where(present, sums[:, 0] / counts.clamp(min=1), self.variances),
-            1 - self.variance_momentum,
-        )
+        if move:
+            spread = torch.where(present, sums[:, 0] / counts.clamp(min=1), self.variances)
+            self.variances.lerp_(spread, 1 - self.variance_momentum)
         self.last_seen.copy_(torch.where(present, step, self.last_seen))
         self.usage.mul_(_USAGE_DECAY).add_(counts)
 

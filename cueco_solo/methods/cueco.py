@@ -11,75 +11,24 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.utilities import rank_zero_warn
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from cueco_solo.clustering.grouping import MomentumGrouping, moved_centroids
 from cueco_solo.errors import config_error
 from cueco_solo.host import BaseMomentumMethod, gather, initialize_momentum_params
 from cueco_solo.losses.cueco import centroid_contrastive, info_nce, variance_loss
 from cueco_solo.methods.common import PluginMethod
+from cueco_solo.methods.cueco_config import fill_cueco
 from cueco_solo.metrics import alignment, uniformity
 from cueco_solo.modules.heads import mlp_head
 from cueco_solo.modules.queue import KeyQueue
 from cueco_solo.precision import in_float32
-from cueco_solo.schema import Option, fill_options
-
-# ours, the paper names no L
-NUM_CLUSTERS = {"cifar10": 100, "cifar100": 500, "imagenet100": 1000, "imagenet": 1000}
-
-OPTIONS = {
-    "proj_hidden_dim": Option(4096, low=1),
-    "proj_output_dim": Option(256, low=1),
-    "pred_hidden_dim": Option(4096, low=1),
-    "proj_output_bn": Option(True),
-    "temperature": Option(0.2, low=0, above=True),
-    "centroid_temperature": Option(0.2, low=0, above=True),
-    "queue_size": Option(16384, low=1),
-    "num_clusters": Option(None, low=2, kind=int),
-    "contrastive_weight": Option(1.0, low=0),
-    "centroid_weight": Option(0.1, low=0),
-    "variance_weight": Option(0.01, low=0),
-    "centroid_momentum": Option(0.99, low=0, high=1),
-    "variance_momentum": Option(0.99, low=0, high=1),
-    "cluster_warmup_steps": Option(313, low=1),
-    "cluster_reset_steps": Option(1000, low=1),
-    "assignment": Option("hard", choices=("hard", "soft")),
-    "clustering": Option("online", choices=("online", "offline")),
-    "centroid_gradient": Option(False),
-    "symmetric": Option(True),
-}
 
 
 class CueCo(PluginMethod, BaseMomentumMethod):
     """CueCo on solo-learn's momentum base class.
 
-    Extra cfg settings, all optional, defaults of the paper's Sec. 4.1 where it names one:
-        method_kwargs:
-            proj_hidden_dim (int): hidden size of the projector. 4096.
-            proj_output_dim (int): size of z and k. 256.
-            pred_hidden_dim (int): hidden size of the predictor. 4096.
-            proj_output_bn (bool): end the projector with a batch norm without affine, as MoCo v3.
-            temperature (float): of the contrastive loss, Eq. 1. 0.2.
-            centroid_temperature (float): of the centroid contrastive loss, Eq. 4. 0.2.
-            queue_size (int): keys per view, K. 16384.
-            num_clusters (int): L, at most K. By data set: 100 for CIFAR-10, 500 for CIFAR-100, 1000
-                for ImageNet, else 100 (ours, the paper names none).
-            contrastive_weight, centroid_weight, variance_weight (float): the lambdas of Eq. 6. 1,
-                0.1 and 0.01.
-            centroid_momentum, variance_momentum (float): the betas of Eqs. 7 and 8. 0.99 (SMoG's,
-                the paper names none).
-            cluster_warmup_steps (int): optimisation steps with Eq. 1 alone. 313.
-            cluster_reset_steps (int): K-means runs again after so many steps. 1000.
-            assignment (str): "hard", the nearest centroid of z (Eq. 3), or "soft", the softmax of
-                the key's similarities to the centroids (Sec. 2.2).
-            clustering (str): "online", K-means on the queue, moved along by momentum; or "offline",
-                K-means on the training set's keys after each epoch, static in between (Sec. 3.4).
-            centroid_gradient (bool): the losses see centroids that the queries of this batch have
-                moved, with gradient, as in SMoG (Sec. 3.4). Off: centroids are state (Sec. 3.3).
-            symmetric (bool): both views are queries, the losses are averaged.
-        momentum:
-            base_tau (float): 0.996, final_tau (float): 1.0.
-
+    The settings under ``method_kwargs`` are described in :mod:`cueco_solo.methods.cueco_config`.
     The batch's keys update the clusters, then the queue, after the losses have used both.
     """
 
@@ -111,23 +60,9 @@ class CueCo(PluginMethod, BaseMomentumMethod):
         """Check ``method_kwargs`` and fill in the defaults, in place.
 
         Raises:
-            ConfigError: an unknown key, a wrong type, a value out of range, L > K.
+            ConfigError: see :func:`cueco_solo.methods.cueco_config.fill_cueco`.
         """
-        for key, value in (("base_tau", 0.996), ("final_tau", 1.0)):
-            if OmegaConf.select(cfg, f"momentum.{key}") is None:
-                OmegaConf.update(cfg, f"momentum.{key}", value, force_add=True)
-        cfg = BaseMomentumMethod.add_and_assert_specific_cfg(cfg)
-        kwargs = fill_options(cfg, OPTIONS).method_kwargs
-        if kwargs.num_clusters is None:
-            kwargs.num_clusters = min(NUM_CLUSTERS.get(cfg.data.dataset, 100), kwargs.queue_size)
-        if kwargs.num_clusters > kwargs.queue_size:
-            raise config_error(
-                "method_kwargs.num_clusters",
-                kwargs.num_clusters,
-                f"must be at most method_kwargs.queue_size={kwargs.queue_size}",
-                "K-means clusters the queue: raise queue_size or lower num_clusters",
-            )
-        return cfg
+        return BaseMomentumMethod.add_and_assert_specific_cfg(fill_cueco(cfg))
 
     @property
     def learnable_params(self) -> list[dict[str, Any]]:
@@ -172,8 +107,9 @@ class CueCo(PluginMethod, BaseMomentumMethod):
         losses = self.losses(z, k)
 
         keys = torch.stack([gather(view) for view in k])
-        if self.clustered and self.options.clustering == "online":
-            self.clusters.update(keys.flatten(0, 1), self._step)
+        if self.clustered:
+            online = self.options.clustering == "online"
+            self.clusters.update(keys.flatten(0, 1), self._step, move=online)
         self.queue.enqueue(keys)
 
         self.log_dict(self._metrics(losses, z, k), on_epoch=True, sync_dist=True)
@@ -210,7 +146,7 @@ class CueCo(PluginMethod, BaseMomentumMethod):
                 )
                 part["variance"] = variance_loss(z[query], centroids, variances, targets)
             parts.append(part)
-        return {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
+        return {name: torch.stack([part[name] for part in parts]).mean() for name in parts[0]}
 
     def weighted(self, losses: dict[str, torch.Tensor]) -> torch.Tensor:
         """The objective of Eq. 6 from its unweighted parts."""

@@ -242,7 +242,8 @@ def test_offline_clusters_are_static_within_an_epoch():
     assert runs == [0] * 5 + [1] * 4 + [2] * 4  # four steps an epoch, none in the first
     for first, last in ((5, 8), (9, 12)):
         a, b = states.states[first], states.states[last]
-        assert all(torch.equal(a[name], b[name]) for name in a)
+        assert all(torch.equal(a[name], b[name]) for name in ("centroids", "variances"))
+        assert not torch.equal(a["usage"], b["usage"])
 
 
 def test_offline_clusters_the_whole_training_set_without_touching_the_network():
@@ -357,3 +358,16 @@ def test_unlabelled_data_trains():
     loader = torch.utils.data.DataLoader(Unlabelled(16), batch_size=8)
     log = fit(cueco(), loader=loader, max_epochs=1)
     assert all(torch.isfinite(torch.tensor(step["train_nce_loss_step"])) for step in log.steps)
+
+
+@pytest.mark.parametrize(
+    ("momentum", "message"),
+    [
+        ({"base_tau": 1.5}, r"momentum.base_tau=1.5 must be a number in \[0, 1\]"),
+        ({"base_tau": 0.99, "final_tau": 0.9}, r"base_tau=0.99 must be at most .*final_tau=0.9"),
+        ({"base_tua": 0.9}, r"momentum.base_tua=0.9 is not .*did you mean momentum.base_tau\?"),
+    ],
+)
+def test_momentum_settings(momentum, message):
+    with pytest.raises(ConfigError, match=message):
+        CueCo.add_and_assert_specific_cfg(small_cfg(momentum=momentum))
