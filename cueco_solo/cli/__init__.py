@@ -13,7 +13,7 @@ def _parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(
         prog="cueco-solo",
-        description="Train and evaluate self-supervised methods with solo-learn, no checkout needed.",
+        description="Train and evaluate self-supervised methods of solo-learn's and of ours.",
         epilog=command.epilog(
             "cueco-solo data digits-placed --out datasets/digits-placed",
             "cueco-solo pretrain --config-name cueco-digits-placed hardware=cpu",
@@ -43,7 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: 0, 1 where ``doctor`` found something missing, 2 after an error of the user's.
     """
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args, rest = parser.parse_known_args(argv)
+    if rest and (not hasattr(args, "overrides") or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:  # overrides on both sides of an option
+        args.overrides += rest
     try:
         return args.run(args) or 0
     except (ConfigError, HostError) as error:

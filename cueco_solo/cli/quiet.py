@@ -10,6 +10,8 @@ _WARNINGS = (
     r".*isinstance\(treespec, LeafSpec\)",
     # the configuration's own choice
     ".*does not have many workers",
+    # a frozen backbone
+    "Found .* module.* in eval mode",
 )
 _LOGGED = (
     # solo-learn's, about a resumed run: its schedule goes on where it was

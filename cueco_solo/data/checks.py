@@ -13,6 +13,8 @@ from cueco_solo.schema import Option
 
 DOWNLOADED = ("cifar10", "cifar100", "stl10")
 FOLDERS = ("imagenet", "imagenet100", "custom")
+_TRAIN, _VAL = "data.train_path", "data.val_path"
+_PATHS = ("train_path", "val_path")
 FORMATS = ("image_folder", "dali", "h5")
 
 # what solo-learn computes with and doesn't look at; a default of None makes a key optional
@@ -70,7 +72,7 @@ def _is_image(name: str) -> bool:
 
 
 def _folder(key: str, value: Any, must_exist: bool) -> Path:
-    if value is None or value == "???":
+    if value is None:
         raise config_error(key, value, "must be a folder of images", f"set {key}=DIR")
     path = Path(value)
     if path.is_file():
@@ -89,7 +91,7 @@ def _class_folders(key: str, path: Path) -> Iterator[str]:
     folders = [entry for entry in entries if entry.is_dir()]
     if not folders:
         remedy = "sort the images into one folder per class"
-        if key == "data.train_path":
+        if key == _TRAIN:
             remedy += ", or set data.no_labels=True"
         raise config_error(key, str(path), "has no class folders", remedy)
     for folder in folders:
@@ -106,7 +108,7 @@ def _labelled(key: str, value: Any) -> list[str]:
     classes = list(_class_folders(key, path))
     if len(classes) == 1:
         remedy = "give a path with one folder per class"
-        if key == "data.train_path":
+        if key == _TRAIN:
             remedy += f", or data.no_labels=True data.train_path={path / classes[0]}"
         raise config_error(key, value, f"has one class only ({classes[0]})", remedy)
     return classes
@@ -127,24 +129,38 @@ def _unlabelled(key: str, value: Any) -> None:
             )
 
 
-def _same_classes(train: list[str], val: list[str], val_path: Any) -> None:
+def check_labelled(
+    train_path: Any, val_path: Any, train_key: str = _TRAIN, val_key: str = _VAL
+) -> None:
+    """Check two folders of labelled images against the disk.
+
+    Args:
+        train_path: one folder per class.
+        val_path: the same classes again.
+        train_key: what the user calls ``train_path``.
+        val_key: what the user calls ``val_path``.
+
+    Raises:
+        ConfigError: see :func:`check_paths`.
+    """
+    train, val = _labelled(train_key, train_path), _labelled(val_key, val_path)
     if train != val:
         extra, missing = sorted(set(val) - set(train)), sorted(set(train) - set(val))
-        what = "; ".join(
+        what = " and ".join(
             f"{word} {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
             for word, names in (("has", extra), ("lacks", missing))
             if names
         )
         raise config_error(
-            "data.val_path",
+            val_key,
             val_path,
-            f"must have the classes of data.train_path, but {what}",
+            f"must have the classes of {train_key}={train_path}, but {what}",
             "make the class folders of both the same",
         )
 
 
 def check_paths(data: DictConfig) -> None:
-    """Check ``cfg.data`` against the disk.
+    """Check ``cfg.data`` of a pre-training against the disk.
 
     Raises:
         ConfigError: a path is missing, a file, empty, has a class without images or one class
@@ -153,29 +169,26 @@ def check_paths(data: DictConfig) -> None:
     allowed = (*DOWNLOADED, *FOLDERS)
     if data.dataset not in allowed:
         raise config_error("data.dataset", data.dataset, f"must be one of {', '.join(allowed)}")
-    kind = OmegaConf.select(data, "format", default="image_folder")
+    kind = data.get("format", "image_folder")
     if kind not in FORMATS:
         raise config_error("data.format", kind, f"must be one of {', '.join(FORMATS)}")
-    fraction = OmegaConf.select(data, "fraction", default=-1)
+    fraction = data.get("fraction", -1)
     if fraction > 0 and (fraction >= 1 or data.dataset in DOWNLOADED):
         raise config_error(
             "data.fraction", fraction, "must be below 1, for data in folders", "use -1 for all data"
         )
-    train = "???" if OmegaConf.is_missing(data, "train_path") else data.train_path
-    val = None if OmegaConf.is_missing(data, "val_path") else data.get("val_path")
+    train, val = (None if OmegaConf.is_missing(data, k) else data.get(k) for k in _PATHS)
     if data.dataset in DOWNLOADED:
-        _folder("data.train_path", train, must_exist=False)
-        return
-    if kind == "h5":
-        if train == "???" or not Path(train).exists():
-            raise config_error("data.train_path", train, "doesn't exist", "give the HDF5 file")
-        return
-    if data.get("no_labels", False):
-        _unlabelled("data.train_path", train)
-        return
-    classes = _labelled("data.train_path", train)
-    if val is not None:
-        _same_classes(classes, _labelled("data.val_path", val), val)
+        _folder(_TRAIN, train, must_exist=False)
+    elif kind == "h5":
+        if train is None or not Path(train).exists():
+            raise config_error(_TRAIN, train, "doesn't exist", "give the HDF5 file")
+    elif data.get("no_labels", False):
+        _unlabelled(_TRAIN, train)
+    elif val is None:
+        _labelled(_TRAIN, train)
+    else:
+        check_labelled(train, val)
 
 
 def check_batch_size(batch_size: int, processes: int, samples: int) -> None:

@@ -1,0 +1,72 @@
+"""Unsupervised classification: K-means on frozen features, scored against the labels."""
+
+from numpy.typing import ArrayLike
+from scipy.optimize import linear_sum_assignment
+from sklearn.cluster import KMeans
+from sklearn.metrics import (
+    adjusted_mutual_info_score,
+    adjusted_rand_score,
+    normalized_mutual_info_score,
+)
+from sklearn.metrics.cluster import contingency_matrix
+
+from cueco_solo.errors import config_error
+from cueco_solo.evaluation.features import Features
+
+
+def clustering_accuracy(labels: ArrayLike, clusters: ArrayLike) -> float:
+    """Share of samples whose cluster is matched with their class, under the best matching.
+
+    Args:
+        labels: class of each sample, ``[N]``.
+        clusters: cluster of each sample, ``[N]``.
+
+    Returns:
+        A number in [0, 1]. Clusters beyond the number of classes stay unmatched.
+    """
+    counts = contingency_matrix(labels, clusters)
+    classes, matched = linear_sum_assignment(counts, maximize=True)
+    return float(counts[classes, matched].sum() / counts.sum())
+
+
+def agreement(labels: ArrayLike, clusters: ArrayLike) -> dict[str, float]:
+    """How well clusters agree with classes.
+
+    Args:
+        labels: class of each sample, ``[N]``.
+        clusters: cluster of each sample, ``[N]``.
+
+    Returns:
+        Percent: ``nmi`` (arithmetic mean), ``ami``, ``ari`` and ``acc``.
+    """
+    return {
+        "nmi": 100.0 * float(normalized_mutual_info_score(labels, clusters)),
+        "ami": 100.0 * float(adjusted_mutual_info_score(labels, clusters)),
+        "ari": 100.0 * float(adjusted_rand_score(labels, clusters)),
+        "acc": 100.0 * clustering_accuracy(labels, clusters),
+    }
+
+
+def cluster_scores(features: Features, restarts: int = 10, seed: int = 5) -> dict[str, float]:
+    """K-means with one cluster per class, fitted on the train and scored on the test features.
+
+    Args:
+        features: of both splits.
+        restarts: K-means starts; the one with the lowest inertia counts.
+        seed: of the starts.
+
+    Returns:
+        What :func:`agreement` returns.
+
+    Raises:
+        ConfigError: there are fewer train features than classes.
+    """
+    if len(features.train) < features.num_classes:
+        raise config_error(
+            "--train-path",
+            len(features.train),
+            f"images are fewer than the {features.num_classes} clusters to find",
+        )
+    kmeans = KMeans(features.num_classes, n_init=restarts, random_state=seed)
+    kmeans.fit(features.train.numpy())
+    return agreement(features.test_labels.numpy(), kmeans.predict(features.test.numpy()))

@@ -1,0 +1,140 @@
+"""Frozen features of a pre-trained backbone, extracted once for all that is computed of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning.pytorch import seed_everything
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+import cueco_solo
+from cueco_solo import host
+from cueco_solo.data.checks import DOWNLOADED, check_labelled
+from cueco_solo.data.datasets import labelled_datasets
+from cueco_solo.data.loaders import plain_loader
+from cueco_solo.data.transforms import labelled_transforms
+from cueco_solo.errors import config_error
+from cueco_solo.runs import Run, read_checkpoint
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features and labels of both splits, on the CPU.
+
+    Attributes:
+        train: float32 ``[N, D]``.
+        train_labels: int64 ``[N]``.
+        test: float32 ``[M, D]``.
+        test_labels: int64 ``[M]``.
+        num_classes: number of classes of the data set.
+    """
+
+    train: Tensor
+    train_labels: Tensor
+    test: Tensor
+    test_labels: Tensor
+    num_classes: int
+
+
+def evaluation_data(run: Run, train_path: Any = None, val_path: Any = None) -> DictConfig:
+    """The labelled data to evaluate a run on: that of the run, unless other paths are given.
+
+    Args:
+        run: the run.
+        train_path: instead of the run's ``data.train_path``.
+        val_path: instead of the run's ``data.val_path``.
+
+    Returns:
+        ``cfg.data`` with these paths.
+
+    Raises:
+        ConfigError: a path is missing or doesn't hold labelled images.
+    """
+    data = run.cfg.data.copy()
+    data.train_path = str(train_path or data.train_path)
+    data.val_path = val_path or data.get("val_path")
+    if data.val_path is None:
+        raise config_error(
+            "--val-path", None, "is missing, the run had none", "give --val-path DIR"
+        )
+    data.val_path = str(data.val_path)
+    data.no_labels = False
+    if data.dataset not in DOWNLOADED and data.format != "h5":
+        check_labelled(data.train_path, data.val_path, "--train-path", "--val-path")
+    return data
+
+
+def load_backbone(run: Run, untrained: bool = False) -> nn.Module:
+    """The backbone of a run, in eval mode and without gradients.
+
+    Args:
+        run: the run.
+        untrained: as it was before the first step, from the run's seed: the row to compare with.
+
+    Raises:
+        ConfigError: the checkpoint can't be read or doesn't hold this backbone.
+        HostError: the installed solo-learn doesn't have the run's method.
+    """
+    cueco_solo.register()
+    cfg = run.cfg.copy()
+    seed_everything(cfg.seed, workers=True, verbose=False)
+    backbone: nn.Module = host.method_class(cfg.method)(cfg).backbone
+    if not untrained:
+        state = read_checkpoint(run.checkpoint, "checkpoint")["state_dict"]
+        prefix = "backbone."
+        own = {key[len(prefix) :]: state[key] for key in state if key.startswith(prefix)}
+        try:
+            backbone.load_state_dict(own, strict=True)
+        except RuntimeError as error:
+            reason = f"holds another backbone than {cfg.backbone.name} of args.json"
+            raise config_error("checkpoint", str(run.checkpoint), reason) from error
+    if not OmegaConf.select(cfg, "performance.disable_channel_last", default=False):
+        backbone = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return backbone.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def extract(backbone: nn.Module, loader: DataLoader, device: str = "cpu") -> tuple[Tensor, Tensor]:
+    """Features of every sample of a loader, in its order.
+
+    Args:
+        backbone: in eval mode.
+        loader: batches ``(images, labels)``.
+        device: where to compute.
+
+    Returns:
+        Features ``[N, D]`` float32 and labels ``[N]``, on the CPU.
+    """
+    backbone = backbone.to(device)
+    features, labels = [], []
+    for images, targets in tqdm(loader, desc="features", leave=False):
+        features.append(backbone(images.to(device, non_blocking=True)).float().cpu())
+        labels.append(targets)
+    return torch.cat(features), torch.cat(labels)
+
+
+def run_features(
+    run: Run, data: DictConfig, backbone: nn.Module, batch_size: int, workers: int, device: str
+) -> Features:
+    """Features of both splits under the validation transform.
+
+    Args:
+        run: the run, for the size of its images.
+        data: what :func:`evaluation_data` gave.
+        backbone: what :func:`load_backbone` gave.
+        batch_size: images at a time.
+        workers: loading processes.
+        device: where to compute.
+
+    Raises:
+        ConfigError: an image can't be read, or a data set can't be had.
+    """
+    _, transform = labelled_transforms(data.dataset, run.cfg.augmentations[0])
+    train, test = (
+        extract(backbone, plain_loader(dataset, batch_size, workers), device)
+        for dataset in labelled_datasets(data, transform, transform)
+    )
+    return Features(*train, *test, int(torch.cat((train[1], test[1])).max()) + 1)

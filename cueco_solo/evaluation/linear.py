@@ -1,0 +1,152 @@
+"""Linear classification of frozen features with solo-learn's ``LinearModel``."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer, seed_everything
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    RandomSampler,
+    SequentialSampler,
+    TensorDataset,
+)
+
+from cueco_solo import host
+from cueco_solo.cli.hardware import find_hardware, lightning_arguments
+from cueco_solo.data.checks import check_batch_size
+from cueco_solo.data.datasets import labelled_datasets
+from cueco_solo.data.loaders import SeededData
+from cueco_solo.data.transforms import labelled_transforms
+from cueco_solo.errors import config_error
+from cueco_solo.evaluation.features import Features
+
+# what solo-learn's main_linear.py can do beyond a linear classifier on frozen features
+_ELSEWHERE = ("finetune", "auto_augment", "label_smoothing", "mixup", "cutmix")
+
+
+class _FeatureInput(nn.Identity):
+    """Stands where ``LinearModel`` expects a backbone, for features that are already there."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.num_features = num_features
+
+
+def parse_linear(cfg: DictConfig) -> DictConfig:
+    """Parse a configuration for linear evaluation as solo-learn does, for one device.
+
+    Args:
+        cfg: a composed configuration with ``data`` filled in.
+
+    Returns:
+        The parsed configuration; its learning rate is that of its batch size.
+
+    Raises:
+        ConfigError: it asks for more than a linear classifier on frozen features, or for devices
+            that aren't there.
+    """
+    for key in _ELSEWHERE:
+        if OmegaConf.select(cfg, key):
+            remedy = "solo-learn's main_linear.py does that"
+            raise config_error(key, cfg[key], "is beyond a linear evaluation", remedy)
+    hardware = find_hardware(cfg)
+    if hardware.world_size > 1:
+        raise config_error("devices", hardware.processes, "must be one device", "set devices=1")
+    parsed = cfg.copy()
+    parsed.devices, parsed.num_nodes = [0], 1  # whose length scales the learning rate
+    parsed = host.parse_linear_cfg(parsed)
+    parsed.devices = hardware.devices
+    return parsed
+
+
+def _trainer(cfg: DictConfig, **options: Any) -> Trainer:
+    return Trainer(
+        **{
+            **lightning_arguments(cfg, find_hardware(cfg)),
+            "max_epochs": cfg.max_epochs,
+            "precision": cfg.get("precision", 32),
+            "enable_progress_bar": cfg.get("enable_progress_bar", True),
+            # only the last epoch counts
+            "check_val_every_n_epoch": cfg.max_epochs,
+            "num_sanity_val_steps": 0,
+            "enable_checkpointing": False,
+            "enable_model_summary": False,
+            "logger": False,
+            **options,
+        }
+    )
+
+
+def _accuracies(trainer: Trainer) -> dict[str, float]:
+    metrics = trainer.callback_metrics
+    return {f"top{k}": float(metrics[f"val_acc{k}"]) for k in (1, 5)}
+
+
+def _model(backbone: nn.Module, cfg: DictConfig) -> LightningModule:
+    seed_everything(cfg.seed, workers=True, verbose=False)
+    return host.LinearModel(backbone, cfg=cfg)
+
+
+def linear_accuracies(backbone: nn.Module, cfg: DictConfig, view: Any) -> dict[str, float]:
+    """Train on augmented images through the frozen backbone, as solo-learn's script does.
+
+    Args:
+        backbone: frozen.
+        cfg: what :func:`parse_linear` gave.
+        view: an entry of the pre-training's ``augmentations``, for the size of the images.
+
+    Returns:
+        Percent on the validation set after the last epoch: ``top1``, ``top5``.
+
+    Raises:
+        ConfigError: the data can't be read or is smaller than a batch.
+    """
+    train, val = labelled_datasets(cfg.data, *labelled_transforms(cfg.data.dataset, view))
+    batch_size = cfg.optimizer.batch_size
+    check_batch_size(batch_size, 1, len(train))
+    trainer = _trainer(cfg)
+    data = SeededData(train, val, batch_size, cfg.data.num_workers, cfg.seed)
+    trainer.fit(_model(backbone, cfg), datamodule=data)
+    return _accuracies(trainer)
+
+
+def cached_linear_accuracies(features: Features, cfg: DictConfig) -> dict[str, float]:
+    """Train on features extracted once, without augmentation: seconds instead of minutes.
+
+    Args:
+        features: of both splits.
+        cfg: what :func:`parse_linear` gave.
+
+    Returns:
+        Percent on the test features after the last epoch: ``top1``, ``top5``.
+
+    Raises:
+        ConfigError: there are fewer train features than a batch holds.
+    """
+    cfg = cfg.copy()
+    batch_size = cfg.optimizer.batch_size
+    check_batch_size(batch_size, 1, len(features.train))
+    cfg.data.num_classes = features.num_classes
+    OmegaConf.update(cfg, "performance.disable_channel_last", True, force_add=True)  # no images
+    trainer = _trainer(cfg, enable_progress_bar=False)
+    model = _model(_FeatureInput(features.train.size(1)), cfg)
+    order = torch.Generator().manual_seed(cfg.seed)
+    trainer.fit(
+        model,
+        _batches(features.train, features.train_labels, batch_size, order),
+        _batches(features.test, features.test_labels, batch_size),
+    )
+    return _accuracies(trainer)
+
+
+def _batches(
+    features: Tensor, labels: Tensor, batch_size: int, order: torch.Generator | None = None
+) -> DataLoader:
+    """Whole batches by one indexing operation each; shuffled ones drop the incomplete last."""
+    dataset = TensorDataset(features, labels)
+    sampler = RandomSampler(dataset, generator=order) if order else SequentialSampler(dataset)
+    batches = BatchSampler(sampler, batch_size, drop_last=order is not None)
+    return DataLoader(dataset, sampler=batches, batch_size=None)
