@@ -1,0 +1,147 @@
+"""What CueCo's clustering costs, as ratios against peers measured in the same run.
+
+    python scripts/benchmarks/cueco_cost.py [--batch-size 256] [--clusters 100 500 1000]
+
+Prints, for the CIFAR setting (ResNet-18 with CIFAR stem, queue 16384):
+
+- a training step of CueCo with living clusters over one of solo-learn's MoCo V2+;
+- losses, queue and momentum grouping alone, as a share of CueCo's step;
+- K-means on both queues, as a share of the 1000 steps between two resets, and its time and inertia
+  over scikit-learn's (one K-means++ start each, on the same features).
+"""
+
+import argparse
+import copy
+import platform
+import time
+
+import torch
+import torch.nn.functional as F
+from omegaconf import OmegaConf
+from sklearn.cluster import KMeans
+
+from cueco_solo.clustering.kmeans import kmeans
+from cueco_solo.host import METHODS
+from cueco_solo.methods.cueco import CueCo
+
+
+def configuration(method: str, method_kwargs: dict) -> OmegaConf:
+    return OmegaConf.create(
+        {
+            "method": method,
+            "backbone": {"name": "resnet18"},
+            "method_kwargs": method_kwargs,
+            "momentum": {"base_tau": 0.996, "final_tau": 1.0},
+            "data": {
+                "dataset": "cifar10",
+                "num_classes": 10,
+                "num_large_crops": 2,
+                "num_small_crops": 0,
+            },
+            "optimizer": {
+                "name": "sgd",
+                "batch_size": 256,
+                "lr": 0.3,
+                "classifier_lr": 0.3,
+                "weight_decay": 1e-4,
+                "kwargs": {"momentum": 0.9},
+            },
+            "scheduler": {"name": "none"},
+            "max_epochs": 1,
+        }
+    )
+
+
+def seconds(function, repeats: int) -> float:
+    """The median over repeats, after one run to warm up."""
+    function()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return sorted(times)[len(times) // 2]
+
+
+def training_step(model, batch):
+    """Forward, loss, backward and update of one step, without the data and the Trainer."""
+    model.log = model.log_dict = lambda *_, **__: None
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
+
+    def step():
+        optimizer.zero_grad()
+        model.training_step(batch, 0).backward()
+        optimizer.step()
+
+    return step
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clusters", type=int, nargs="+", default=[100, 500, 1000])
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--batch-size", type=int, default=256)
+    args = parser.parse_args()
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    name = torch.cuda.get_device_name() if device == "cuda" else platform.processor()
+    print(f"{device} {name}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    torch.manual_seed(0)
+    n = args.batch_size
+    views = [torch.randn(n, 3, 32, 32, device=device) for _ in range(2)]
+    batch = [torch.arange(n), views, torch.randint(10, (n,), device=device)]
+
+    moco_kwargs = {
+        "proj_hidden_dim": 2048,
+        "proj_output_dim": 256,
+        "temperature": 0.2,
+        "queue_size": 16384,
+    }
+    moco = METHODS["mocov2plus"](configuration("mocov2plus", moco_kwargs)).to(device)
+    moco_time = seconds(training_step(moco, batch), args.steps)
+    print(f"batch {n}, MoCo V2+ step {moco_time:.3f} s")
+
+    # keys as a trained network gives them: views of the same image close, images in groups
+    centres = F.normalize(torch.randn(200, 256, device=device), dim=1)
+    images = centres[torch.randint(200, (16384,), device=device)]
+    noise = torch.randn(2, 16384, 256, device=device)
+    queue = F.normalize(images + 0.06 * noise, dim=-1)
+
+    for num_clusters in args.clusters:
+        model = CueCo(configuration("cueco", {"num_clusters": num_clusters})).to(device)
+        model.queue.enqueue(queue)
+        keys = model.queue.filled().flatten(0, 1)
+        start = time.perf_counter()
+        model._recluster(keys)
+        kmeans_time = time.perf_counter() - start
+
+        whole = seconds(training_step(model, batch), args.steps)
+        alone = copy.deepcopy(model)
+        z = [F.normalize(v[:n].clone(), dim=1).requires_grad_() for v in queue]
+        k = torch.stack([v[n : 2 * n] for v in queue])
+
+        def extra(alone=alone, z=z, k=k):
+            alone.weighted(alone.losses(z, k)).backward()
+            alone.clusters.update(k.flatten(0, 1), 1)
+            alone.queue.enqueue(k)
+
+        share = seconds(extra, args.steps) / whole
+        start = time.perf_counter()
+        ours = kmeans(keys, num_clusters, seed=0)
+        ours_time = time.perf_counter() - start
+        start = time.perf_counter()
+        theirs = KMeans(num_clusters, n_init=1, random_state=0).fit(keys.cpu().numpy())
+        theirs_time = time.perf_counter() - start
+        print(
+            f"L={num_clusters:5d}: CueCo step {whole / moco_time:.2f} x MoCo V2+; losses, "
+            f"queue and grouping {share:.1%} of it; K-means {kmeans_time:.2f} s = "
+            f"{kmeans_time / (1000 * whole):.2%} of the steps between resets, "
+            f"{ours_time / theirs_time:.2f} x scikit-learn's time at "
+            f"{ours.inertia.item() / theirs.inertia_:.3f} x its inertia"
+        )
+
+
+if __name__ == "__main__":
+    main()
