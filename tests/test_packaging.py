@@ -1,0 +1,64 @@
+"""What an installation carries, and what importing it does."""
+
+import configparser
+import subprocess
+import sys
+from importlib import resources
+from importlib.metadata import entry_points
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def setup_cfg():
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    return parser
+
+
+def test_every_package_is_listed():
+    listed = set(setup_cfg()["options"]["packages"].split())
+    folders = {path.parent for path in (ROOT / "cueco_solo").rglob("*.py")}
+    found = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    # two packages lie elsewhere than their names say, see package_dir
+    found -= {"cueco_solo.hydra_plugins"}
+    assert listed == found | {"cueco_solo.configs", "hydra_plugins"}
+
+
+def test_every_configuration_is_carried():
+    ours = {path.relative_to(ROOT / "configs") for path in (ROOT / "configs").rglob("*.yaml")}
+    installed = resources.files("cueco_solo.configs")
+    assert ours and all(installed.joinpath(*path.parts).is_file() for path in ours)
+    assert all(len(path.parts) <= 2 for path in ours)  # the depth of package_data's patterns
+
+
+def test_console_script():
+    (script,) = entry_points(group="console_scripts", name="cueco-solo")
+    assert script.value == "cueco_solo.cli:main"
+
+
+def python(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_importing_imports_no_torch_and_no_solo():
+    code = "import sys, cueco_solo; print(*(m in sys.modules for m in ('torch', 'solo')))"
+    assert python(code) == ["False", "False"]
+
+
+def test_register_is_explicit_and_idempotent():
+    code = """
+import cueco_solo
+from cueco_solo.host import METHODS
+before = dict(METHODS)
+assert "cueco" not in before
+cueco_solo.register()
+once = dict(METHODS)
+cueco_solo.register()
+assert once == METHODS and set(once) - set(before) == {"cueco"}
+assert all(once[name] is method for name, method in before.items())
+print(once["cueco"].__name__)
+"""
+    assert python(code)[-1] == "CueCo"
