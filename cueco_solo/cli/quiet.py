@@ -10,6 +10,8 @@ _WARNINGS = (
     r".*isinstance\(treespec, LeafSpec\)",
     # the configuration's own choice
     ".*does not have many workers",
+    # no validation data
+    "Total length of `list` across ranks is zero",
     # a frozen backbone
     "Found .* module.* in eval mode",
 )

@@ -68,9 +68,14 @@ def _keep_metrics(logger: CSVLogger, path: Path, first_step: int) -> None:
     path.unlink()
     for row in rows:
         step = int(row.pop("step"))
+        values: dict[str, Any] = {key: _number(text) for key, text in row.items() if text}
         if step < first_step:
-            logger.log_metrics({key: float(value) for key, value in row.items() if value}, step)
+            logger.log_metrics(values, step)
     logger.save()
+
+
+def _number(text: str) -> float:
+    return int(text) if text.isdigit() else float(text)
 
 
 def _loggers(cfg: DictConfig, run: Path, first_step: int) -> list[Any]:

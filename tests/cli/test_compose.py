@@ -1,0 +1,85 @@
+"""Hydra configurations without a checkout: names, overrides and keys."""
+
+from pathlib import Path
+
+import pytest
+import tiny
+
+from cueco_solo.cli.compose import compose_config, config_names
+from cueco_solo.errors import ConfigError
+
+
+def refused(name: str | None, *overrides: str, path: Path | None = None) -> str:
+    with pytest.raises(ConfigError) as caught:
+        compose_config(name, path and str(path), overrides)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_names_are_listed_by_use():
+    assert "cueco-cifar10" in config_names(None, linear=False)
+    assert "linear-cifar10" in config_names(None, linear=True)
+    message = refused(None)
+    assert message.startswith("--config-name is missing")
+    assert "cueco-custom" in message
+    assert "linear-" not in message
+
+
+def test_an_unknown_name_lists_close_ones():
+    message = refused("cueco-cifar")
+    assert "--config-name='cueco-cifar' doesn't exist" in message
+    assert "cueco-cifar100" in message
+    assert "imagenet" not in message
+
+
+def test_known_keys_need_no_plus_and_interpolations_are_resolved():
+    cfg = compose_config(
+        "cueco-cifar10",
+        None,
+        [
+            "hardware=cpu",
+            "seed=7",
+            "data.train_path=there",
+            "data.no_labels=False",
+            "tensorboard.enabled=True",
+            "optimizer.kwargs.momentum=0.8",
+            "+performance.disable_channel_last=True",
+        ],
+    )
+    assert (cfg.accelerator, cfg.seed, cfg.data.val_path) == ("cpu", 7, "there")
+    assert cfg.tensorboard.enabled
+    assert cfg.optimizer.kwargs.momentum == 0.8
+
+
+def test_solo_learns_checkpoint_names_need_no_quotes():
+    cfg = compose_config("cueco-cifar10", None, ["resume_from_checkpoint=a/b-ep=9.ckpt"])
+    assert cfg.resume_from_checkpoint == "a/b-ep=9.ckpt"
+
+
+def test_own_configurations_find_our_groups(tmp_path: Path):
+    folder = tiny.write_config(tmp_path, tmp_path)
+    cfg = compose_config("tiny", str(folder), ["hardware=cpu"])
+    assert len(cfg.augmentations) == 2
+    assert "tiny" in refused("tony", path=folder)
+
+
+@pytest.mark.parametrize(
+    ("override", "text"),
+    [
+        ("max_epoch=3", "max_epoch=3 is no known key; did you mean max_epochs"),
+        ("+max_epoch=3", "did you mean max_epochs"),
+        ("zzz=1", "zzz=1 is no known key; remove it"),
+        ("optimizer.batchsize=8", "optimizer.batchsize=8 is no known key; did you mean batch_size"),
+        ("augmentations=none", "Could not find 'augmentations/none'"),
+        ("hardware=tpu", "Available options in 'hardware': cpu gpu"),
+        ("max_epochs", "is no override; write KEY=VALUE"),
+        ("max_epochs=[1", "'max_epochs=[1' is no override"),
+        ("name=${nothing}", "nothing"),
+    ],
+)
+def test_overrides_are_refused(override: str, text: str):
+    assert text in refused("cueco-cifar10", override)
+
+
+def test_the_folder_must_exist(tmp_path: Path):
+    assert "--config-path=" in refused("tiny", path=tmp_path / "none")

@@ -1,0 +1,161 @@
+"""``cueco-solo pretrain`` on real, tiny trainings."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+from omegaconf import OmegaConf
+
+import cueco_solo
+from cueco_solo import host
+from cueco_solo.runs import latest_checkpoint
+
+
+@pytest.fixture
+def folder(tmp_path: Path, images: Path) -> Path:
+    return tiny.write_config(tmp_path, images)
+
+
+def test_a_run_folder_says_all_about_the_run(trained: Path):
+    assert trained.name.startswith("tiny-seed5-")
+    kinds = {"args.json", "config.yaml", "environment.json", "metrics.csv"}
+    checkpoints = {f"tiny-{trained.name}-ep={epoch}.ckpt" for epoch in (0, 1)}
+    assert {path.name for path in trained.iterdir()} == kinds | checkpoints
+
+    config = OmegaConf.load(trained / "config.yaml")
+    args = json.loads((trained / "args.json").read_text())
+    assert config.optimizer.lr == 0.3
+    # one process with a batch of 8: solo-learn's rule is lr * 8 / 256
+    assert args["optimizer"]["lr"] == args["optimizer"]["classifier_lr"] == 0.3 * 8 / 256
+    assert args["data"]["num_classes"] == 3
+
+    environment = json.loads((trained / "environment.json").read_text())
+    assert environment["seed"] == 5
+    assert environment["versions"]["solo-learn"]["form"] == host.FORM
+    assert {"torch", "lightning", "torchmetrics", "timm"} <= environment["versions"].keys()
+    assert len(tiny.metric(trained, "train_nce_loss_epoch", epoch=1)) == 1
+    assert len(tiny.metric(trained, "val_acc1", epoch=1)) == 1
+
+
+def test_checkpoints_load_as_solo_learns_scripts_load_them(trained: Path):
+    path = latest_checkpoint(trained)
+    assert path is not None
+    state = torch.load(path, weights_only=True)["state_dict"]
+    # main_knn.py
+    cueco_solo.register()
+    cfg = OmegaConf.create(json.loads((trained / "args.json").read_text()))
+    model = host.METHODS[cfg.method].load_from_checkpoint(path, strict=False, cfg=cfg)
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+    # main_linear.py
+    backbone = {key[9:]: value for key, value in state.items() if key.startswith("backbone.")}
+    model.backbone.load_state_dict(backbone, strict=True)
+
+
+def test_a_resumed_run_continues_with_the_same_losses(trained: Path, folder: Path):
+    """Elsewhere, in other workers: Lightning starts those before it knows the epoch."""
+    first = next(trained.glob("*-ep=0.ckpt"))
+    assert (
+        tiny.pretrain(
+            folder, "max_epochs=2", "data.num_workers=1", f"resume_from_checkpoint={first}"
+        )
+        == 0
+    )
+    (resumed,) = tiny.run_folders(folder)
+    for name in ("train_nce_loss_epoch", "train_nce_loss_step", "val_loss", "val_acc1"):
+        there, here = (tiny.metric(run, name, epoch=1) for run in (trained, resumed))
+        assert there
+        assert here == there
+    weights = [
+        torch.load(path, weights_only=True)["state_dict"]
+        for path in map(latest_checkpoint, (trained, resumed))
+        if path
+    ]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_auto_resume_goes_on_in_the_same_folder_and_knows_the_end(
+    trained: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    run = folder / "runs" / "mocov2plus" / trained.name
+    shutil.copytree(trained, run)
+    next(run.glob("*-ep=1.ckpt")).unlink()  # as if stopped in the second epoch
+
+    overrides = ("max_epochs=2", "auto_resume.enabled=True", "data.num_workers=1")
+    assert tiny.pretrain(folder, *overrides) == 0
+    assert tiny.run_folders(folder) == [run]
+    assert [path.name[-9:] for path in run.glob("*.ckpt")] == ["ep=1.ckpt"]
+    for epoch in (0, 1):
+        for name in ("train_nce_loss_epoch", "val_loss"):
+            assert tiny.metric(run, name, epoch) == tiny.metric(trained, name, epoch)
+    assert len(json.loads((run / "environment.json").read_text())["resumed"]) == 1
+
+    capsys.readouterr()
+    assert tiny.pretrain(folder, *overrides) == 0
+    assert capsys.readouterr().out.startswith("nothing to do: this run ended with")
+    assert tiny.run_folders(folder) == [run]
+
+
+def test_the_last_epoch_is_kept_and_stays_plain(folder: Path):
+    """Whatever the frequency; AdamW's betas are OmegaConf's in solo-learn's configurations."""
+    assert (
+        tiny.pretrain(
+            folder,
+            "method=simclr",
+            "~method_kwargs.queue_size",
+            "max_epochs=2",
+            "checkpoint.frequency=5",
+            "optimizer.name=adamw",
+            "optimizer.kwargs={betas: [0.8, 0.99]}",
+            "data.val_path=null",
+            "limit_train_batches=1",
+        )
+        == 0
+    )
+    (run,) = tiny.run_folders(folder, "simclr")
+    (checkpoint,) = run.glob("*.ckpt")  # that of epoch 0 gave way
+    content = torch.load(checkpoint, weights_only=True)
+    assert content["epoch"] == 1
+    assert tuple(content["optimizer_states"][0]["param_groups"][0]["betas"]) == (0.8, 0.99)
+
+
+@pytest.mark.parametrize("stem", ["cueco", "simsiam"])
+def test_other_methods_train(stem: str, folder: Path):
+    kinds = {
+        "cueco": tiny.CUECO,
+        "simsiam": [
+            "method=simsiam",
+            "~method_kwargs",
+            "++method_kwargs={proj_hidden_dim: 16, proj_output_dim: 8, pred_hidden_dim: 16}",
+        ],
+    }
+    assert tiny.pretrain(folder, *kinds[stem], "limit_train_batches=1") == 0
+    (run,) = tiny.run_folders(folder, stem)
+    (checkpoint,) = run.glob("*.ckpt")
+    torch.load(checkpoint, weights_only=True)
+
+
+def test_the_learning_rate_counts_all_processes(folder: Path, images: Path):
+    """Two processes on the CPU, started as a user does: one folder, one learning rate."""
+    command = [sys.executable, "-m", "cueco_solo.cli", "pretrain", "--config-path", str(folder)]
+    command += ["--config-name", "tiny", *tiny.CUECO, "devices=2", "strategy=ddp"]
+    done = subprocess.run(
+        [*command, "optimizer.batch_size=4"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    (run,) = tiny.run_folders(folder, "cueco")
+    assert done.stdout.splitlines()[-1] == f"run folder: {run}"
+    assert json.loads((run / "args.json").read_text())["optimizer"]["lr"] == 0.3 * 2 * 4 / 256
+    (checkpoint,) = run.glob("*.ckpt")
+    # 18 images, 9 for each process, 4 in a batch
+    assert torch.load(checkpoint, weights_only=True)["global_step"] == 2

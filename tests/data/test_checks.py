@@ -1,0 +1,170 @@
+"""Paths and settings that can't be used are refused in one line with key, value and remedy."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+from PIL import Image
+
+from cueco_solo.data.checks import check_batch_size, check_paths, check_settings
+from cueco_solo.errors import ConfigError
+
+
+def data(root: Path, **changes: Any) -> DictConfig:
+    paths = {"train_path": str(root / "train"), "val_path": str(root / "val")}
+    return OmegaConf.create({"dataset": "custom", "format": "image_folder", **paths, **changes})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for split in ("train", "val"):
+        for name in ("cat", "dog"):
+            (tmp_path / split / name).mkdir(parents=True)
+            Image.new("RGB", (4, 4)).save(tmp_path / split / name / "1.png")
+    return tmp_path
+
+
+def refused(cfg: DictConfig) -> str:
+    with pytest.raises(ConfigError) as caught:
+        check_paths(cfg)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_good_folders_pass(folder: Path):
+    check_paths(data(folder))
+    check_paths(data(folder, val_path=None))
+    check_paths(data(folder, train_path=str(folder / "train" / "cat"), no_labels=True))
+    check_paths(data(folder, dataset="cifar10", train_path=str(folder / "to-be-downloaded")))
+
+
+@pytest.mark.parametrize("key", ["train_path", "val_path"])
+def test_a_path_must_be_an_existing_folder(folder: Path, key: str):
+    assert f"data.{key}='nowhere' doesn't exist (looked for in" in refused(
+        data(folder, **{key: "nowhere"})
+    )
+    file = str(folder / "train" / "cat" / "1.png")
+    assert f"data.{key}={file!r} is a file; give the folder" in refused(data(folder, **{key: file}))
+
+
+@pytest.mark.parametrize("missing", [None, "???"])
+def test_a_training_path_is_needed(folder: Path, missing: Any):
+    assert "set data.train_path=DIR" in refused(data(folder, train_path=missing))
+
+
+def test_empty_folders_and_classes(folder: Path):
+    (folder / "train" / "cat" / "1.png").rename(folder / "train" / "cat" / "notes.txt")
+    assert "has no image in its class cat; fill or remove it" in refused(data(folder))
+    (folder / "empty").mkdir()
+    assert "is empty" in refused(data(folder, train_path=str(folder / "empty")))
+    assert "is empty" in refused(data(folder, train_path=str(folder / "empty"), no_labels=True))
+
+
+def test_images_without_class_folders_say_how_to_go_on(folder: Path):
+    flat = str(folder / "train" / "dog")
+    message = refused(data(folder, train_path=flat))
+    assert "has no class folders" in message
+    assert "data.no_labels=True" in message
+    check_paths(data(folder, train_path=flat, no_labels=True))
+
+
+def test_one_class_says_how_to_train_without_labels(folder: Path):
+    root = folder / "train"
+    (root / "cat" / "1.png").unlink()
+    (root / "cat").rmdir()
+    message = refused(data(folder))
+    assert "has one class only (dog)" in message
+    remedy = message.split(", or ")[1]
+    assert remedy == f"data.no_labels=True data.train_path={root / 'dog'}"
+    check_paths(data(folder, train_path=str(root / "dog"), no_labels=True, val_path=None))
+
+
+def test_unlabelled_folders_hold_images_only(folder: Path):
+    message = refused(data(folder, no_labels=True))
+    assert "holds cat, which is no image" in message
+
+
+def test_validation_has_the_classes_of_training(folder: Path):
+    (folder / "val" / "dog").rename(folder / "val" / "wolf")
+    message = refused(data(folder))
+    assert message.startswith("data.val_path=")
+    assert "but has wolf and lacks dog" in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"dataset": "mnist"}, "data.dataset='mnist' must be one of cifar10, cifar100"),
+        ({"format": "zip"}, "data.format='zip' must be one of image_folder, dali, h5"),
+        ({"fraction": 1.5}, "data.fraction=1.5 must be below 1"),
+        ({"fraction": 0.5, "dataset": "cifar10"}, "for data in folders"),
+        ({"format": "h5", "train_path": "no.h5"}, "give the HDF5 file"),
+    ],
+)
+def test_data_settings(folder: Path, changes: dict[str, Any], text: str):
+    assert text in refused(data(folder, **changes))
+
+
+def test_a_batch_must_be_smaller_than_the_data():
+    check_batch_size(8, 2, 16)
+    with pytest.raises(ConfigError, match=r"optimizer\.batch_size=8 times 2 processes must be at"):
+        check_batch_size(8, 2, 15)
+    with pytest.raises(ConfigError, match=r"set optimizer\.batch_size to 7 or less"):
+        check_batch_size(8, 1, 7)
+
+
+def settings(**changes: Any) -> DictConfig:
+    view = {"crop_size": 32, "num_crops": 1}
+    cfg = OmegaConf.create(
+        {
+            "name": "n",
+            "method": "mocov2plus",
+            "seed": 5,
+            "max_epochs": 2,
+            "backbone": {"name": "resnet18"},
+            "data": {"dataset": "custom", "num_workers": 0},
+            "optimizer": {
+                "name": "sgd",
+                "batch_size": 8,
+                "lr": 0.3,
+                "classifier_lr": 0.3,
+                "weight_decay": 0,
+            },
+            "scheduler": {"name": "warmup_cosine"},
+            "momentum": {"base_tau": 0.9, "final_tau": 1.0},
+            "augmentations": [view, view],
+        }
+    )
+    for key, value in changes.items():
+        OmegaConf.update(cfg, key.replace("__", "."), value)
+    return cfg
+
+
+def test_good_settings_pass():
+    check_settings(settings())
+    check_settings(settings(scheduler__warmup_epochs=0, checkpoint={"frequency": 5}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"max_epochs": 0}, "max_epochs=0 must be an integer of at least 1"),
+        ({"max_epochs": "ten"}, "max_epochs='ten' must be an integer"),
+        ({"max_epochs": None}, "max_epochs=None is missing"),
+        ({"optimizer__lr": -0.1}, "optimizer.lr=-0.1 must be a number of at least 0"),
+        ({"optimizer__batch_size": 8.5}, "optimizer.batch_size=8.5 must be an integer"),
+        ({"optimizer__name": "adams"}, "optimizer.name='adams' must be one of sgd"),
+        ({"scheduler__name": "cosine"}, "must be one of warmup_cosine"),
+        ({"data__num_workers": -1}, "data.num_workers=-1"),
+        ({"momentum__base_tau": 1.2}, "momentum.base_tau=1.2 must be a number in [0, 1]"),
+        ({"momentum__final_tau": 0.5}, "must be at most momentum.final_tau=0.5"),
+        ({"augmentations": []}, "must be a list of views"),
+        ({"augmentations": [{"crop_size": 32, "num_crops": 3}]}, "a method needs 2"),
+        ({"seed": -1}, "seed=-1"),
+    ],
+)
+def test_settings_are_refused(changes: dict[str, Any], text: str):
+    with pytest.raises(ConfigError) as caught:
+        check_settings(settings(**changes))
+    assert text in str(caught.value)
