@@ -1,0 +1,67 @@
+"""``cueco-solo doctor`` says what is there and how to mend what isn't, whatever is broken."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cueco_solo.cli import doctor, main
+from cueco_solo.host import host_info
+
+
+def test_a_working_installation(capsys: pytest.CaptureFixture[str]):
+    assert main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    for name in ("python", "torch", "lightning", "torchmetrics", "timm", "nvidia-dali", "GPUs"):
+        assert f" {name} " in printed
+    info = host_info()
+    assert f"{info.form} {info.version} in {info.path}" in printed
+    assert "MISSING" not in printed
+    assert ("pip check complains" in printed) == (info.form == "release")
+
+
+def broken(tmp_path: Path, package: str, content: str) -> subprocess.CompletedProcess[str]:
+    """``doctor`` in a process that finds this package first."""
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").write_text(content)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, "-m", "cueco_solo.cli", "doctor"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+
+
+@pytest.mark.parametrize(
+    ("package", "content", "texts"),
+    [
+        (
+            "torch",
+            "raise OSError('libcudart.so: gone')",
+            ["libcudart.so: gone", "pip install 'torch>="],
+        ),
+        ("solo", "raise SyntaxError('bad')", ["solo-learn", "pip install --no-deps solo-learn"]),
+    ],
+)
+def test_broken_packages(tmp_path: Path, package: str, content: str, texts: list[str]):
+    done = broken(tmp_path, package, content)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "MISSING" in done.stdout
+    for text in texts:
+        assert text in done.stdout
+
+
+def test_old_versions_and_missing_packages(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(doctor, "_version", lambda name: "1.9.1+cu111" if name == "torch" else "")
+    name, state, remedy, needed = doctor._needed("torch", "json", "2.4")
+    assert (name, needed) == ("torch", True)
+    assert state == "1.9.1+cu111 is too old"
+    assert remedy == "pip install 'torch>=2.4' --upgrade"
+    assert doctor._needed("gone", "no_such_module", "1.0")[1:3] == (
+        "not installed",
+        "pip install 'gone>=1.0'",
+    )

@@ -1,0 +1,57 @@
+"""k-NN accuracies against a loop over test samples."""
+
+import math
+
+import pytest
+import torch
+
+from cueco_solo.evaluation.features import Features
+from cueco_solo.evaluation.knn import knn_accuracies
+
+
+@pytest.fixture
+def features() -> Features:
+    generator = torch.Generator().manual_seed(3)
+
+    def split(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        labels = torch.randint(0, 7, (count,), generator=generator)
+        centres = torch.randn(7, 5, generator=torch.Generator().manual_seed(0))
+        return centres[labels] + torch.randn(count, 5, generator=generator), labels
+
+    return Features(*split(60), *split(31), 7)
+
+
+def naive(features: Features, distance: str, k: int, temperature: float) -> tuple[float, float]:
+    top1 = top5 = 0
+    for query, label in zip(features.test, features.test_labels.tolist(), strict=True):
+        weighed = []
+        for key, other in zip(features.train, features.train_labels.tolist(), strict=True):
+            if distance == "cosine":
+                cosine = float(query @ key / (query.norm() * key.norm()))
+                weighed.append((cosine, math.exp(cosine / temperature), other))
+            else:
+                gap = float((query - key).norm())
+                weighed.append((-gap, 1 / (gap + 1e-5), other))
+        votes = [0.0] * 7
+        for _, weight, other in sorted(weighed, reverse=True)[:k]:
+            votes[other] += weight
+        ranked = sorted(range(7), key=lambda name: -votes[name])
+        top1 += label == ranked[0]
+        top5 += label in ranked[:5]
+    return 100 * top1 / len(features.test), 100 * top5 / len(features.test)
+
+
+def test_accuracies_are_those_of_a_loop(features: Features):
+    scores = knn_accuracies(features, ks=(8, 20), temperature=0.3)
+    assert len(scores) == 8
+    for distance in ("cosine", "euclidean"):
+        for k in (8, 20):
+            expected = naive(features, distance, k, 0.3)
+            assert scores[f"{distance}_{k}_top1"] == pytest.approx(expected[0])
+            assert scores[f"{distance}_{k}_top5"] == pytest.approx(expected[1])
+    assert 0 < scores["cosine_8_top1"] < 100
+
+
+def test_more_neighbours_than_samples(features: Features):
+    scores = knn_accuracies(features, ks=(60, 1000))
+    assert scores["cosine_1000_top1"] == scores["cosine_60_top1"]

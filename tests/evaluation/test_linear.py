@@ -1,0 +1,70 @@
+"""Linear evaluation: solo-learn's LinearModel, on images and on features extracted once."""
+
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import DictConfig
+
+from cueco_solo.cli.compose import compose_config
+from cueco_solo.errors import ConfigError
+from cueco_solo.evaluation.features import Features
+from cueco_solo.evaluation.linear import cached_linear_accuracies, parse_linear
+
+
+def config(*overrides: str) -> DictConfig:
+    given = ["hardware=cpu", "data.train_path=.", "data.val_path=.", *overrides]
+    return compose_config("linear-custom", None, given, linear=True)
+
+
+def features(spread: float, classes: int = 6) -> Features:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(120) % classes
+
+    def split() -> torch.Tensor:
+        noise = torch.randn(120, 16, generator=generator)
+        return torch.eye(16)[labels] + spread * noise
+
+    return Features(split(), labels, split(), labels, classes)
+
+
+def test_the_learning_rate_is_that_of_the_batch():
+    assert parse_linear(config()).optimizer.lr == 3.0
+    assert parse_linear(config("optimizer.batch_size=64")).optimizer.lr == 0.75
+    assert parse_linear(config("devices=[0]")).optimizer.lr == 3.0
+
+
+@pytest.mark.parametrize(
+    ("override", "text"),
+    [
+        ("finetune=True", "finetune=True is beyond a linear evaluation"),
+        ("mixup=0.2", "main_linear.py does that"),
+        ("devices=2", "devices=2 must be one device"),
+    ],
+)
+def test_more_than_a_linear_evaluation_is_refused(override: str, text: str):
+    with pytest.raises(ConfigError) as caught:
+        parse_linear(config(override))
+    assert text in str(caught.value)
+
+
+def test_cached_features_are_learnt_reproducibly():
+    cfg = parse_linear(config("optimizer.batch_size=32", "max_epochs=30"))
+    clear = cached_linear_accuracies(features(spread=0.1), cfg)
+    assert clear == {"top1": 100.0, "top5": 100.0}
+    blurred = cached_linear_accuracies(features(spread=0.6), cfg)
+    assert 100 / 6 < blurred["top1"] < blurred["top5"] <= 100
+    assert cached_linear_accuracies(features(spread=0.6), cfg) == blurred
+
+
+def test_accuracy_is_that_of_the_test_split():
+    """A classifier of shifted labels is wrong on every test sample."""
+    data = features(spread=0.05)
+    shifted: dict[str, Any] = {**vars(data), "test_labels": (data.test_labels + 1) % 6}
+    cfg = parse_linear(config("optimizer.batch_size=32", "max_epochs=30"))
+    assert cached_linear_accuracies(Features(**shifted), cfg)["top1"] == 0
+
+
+def test_too_few_features_for_a_batch():
+    with pytest.raises(ConfigError, match=r"optimizer\.batch_size=256 must be at most the 120"):
+        cached_linear_accuracies(features(0.1), parse_linear(config()))
