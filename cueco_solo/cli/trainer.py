@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import LearningRateMonitor
+from lightning.pytorch.callbacks import LearningRateMonitor, Timer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
@@ -129,7 +129,8 @@ def make_trainer(
     """
     given = {key: cfg[key] for key in TRAINER_KEYS if cfg.get(key) is not None}
     given = {"log_every_n_steps": max(1, min(50, steps_per_epoch)), **_plain(given)}
-    callbacks: list[Any] = [LearningRateMonitor(logging_interval="step")]
+    # the timer goes into the checkpoint, so that a run's seconds survive an interruption
+    callbacks: list[Any] = [LearningRateMonitor(logging_interval="step"), Timer(verbose=False)]
     if cfg.checkpoint.enabled:
         callbacks.append(RunCheckpointer(cfg, run, resumed))
     return Trainer(
