@@ -56,7 +56,7 @@ def pretrain(cfg: DictConfig) -> Path:
         model = model.to(memory_format=torch.channels_last)
     start = _check_resume(resume, model, composed) if resume else runs.Progress()
     if resume and start.epoch == composed.max_epochs:
-        _say(f"nothing to do: this run ended with {resume}")
+        _say(f"nothing to do: this run ended with {resume}\nrun folder: {resume.parent}")
         return resume.parent
     data, steps = pretraining_data(parsed, hardware.world_size, start.epoch)
 

@@ -97,7 +97,9 @@ def test_auto_resume_goes_on_in_the_same_folder_and_knows_the_end(
 
     capsys.readouterr()
     assert tiny.pretrain(folder, *overrides) == 0
-    assert capsys.readouterr().out.startswith("nothing to do: this run ended with")
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("nothing to do: this run ended with")
+    assert last == f"run folder: {run}"
     assert tiny.run_folders(folder) == [run]
 
 

@@ -1,0 +1,103 @@
+"""The ablation and sensitivity scripts: every row composes, validates and differs."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from omegaconf import DictConfig
+
+from cueco_solo.cli.compose import compose_config
+from cueco_solo.data.checks import check_settings
+from cueco_solo.methods.cueco_config import fill_cueco
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+
+
+def rows(script: str, *arguments: str, **environment: str) -> list[list[str]]:
+    """Arguments of every ``cueco-solo`` that the script would run."""
+    done = subprocess.run(
+        ["bash", str(SCRIPTS / script), *arguments],
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "COMMAND": "echo", **environment},
+        check=True,
+    )
+    lines = (done.stderr + done.stdout).splitlines()
+    return [line.split() for line in lines if not line.startswith("==")]
+
+
+def composed(script: str) -> list[DictConfig]:
+    given = rows(script, "cueco-cifar100", "hardware=cpu", "seed=6", EVALUATE="0")
+    cfgs = []
+    for command, option, name, *overrides in given:
+        assert (command, option) == ("pretrain", "--config-name")
+        cfg = compose_config(name, None, overrides)
+        check_settings(cfg)
+        cfgs.append(fill_cueco(cfg))
+    assert len({cfg.name for cfg in cfgs}) == len(cfgs)
+    assert len({str(cfg.method_kwargs) for cfg in cfgs}) == len(cfgs)
+    assert all(
+        (cfg.seed, cfg.accelerator, cfg.auto_resume.enabled) == (6, "cpu", True) for cfg in cfgs
+    )
+    return cfgs
+
+
+def test_table_3_and_the_open_readings():
+    cfgs = [cfg.method_kwargs for cfg in composed("ablations.sh")]
+    weights = [(k.contrastive_weight, k.centroid_weight, k.variance_weight) for k in cfgs]
+    assert weights[:4] == [(1, 0, 0), (1, 0.1, 0), (1, 0, 0.01), (1, 0.1, 0.01)]
+    assert set(weights[4:]) == {(1, 0.1, 0.01)}
+    changed = [{key: k[key] for key in k if k[key] != cfgs[3][key]} for k in cfgs[4:]]
+    assert changed == [
+        {"assignment": "soft"},
+        {"clustering": "offline"},
+        {"centroid_gradient": True},
+        {"symmetric": False},
+        {"proj_output_bn": False},
+    ]
+
+
+def test_numbers_of_clusters():
+    assert [cfg.method_kwargs.num_clusters for cfg in composed("sensitivity.sh")] == [
+        100,
+        500,
+        1000,
+    ]
+
+
+def test_every_run_is_evaluated_in_its_folder(tmp_path: Path):
+    """A stand-in for cueco-solo whose training prints the folder last, after a progress bar."""
+    stand_in = tmp_path / "cueco-solo"
+    stand_in.write_text(
+        f"#!{sys.executable}\n"
+        "import sys\n"
+        "if sys.argv[1] == 'pretrain':\n"
+        "    print('Epoch 0: 100%\\r', 'run folder: runs of/' + sys.argv[4], sep='')\n"
+        "else:\n"
+        "    print('|'.join(sys.argv[1:]))\n"
+    )
+    stand_in.chmod(0o755)
+    done = rows("sensitivity.sh", "cueco-cifar10", COMMAND=str(stand_in))
+    evaluations = [" ".join(line) for line in done if "|" in line[0] + line[-1]]
+    folder = "runs of/name=cueco-cifar10-L100"
+    expected = [f"linear|{folder}|--cached", f"knn|{folder}", f"cluster|{folder}"]
+    assert evaluations[:3] == expected
+
+
+def test_a_failed_row_stops_the_script_and_no_arguments_show_the_usage():
+    failing = {"PATH": "/usr/bin:/bin", "COMMAND": "false"}
+    done = subprocess.run(
+        ["bash", str(SCRIPTS / "ablations.sh"), "x"], capture_output=True, text=True, env=failing
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["== x contrastive"]
+    usage = subprocess.run(
+        ["bash", str(SCRIPTS / "ablations.sh")], capture_output=True, text=True, env=failing
+    )
+    assert usage.returncode == 2
+    assert "bash scripts/ablations.sh CONFIG" in usage.stderr
+    assert "#!" not in usage.stderr
