@@ -1,6 +1,7 @@
 """One pre-training, from a composed configuration to a finished run folder."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from lightning.pytorch import seed_everything
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError
 
 import cueco_solo
 from cueco_solo import host, runs
@@ -51,7 +53,7 @@ def pretrain(cfg: DictConfig) -> Path:
 
     parsed = _parse(composed, hardware)
     seed_everything(parsed.seed, workers=True, verbose=False)
-    model = method(parsed)
+    model = _build(method, parsed)
     if not parsed.performance.disable_channel_last:
         model = model.to(memory_format=torch.channels_last)
     start = _check_resume(resume, model, composed) if resume else runs.Progress()
@@ -91,6 +93,19 @@ def _parse(cfg: DictConfig, hardware: Hardware) -> DictConfig:
             f"must be a multiple of the batch size of all processes, {batch}",
         )
     return host.parse_pretrain_cfg(cfg)
+
+
+def _build(method: Any, cfg: DictConfig) -> Any:
+    """The model; what solo-learn's own methods only assert is said in a sentence."""
+    backbones = getattr(method, "_BACKBONES", {})
+    if backbones and cfg.backbone.name not in backbones:
+        allowed = f"must be one of {', '.join(backbones)}"
+        raise config_error("backbone.name", cfg.backbone.name, allowed)
+    try:
+        return method(cfg)
+    except ConfigAttributeError as error:
+        needed = f"is missing, but needed by method={cfg.method}"
+        raise config_error(str(error.full_key), None, needed, "set it") from error
 
 
 def _resume_point(cfg: DictConfig) -> Path | None:
@@ -139,12 +154,18 @@ def _record(cfg: DictConfig, run: Path | None) -> Path:
 
 @contextmanager
 def _run_folder(cfg: DictConfig, resume: Path | None) -> Iterator[Path]:
-    """The folder that all processes of this run write to."""
-    run = _record(cfg, resume.parent if resume and _continues(cfg, resume) else None)
+    """The folder that all processes of this run write to; a start that fails leaves none."""
+    going_on = resume.parent if resume and _continues(cfg, resume) else None
+    run = _record(cfg, going_on)
+    new = run is not None and going_on is None
     if run is None:  # not the first process
         run = Path(os.environ.get(_RUN_VARIABLE) or runs.runs_folder(cfg) / runs.run_id(cfg))
     os.environ[_RUN_VARIABLE] = str(run)
     try:
         yield run
+    except Exception:
+        if new and not (run / "metrics.csv").exists() and not runs.latest_checkpoint(run):
+            shutil.rmtree(run)
+        raise
     finally:
         os.environ.pop(_RUN_VARIABLE)

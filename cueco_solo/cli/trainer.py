@@ -9,11 +9,12 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, Timer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.cli.compose import TRAINER_KEYS
 from cueco_solo.cli.hardware import Hardware, lightning_arguments
-from cueco_solo.errors import config_error
+from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.host import Checkpointer
 
 
@@ -94,9 +95,9 @@ def _loggers(cfg: DictConfig, run: Path, first_step: int) -> list[Any]:
     if cfg.wandb.enabled:
         _need("wandb")
         options = {key: cfg.wandb[key] for key in ("project", "entity", "offline")}
-        loggers.append(
-            WandbLogger(name=cfg.name, save_dir=run, id=run.name, resume="allow", **options)
-        )
+        wandb = WandbLogger(name=cfg.name, save_dir=run, id=run.name, resume="allow", **options)
+        wandb.log_hyperparams(_plain(cfg))
+        loggers.append(wandb)
     return loggers
 
 
@@ -125,7 +126,8 @@ def make_trainer(
         resumed: the checkpoint in ``run`` that is continued.
 
     Raises:
-        ConfigError: a logger is asked for whose package isn't installed.
+        ConfigError: a logger is asked for whose package isn't installed, or Lightning refuses an
+            option.
     """
     given = {key: cfg[key] for key in TRAINER_KEYS if cfg.get(key) is not None}
     given = {"log_every_n_steps": max(1, min(50, steps_per_epoch)), **_plain(given)}
@@ -133,9 +135,9 @@ def make_trainer(
     callbacks: list[Any] = [LearningRateMonitor(logging_interval="step"), Timer(verbose=False)]
     if cfg.checkpoint.enabled:
         callbacks.append(RunCheckpointer(cfg, run, resumed))
-    return Trainer(
-        **{**given, **lightning_arguments(cfg, hardware)},
-        logger=_loggers(cfg, run, first_step),
-        callbacks=callbacks,
-        enable_checkpointing=False,
-    )
+    options = {**given, **lightning_arguments(cfg, hardware)}
+    loggers = _loggers(cfg, run, first_step)
+    try:
+        return Trainer(**options, logger=loggers, callbacks=callbacks, enable_checkpointing=False)
+    except (ValueError, TypeError, MisconfigurationException) as error:
+        raise ConfigError(f"Lightning's Trainer can't use this configuration: {error}") from error

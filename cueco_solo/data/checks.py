@@ -37,7 +37,7 @@ _SETTINGS = {
     "momentum.base_tau": Option(None, low=0, high=1, kind=float),
     "momentum.final_tau": Option(None, low=0, high=1, kind=float),
 }
-_VIEWS = ("crop_size", "num_crops")
+_VIEWS, _COUNT = ("crop_size", "num_crops"), Option(1, low=1)
 
 
 def check_settings(cfg: DictConfig) -> None:
@@ -56,9 +56,12 @@ def check_settings(cfg: DictConfig) -> None:
     if None not in (base, final) and base > final:
         raise config_error("momentum.base_tau", base, f"must be at most momentum.final_tau={final}")
     views = cfg.get("augmentations")
-    if not views or any(type(view.get(key)) is not int for view in views for key in _VIEWS):
+    if not views or not all(_COUNT.accepts(view.get(key)) for view in views for key in _VIEWS):
         raise config_error(
-            "augmentations", views, "must be a list of views", "choose augmentations=asymmetric-32"
+            "augmentations",
+            None if views is None else OmegaConf.to_container(views),
+            "must be a list of views with crop_size and num_crops",
+            "choose augmentations=asymmetric-32 or asymmetric-224",
         )
     large = sum(v.num_crops for v in views if v.crop_size == views[0].crop_size)
     if large != 2 and cfg.method not in ("wmse", "mae"):

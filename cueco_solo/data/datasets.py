@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.error import URLError
 
+import torch
 from lightning.pytorch import LightningDataModule
 from omegaconf import DictConfig
 
@@ -11,6 +12,7 @@ from cueco_solo import host
 from cueco_solo.data.checks import check_batch_size, download_error
 from cueco_solo.data.loaders import SeededData, plain_loader
 from cueco_solo.data.transforms import labelled_transforms
+from cueco_solo.errors import config_error
 
 
 def labelled_datasets(data: DictConfig, train: Callable, val: Callable) -> tuple[Any, Any]:
@@ -107,6 +109,12 @@ def _validation(cfg: DictConfig) -> Any | None:
 
 def _dali_data(cfg: DictConfig, dali: Any, val: Any | None) -> LightningDataModule:
     data, options = cfg.data, cfg.dali
+    if data.num_workers < 1:
+        raise config_error("data.num_workers", 0, "must be at least 1 with data.format=dali")
+    if options.device not in ("cpu", "gpu"):
+        raise config_error("dali.device", options.device, "must be cpu or gpu")
+    if options.device == "gpu" and not torch.cuda.is_available():
+        raise config_error("dali.device", "gpu", "isn't there", "set dali.device=cpu")
     module = dali.PretrainDALIDataModule(
         dataset=data.dataset,
         train_data_path=data.train_path,

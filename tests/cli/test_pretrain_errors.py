@@ -39,6 +39,9 @@ def error(capsys: pytest.CaptureFixture[str], folder: Path, *overrides: str) -> 
         (["resume_from_checkpoint=no.ckpt"], "resume_from_checkpoint='no.ckpt' doesn't exist"),
         ([*tiny.CUECO, "method_kwargs.num_clusters=40"], "method_kwargs.num_clusters=40 must be"),
         (["tensorboard.enabled=True"], "pip install tensorboard"),
+        (["backbone.name=resnet17"], "backbone.name='resnet17' must be one of resnet18"),
+        (["~method_kwargs.temperature"], "method_kwargs.temperature=None"),
+        (["strategy=none"], "can't use this configuration: You selected an invalid strategy"),
     ],
 )
 def test_settings(
@@ -50,6 +53,7 @@ def test_settings(
 ):
     monkeypatch.setattr("cueco_solo.cli.trainer.find_spec", lambda package: None)
     assert text in error(capsys, folder, *overrides)
+    assert not list(folder.glob("runs/*/*"))
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
@@ -68,6 +72,7 @@ def test_an_unreadable_image(
     )
     assert message.startswith(f"image='{broken.parent}")
     assert message.endswith("replace or remove the file")
+    assert not list(folder.glob("runs/*/*"))
 
 
 def test_an_image_of_the_wrong_mode_is_no_error(folder: Path, images: Path):
