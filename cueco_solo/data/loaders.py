@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningDataModule
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, get_worker_info
 
 from cueco_solo.errors import ConfigError, config_error
 
@@ -34,19 +34,22 @@ class EpochSampler(DistributedSampler):
 def item_randomness(*key: int) -> Iterator[None]:
     """Seed ``random`` and torch's CPU generator from ``key``; afterwards put both back.
 
-    Both are what torchvision's and solo-learn's augmentations draw from. In the main process the
-    model draws from the same generators, which is why they are put back.
+    Both are what torchvision's and solo-learn's augmentations draw from. They are put back in the
+    main process only, whose model draws from them too: it takes twice as long as the seeding.
     """
+    main = get_worker_info() is None
+    if main:
+        torch_state, python_state = torch.default_generator.get_state(), random.getstate()
     digest = blake2b(repr(key).encode(), digest_size=8).digest()
     seed = int.from_bytes(digest, "big", signed=True)
-    torch_state, python_state = torch.default_generator.get_state(), random.getstate()
     torch.default_generator.manual_seed(seed)
     random.seed(seed)
     try:
         yield
     finally:
-        torch.default_generator.set_state(torch_state)
-        random.setstate(python_state)
+        if main:
+            torch.default_generator.set_state(torch_state)
+            random.setstate(python_state)
 
 
 def _file_of(dataset: Any, index: int) -> Path | None:
