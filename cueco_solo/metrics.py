@@ -9,12 +9,12 @@ def perplexity(histogram: torch.Tensor) -> torch.Tensor:
     """The effective number of used bins: the exponential of the entropy.
 
     Args:
-        histogram: counts or weights of any sum, ``[L]``, none negative.
+        histogram: floating weights of any sum, ``[L]``, none negative.
 
     Returns:
         torch.Tensor: scalar between 1 (one bin has all) and L (all alike); 1 if all are zero.
     """
-    shares = histogram / histogram.sum().clamp(min=torch.finfo(histogram.dtype).tiny)
+    shares = histogram / histogram.sum().clamp(min=1e-30)
     return torch.special.entr(shares).sum().exp()
 
 

@@ -19,9 +19,8 @@ class Option:
         default: the value of an absent key; its type is the option's type. An ``int`` is welcome
             where a ``float`` is expected, nothing else is converted.
         low: smallest allowed number; excluded where ``above`` is true.
-        high: largest allowed number; excluded where ``below`` is true.
+        high: largest allowed number; needs ``low``.
         above: ``low`` itself is not allowed.
-        below: ``high`` itself is not allowed.
         choices: the allowed words of a ``str`` option.
         kind: the type, where it can't be read off ``default`` because that is ``None``.
     """
@@ -30,7 +29,6 @@ class Option:
     low: float | None = None
     high: float | None = None
     above: bool = False
-    below: bool = False
     choices: tuple[str, ...] = ()
     kind: type | None = None
 
@@ -47,8 +45,8 @@ class Option:
             return "must be True or False"
         words = "an integer" if self.type is int else "a number"
         if self.low is not None and self.high is not None:
-            left, right = "(" if self.above else "[", ")" if self.below else "]"
-            return f"must be {words} in {left}{self.low:g}, {self.high:g}{right}"
+            left = "(" if self.above else "["
+            return f"must be {words} in {left}{self.low:g}, {self.high:g}]"
         if self.low is not None:
             return f"must be {words} {'above' if self.above else 'of at least'} {self.low:g}"
         return f"must be {words}"
@@ -65,7 +63,7 @@ class Option:
             return False
         if self.low is not None and (value < self.low or (self.above and value == self.low)):
             return False
-        return self.high is None or not (value > self.high or (self.below and value == self.high))
+        return self.high is None or value <= self.high
 
 
 def fill_options(
@@ -88,14 +86,14 @@ def fill_options(
     given = OmegaConf.select(cfg, section)
     if given is None:
         given = {}
-    if not isinstance(given, Mapping | DictConfig):
+    if not isinstance(given, Mapping):
         raise config_error(
             section, given, "must be a mapping", f"allowed keys: {', '.join(options)}"
         )
     for key in given:
         if key not in options:
             close = difflib.get_close_matches(str(key), options, n=1)
-            hint = f"did you mean {section}.{close[0]}?" if close else "remove it"
+            hint = f"did you mean {section}.{close[0]}?" if close else "remove it."
             raise config_error(
                 f"{section}.{key}",
                 OmegaConf.select(cfg, f"{section}.{key}", throw_on_missing=False),
@@ -106,7 +104,8 @@ def fill_options(
         name = f"{section}.{key}"
         value = OmegaConf.select(cfg, name, default=option.default)
         if not option.accepts(value):
-            raise config_error(name, value, option.allowed, f"the default is {option.default!r}")
+            default = "depends on the data" if option.default is None else f"is {option.default!r}"
+            raise config_error(name, value, option.allowed, f"the default {default}")
         if option.type is float and isinstance(value, int):
             value = float(value)
         OmegaConf.update(cfg, name, value, merge=False, force_add=True)

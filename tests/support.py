@@ -27,7 +27,7 @@ class Views(Dataset):
 
 def views_loader(batch_size: int = 8, n: int = 32, **kwargs: Any) -> DataLoader:
     """Batches in a fixed order, so that runs can be compared step by step."""
-    return DataLoader(Views(n, **kwargs), batch_size=batch_size, drop_last=True)
+    return DataLoader(Views(n), batch_size=batch_size, drop_last=True, **kwargs)
 
 
 def small_cfg(method: str = "cueco", **overrides: Any) -> DictConfig:

@@ -12,6 +12,7 @@ def test_perplexity_counts_effective_bins():
     assert perplexity(torch.tensor([0.0, 5.0, 0.0])).item() == pytest.approx(1)
     assert perplexity(torch.tensor([3.0, 3.0, 0.0])).item() == pytest.approx(2)
     assert perplexity(torch.zeros(4)).item() == 1
+    assert perplexity(torch.full((2,), 1e-3)).item() == pytest.approx(2)
 
 
 def test_alignment_of_equal_opposite_and_orthogonal_pairs():

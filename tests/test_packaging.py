@@ -1,9 +1,10 @@
 """What an installation carries, and what importing it does."""
 
 import configparser
+import shutil
 import subprocess
 import sys
-from importlib import resources
+import zipfile
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -25,11 +26,24 @@ def test_every_package_is_listed():
     assert listed == found | {"cueco_solo.configs", "hydra_plugins"}
 
 
-def test_every_configuration_is_carried():
-    ours = {path.relative_to(ROOT / "configs") for path in (ROOT / "configs").rglob("*.yaml")}
-    installed = resources.files("cueco_solo.configs")
-    assert ours and all(installed.joinpath(*path.parts).is_file() for path in ours)
-    assert all(len(path.parts) <= 2 for path in ours)  # the depth of package_data's patterns
+def test_a_wheel_carries_every_module_and_configuration(tmp_path):
+    source = tmp_path / "source"  # a build leaves files beside setup.cfg
+    wanted = ("cueco_solo", "configs", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+    for name in wanted:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        source.mkdir(exist_ok=True)
+        copy(ROOT / name, source / name)
+    pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
+    done = subprocess.run([*pip, "-w", tmp_path, source], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    carried = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
+    configs = {p.relative_to(ROOT / "configs").as_posix() for p in ROOT.glob("configs/**/*.yaml")}
+    modules = {p.relative_to(ROOT).as_posix() for p in ROOT.glob("cueco_solo/**/*.py")}
+    modules = {name.removeprefix("cueco_solo/hydra_plugins/") for name in modules}
+    plugin = {"hydra_plugins/cueco_solo_plugin.py"}
+    expected = {f"cueco_solo/configs/{name}" for name in configs} | plugin
+    expected |= modules - {"cueco_solo_plugin.py"}
+    assert configs and expected <= carried
 
 
 def test_console_script():

@@ -5,11 +5,13 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
 
-from cueco_solo.clustering.kmeans import assign, group_sums, kmeans
+from cueco_solo.clustering.kmeans import assign, group_means, kmeans
 from cueco_solo.metrics import perplexity
 from cueco_solo.precision import in_float32
 
 _ACTIVE_STEPS = 1000  # a cluster without members for this long counts as dead
+# K-means sees two views of each image: a cluster of one image alone has next to no variance
+_PRIOR_KEYS = 2
 _USAGE_DECAY = 0.99  # the assignment histogram forgets with a half-life of 69 steps
 
 
@@ -27,8 +29,7 @@ def moved_centroids(
     Returns:
         torch.Tensor: unit vectors, ``[L, D]``; a cluster without members keeps its centroid.
     """
-    sums, counts = group_sums(x, labels, len(centroids))
-    means = sums / counts.clamp(min=1)[:, None]
+    means, counts = group_means(x, labels, len(centroids))
     moved = F.normalize(momentum * centroids + (1 - momentum) * means, dim=1)
     return torch.where((counts > 0)[:, None], moved, centroids)
 
@@ -75,6 +76,7 @@ class MomentumGrouping(nn.Module):
         return in_float32(assign)(x, self.centroids)[0]
 
     @torch.no_grad()
+    @in_float32
     def update(self, k: torch.Tensor, step: int, *, move: bool = True) -> None:
         """Follow one batch of keys (Eqs. 7 and 8) and count what they were assigned to.
 
@@ -87,43 +89,41 @@ class MomentumGrouping(nn.Module):
             step: the number of the optimisation step, for the count of active clusters.
             move: false to count alone and leave centroids and variances where they are.
         """
-        self._update(k, step, move)
-
-    @in_float32
-    def _update(self, k: torch.Tensor, step: int, move: bool) -> None:
         labels = assign(k, self.centroids)[0]
         if move:
             self.centroids.copy_(moved_centroids(k, labels, self.centroids, self.centroid_momentum))
         squared = (k - self.centroids[labels]).pow(2).sum(1, keepdim=True)
-        sums, counts = group_sums(squared, labels, len(self.centroids))
+        spread, counts = group_means(squared, labels, len(self.centroids))
         present = counts > 0
         if move:
-            spread = torch.where(present, sums[:, 0] / counts.clamp(min=1), self.variances)
-            self.variances.lerp_(spread, 1 - self.variance_momentum)
+            target = torch.where(present, spread[:, 0], self.variances)
+            self.variances.lerp_(target, 1 - self.variance_momentum)
         self.last_seen.copy_(torch.where(present, step, self.last_seen))
         self.usage.mul_(_USAGE_DECAY).add_(counts)
 
     @torch.no_grad()
+    @in_float32
     def recluster(self, k: torch.Tensor, *, seed: int, step: int) -> None:
         """Replace all clusters by K-means of the given keys (Eq. 2, Sec. 3.4 and 4.1).
 
-        A cluster with one member has no variance of its own: it takes that of all the others
-        together, the mean squared distance over all keys.
+        Each variance counts two more keys at the distance of the average key. In clusters of usual
+        size they hardly show; a cluster of one image, whose two views nearly coincide, would get a
+        variance near zero without them, and the variance loss would be made of such clusters (ours:
+        the paper doesn't say).
 
         Args:
             k: keys, unit vectors, ``[n, D]``, n >= L, the same on all processes.
             seed: of the start of K-means.
             step: the number of the optimisation step.
         """
-        k = k.to(self.centroids.dtype)
         result = kmeans(k, len(self.centroids), seed=seed)
-        centroids = F.normalize(result.centroids, dim=1)
-        squared = (k - centroids[result.labels]).pow(2).sum(1, keepdim=True)
-        sums, counts = group_sums(squared, result.labels, len(centroids))
-        pooled = squared.mean()
-        self.centroids.copy_(centroids)
-        self.variances.copy_(torch.where(counts > 1, sums[:, 0] / counts.clamp(min=1), pooled))
-        self.last_seen.fill_(step)
+        self.centroids.copy_(F.normalize(result.centroids, dim=1))
+        labels, squared = assign(k, self.centroids)
+        spread, counts = group_means(squared[:, None], labels, len(self.centroids))
+        prior = _PRIOR_KEYS * squared.mean()
+        self.variances.copy_((counts * spread[:, 0] + prior) / (counts + _PRIOR_KEYS))
+        # seen by no batch yet: K-means itself gives members to every cluster
+        self.last_seen.fill_(step - _ACTIVE_STEPS)
         self.usage.copy_(counts)
         self.runs += 1
         if dist.is_available() and dist.is_initialized():
@@ -139,8 +139,9 @@ class MomentumGrouping(nn.Module):
             step: the number of the optimisation step.
 
         Returns:
-            dict: scalars ``active`` (clusters with members in the last 1000 steps), ``perplexity``
-            of the assignment histogram (1 to L), ``mean_variance``, ``largest_share`` (0 to 1).
+            dict: scalars ``active`` (clusters with members since K-means, and in the last 1000
+            steps), ``perplexity`` of the assignment histogram (1 to L), ``mean_variance``,
+            ``largest_share`` (0 to 1).
         """
         return {
             "active": (self.last_seen > step - _ACTIVE_STEPS).sum().float(),

@@ -6,7 +6,7 @@ import torch
 
 from cueco_solo.precision import in_float32
 
-_ROWS = 16384  # rows compared with all centroids at a time: 64 MB of distances at 1000 clusters
+_ROWS = 16384  # rows compared with all centroids at a time: distances take 64 MB at 1000 clusters
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ def assign(x: torch.Tensor, centroids: torch.Tensor) -> tuple[torch.Tensor, torc
     return torch.cat([part.indices for part in parts]), squared.clamp(min=0)
 
 
-def group_sums(
+def group_means(
     x: torch.Tensor, labels: torch.Tensor, num_clusters: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Sum the features of each cluster; differentiable in ``x``.
+    """Average the features of each cluster; differentiable in ``x``.
 
     A matrix product with the one-hot labels rather than a scatter: on a GPU a scatter adds in no
     fixed order, and ranks that hold the same features would come to different sums.
@@ -60,14 +60,15 @@ def group_sums(
         num_clusters: L.
 
     Returns:
-        tuple: sums ``[L, D]`` and the numbers of members ``[L]``, both in the dtype of ``x``.
+        tuple: means ``[L, D]``, zero for a cluster without members, and the numbers of members
+        ``[L]``, both in the dtype of ``x``.
     """
     clusters = torch.arange(num_clusters, device=x.device)
     sums, counts = x.new_zeros(num_clusters, x.shape[1]), x.new_zeros(num_clusters)
     for rows, row_labels in zip(x.split(_ROWS), labels.split(_ROWS), strict=True):
         members = (row_labels == clusters[:, None]).to(x.dtype)
         sums, counts = sums + members @ rows, counts + members.sum(1)
-    return sums, counts
+    return sums / counts.clamp(min=1)[:, None], counts
 
 
 def kmeans_plus_plus(
@@ -120,11 +121,10 @@ def lloyd(
     labels, squared = assign(x, centroids)
     inertia = float(squared.sum())
     for _ in range(max_iterations):
-        sums, counts = group_sums(x, labels, num_clusters)
+        means, counts = group_means(x, labels, num_clusters)
         empty = counts == 0
         farthest = x[squared.topk(num_clusters).indices]
         seeds = farthest[(empty.cumsum(0) - 1).clamp(min=0)]
-        means = sums / counts.clamp(min=1)[:, None]
         centroids = torch.where(empty[:, None], seeds, means)
         labels, squared = assign(x, centroids)
         # the comparison waits for the GPU; K-means runs once in a thousand steps

@@ -42,6 +42,13 @@ class PluginMethod:
         return 5 if value is None else int(value)
 
     def configure_optimizers(self) -> Any:
+        if self.trainer.precision in ("16-true", "bf16-true", "transformer-engine"):
+            raise config_error(
+                "precision",
+                self.trainer.precision,
+                "would keep queue and clusters in half precision, too coarse for their averages",
+                "use 16-mixed or bf16-mixed",
+            )
         # the first hook that knows the data; Lightning skips training on no batches in silence
         if self.trainer.estimated_stepping_batches == 0:
             raise config_error(

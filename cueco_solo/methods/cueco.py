@@ -4,6 +4,7 @@ Giakoumoglou & Stathaki. Contrastive learning with a momentum encoder and a queu
 representations; two losses on clusters of the queue pull together what belongs together.
 """
 
+import math
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch.utilities import rank_zero_warn
 from omegaconf import DictConfig
+from tqdm import tqdm
 
 from cueco_solo.clustering.grouping import MomentumGrouping, moved_centroids
 from cueco_solo.errors import config_error
@@ -29,7 +31,9 @@ class CueCo(PluginMethod, BaseMomentumMethod):
     """CueCo on solo-learn's momentum base class.
 
     The settings under ``method_kwargs`` are described in :mod:`cueco_solo.methods.cueco_config`.
-    The batch's keys update the clusters, then the queue, after the losses have used both.
+    The batch's keys update the clusters, then the queue, after the losses have used both. With
+    accumulated gradients that happens in every micro-batch, while the life cycle of the clusters
+    counts optimisation steps.
     """
 
     def __init__(self, cfg: DictConfig):
@@ -53,7 +57,7 @@ class CueCo(PluginMethod, BaseMomentumMethod):
         )
         # optimisation steps so far; the life cycle of the clusters hangs on it
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
-        self._read_counters()
+        self._step = self._runs = 0  # the host's copies of two buffers, see on_train_start
 
     @staticmethod
     def add_and_assert_specific_cfg(cfg: DictConfig) -> DictConfig:
@@ -112,7 +116,13 @@ class CueCo(PluginMethod, BaseMomentumMethod):
             self.clusters.update(keys.flatten(0, 1), self._step, move=online)
         self.queue.enqueue(keys)
 
-        self.log_dict(self._metrics(losses, z, k), on_epoch=True, sync_dist=True)
+        self.log_dict(
+            {f"train_{name}_loss": loss.detach() for name, loss in losses.items()},
+            on_epoch=True,
+            sync_dist=True,
+        )
+        # not reduced over processes, which would make each of them wait for the GPU
+        self.log_dict(self._health(z, k))
         return self.weighted(losses) + out["loss"]
 
     def losses(
@@ -168,24 +178,25 @@ class CueCo(PluginMethod, BaseMomentumMethod):
         return moved_centroids(queries, labels, centroids, self.options.centroid_momentum)
 
     @torch.no_grad()
+    @in_float32
     def _targets(self, z: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
         if self.options.assignment == "hard":
             return self.clusters.nearest(z)
-        similarities = k.float() @ self.clusters.centroids.T
+        similarities = k @ self.clusters.centroids.T
         return (similarities / self.options.centroid_temperature).softmax(dim=1)
 
-    def _metrics(
-        self, losses: dict[str, torch.Tensor], z: Sequence[torch.Tensor], k: Sequence[torch.Tensor]
+    @torch.no_grad()
+    def _health(
+        self, z: Sequence[torch.Tensor], k: Sequence[torch.Tensor]
     ) -> dict[str, torch.Tensor]:
-        metrics = {f"train_{name}_loss": loss.detach() for name, loss in losses.items()}
-        z1, z2 = (view.detach() for view in z)
-        metrics["train_alignment"] = (alignment(z1, k[1]) + alignment(z2, k[0])) / 2
-        if len(z1) > 1:
-            metrics["train_uniformity"] = (uniformity(z1) + uniformity(z2)) / 2
+        """Pull, push (this process's batch) and the state of the clusters (the same on all)."""
+        values = {"train_alignment": (alignment(z[0], k[1]) + alignment(z[1], k[0])) / 2}
+        if len(z[0]) > 1:
+            values["train_uniformity"] = (uniformity(z[0]) + uniformity(z[1])) / 2
         if self.clustered:
-            health = self.clusters.health(self._step)
-            metrics.update({f"cluster_{name}": value for name, value in health.items()})
-        return metrics
+            clusters = self.clusters.health(self._step)
+            values.update({f"cluster_{name}": value for name, value in clusters.items()})
+        return values
 
     # ---- life cycle of the clusters (Sec. 4.1), counted in optimisation steps ----
 
@@ -194,10 +205,6 @@ class CueCo(PluginMethod, BaseMomentumMethod):
         """Whether K-means has run, so that the losses on clusters apply."""
         return self._runs > 0
 
-    def _read_counters(self) -> None:
-        # the host's copies of two buffers: reading those would wait for the GPU in every step
-        self._step, self._runs = int(self.step), int(self.clusters.runs)
-
     def on_train_start(self) -> None:
         """Check that the clustering can start, and warn of a run that ends before it does.
 
@@ -205,29 +212,43 @@ class CueCo(PluginMethod, BaseMomentumMethod):
             ConfigError: at the first K-means there will be fewer keys than clusters.
         """
         super().on_train_start()
-        self._read_counters()
+        # reading the buffers in every step would wait for the GPU
+        self._step, self._runs = int(self.step), int(self.clusters.runs)
         if self.clustered:
             return
-        warmup, total = self.options.cluster_warmup_steps, self.trainer.estimated_stepping_batches
-        if total <= warmup:
+        batches = self.trainer.num_training_batches
+        accumulated = self.trainer.accumulate_grad_batches
+        first = self.options.cluster_warmup_steps
+        keys_per_batch = 2 * self.cfg.optimizer.batch_size * self.trainer.world_size
+        if batches == float("inf"):
+            keys = first * accumulated * keys_per_batch
+        else:
+            steps = math.ceil(batches / accumulated)  # of an epoch, whose last one may be short
+            if self.options.clustering == "offline":
+                first, keys = math.ceil(first / steps) * steps, batches * keys_per_batch
+            else:
+                epochs, rest = divmod(first, steps)
+                keys = (epochs * batches + rest * accumulated) * keys_per_batch
+        if self.options.clustering == "online":
+            keys = min(keys, 2 * self.options.queue_size)
+
+        total = self.trainer.estimated_stepping_batches
+        if total <= first:
             rank_zero_warn(
-                f"method_kwargs.cluster_warmup_steps={warmup}: this run ends after {total} steps, "
-                "before its clustering starts, and trains the contrastive loss alone; lower "
-                "cluster_warmup_steps or train longer"
+                f"method_kwargs.cluster_warmup_steps={self.options.cluster_warmup_steps}: this run "
+                f"ends after {total} steps, before its clustering starts (at step {first}), and "
+                "trains the contrastive loss alone; lower cluster_warmup_steps or train longer"
             )
-        batch = self.cfg.optimizer.batch_size * self.trainer.world_size
-        batch *= self.trainer.accumulate_grad_batches
-        keys = 2 * min(warmup * batch, self.options.queue_size)
-        if self.options.clustering == "online" and keys < self.options.num_clusters:
+        elif keys < self.options.num_clusters:
             raise config_error(
                 "method_kwargs.num_clusters",
                 self.options.num_clusters,
-                f"must be at most {keys}, the keys in the queue at step {warmup}",
+                f"must be at most {keys}, the keys that there are at step {first}",
                 "lower num_clusters or raise cluster_warmup_steps",
             )
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Count the step and, at the steps of the schedule, run K-means on the queue."""
+        """Count the step and, at the steps of the schedule, run K-means."""
         stepped = self.trainer.global_step > self.last_step
         super().on_train_batch_end(outputs, batch, batch_idx)
         if not stepped:  # gradients are still being accumulated
@@ -235,24 +256,13 @@ class CueCo(PluginMethod, BaseMomentumMethod):
         self._step += 1
         self.step.fill_(self._step)
         since = self._step - self.options.cluster_warmup_steps
-        if (
-            self.options.clustering == "online"
-            and since >= 0
-            and since % self.options.cluster_reset_steps == 0
-        ):
+        if since < 0:
+            return
+        if self.options.clustering == "offline":
+            if self.trainer.is_last_batch:
+                self._recluster(self._training_keys())
+        elif since % self.options.cluster_reset_steps == 0:
             self._recluster(self.queue.filled().flatten(0, 1))
-
-    def on_train_epoch_start(self) -> None:
-        """With ``clustering: offline``, run K-means on the keys of the whole training set.
-
-        At an epoch's start rather than at the end of the one before it, which is the same but for
-        checkpoints: solo-learn's are saved before a method's own end of the epoch.
-        """
-        super().on_train_epoch_start()
-        if self.options.clustering == "offline" and (
-            self._step >= self.options.cluster_warmup_steps
-        ):
-            self._recluster(self._training_keys())
 
     def _recluster(self, k: torch.Tensor) -> None:
         self.clusters.recluster(k, seed=self.seed + self._step, step=self._step)
@@ -260,17 +270,21 @@ class CueCo(PluginMethod, BaseMomentumMethod):
 
     @torch.no_grad()
     def _training_keys(self) -> torch.Tensor:
-        """Keys of one pass over the training data, first view, gathered over all processes.
+        """Keys of one pass over the training data, both views, gathered over all processes.
 
         The networks stay in training mode, since the keys of the training steps, which these
         clusters are for, are normalised by batch statistics too; the running ones are put back.
         """
         networks = (self.momentum_backbone, self.momentum_projector)
         saved = [(buffer, buffer.clone()) for network in networks for buffer in network.buffers()]
+        precision, bar = self.trainer.precision_plugin, self.trainer.progress_bar_callback
+        quiet = bar is None or not self.trainer.is_global_zero
         keys = []
-        for batch in self.trainer.train_dataloader:
-            X = batch[1][0].to(self.device, non_blocking=True)
-            keys.append(self.momentum_forward(X)["z"].float())
+        for batch in tqdm(self.trainer.train_dataloader, "keys", leave=False, disable=quiet):
+            for view in batch[1]:
+                X = precision.convert_input(view.to(self.device, non_blocking=True))
+                with precision.forward_context():
+                    keys.append(self.momentum_forward(X)["z"].float())
         for buffer, value in saved:
             buffer.copy_(value)
         return gather(torch.cat(keys))

@@ -10,8 +10,8 @@ method_kwargs:
     temperature (float): of the contrastive loss, Eq. 1. 0.2.
     centroid_temperature (float): of the centroid contrastive loss, Eq. 4. 0.2.
     queue_size (int): keys per view, K. 16384.
-    num_clusters (int): L, at most K. By data set: 100 for CIFAR-10, 500 for CIFAR-100, 1000 for
-        ImageNet, else 100 (ours, the paper names none).
+    num_clusters (int): L, online at most K. By data set: 100 for CIFAR-10, 500 for
+        CIFAR-100, 1000 for ImageNet, else 100 (ours, the paper names none).
     contrastive_weight, centroid_weight, variance_weight (float): the lambdas of Eq. 6.
         1, 0.1, 0.01.
     centroid_momentum, variance_momentum (float): the betas of Eqs. 7 and 8. 0.99 (SMoG's, the paper
@@ -45,7 +45,7 @@ OPTIONS = {
     "proj_output_bn": Option(True),
     "temperature": Option(0.2, low=0, above=True),
     "centroid_temperature": Option(0.2, low=0, above=True),
-    "queue_size": Option(16384, low=1),
+    "queue_size": Option(16384, low=2),
     "num_clusters": Option(None, low=2, kind=int),
     "contrastive_weight": Option(1.0, low=0),
     "centroid_weight": Option(0.1, low=0),
@@ -76,8 +76,8 @@ def fill_cueco(cfg: DictConfig) -> DictConfig:
         DictConfig: ``cfg`` itself.
 
     Raises:
-        ConfigError: an unknown key, a wrong type, a value out of range, L > K,
-            base_tau > final_tau.
+        ConfigError: an unknown key, a wrong type, a value out of range, L > K with
+            online clustering, base_tau > final_tau.
     """
     kwargs = fill_options(cfg, OPTIONS).method_kwargs
     momentum = fill_options(cfg, MOMENTUM_OPTIONS, "momentum").momentum
@@ -90,7 +90,7 @@ def fill_cueco(cfg: DictConfig) -> DictConfig:
         )
     if kwargs.num_clusters is None:
         kwargs.num_clusters = min(NUM_CLUSTERS.get(cfg.data.dataset, 100), kwargs.queue_size)
-    if kwargs.num_clusters > kwargs.queue_size:
+    if kwargs.clustering == "online" and kwargs.num_clusters > kwargs.queue_size:
         raise config_error(
             "method_kwargs.num_clusters",
             kwargs.num_clusters,

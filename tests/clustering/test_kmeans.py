@@ -6,7 +6,7 @@ from sklearn.cluster import KMeans as Reference
 from sklearn.datasets import load_digits
 
 from cueco_solo.clustering import kmeans as module
-from cueco_solo.clustering.kmeans import assign, group_sums, kmeans, kmeans_plus_plus, lloyd
+from cueco_solo.clustering.kmeans import assign, group_means, kmeans, kmeans_plus_plus, lloyd
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +75,14 @@ def test_too_few_features():
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 2**31), st.integers(1, 7))
-def test_assign_and_sums_against_loops(n, num_clusters, seed, rows):
+def test_assign_and_means_against_loops(n, num_clusters, seed, rows):
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(n, 3, dtype=torch.float64, generator=generator)
     centroids = torch.randn(num_clusters, 3, dtype=torch.float64, generator=generator)
     whole, module._ROWS = module._ROWS, rows  # several chunks, the last one short
     try:
         labels, squared = assign(x, centroids)
-        sums, counts = group_sums(x, labels, num_clusters)
+        means, counts = group_means(x, labels, num_clusters)
     finally:
         module._ROWS = whole
     for i in range(n):
@@ -92,5 +92,5 @@ def test_assign_and_sums_against_loops(n, num_clusters, seed, rows):
     for cluster in range(num_clusters):
         members = [x[i] for i in range(n) if labels[i] == cluster]
         assert counts[cluster] == len(members)
-        expected = torch.stack(members).sum(0) if members else torch.zeros(3).double()
-        torch.testing.assert_close(sums[cluster], expected)
+        expected = torch.stack(members).mean(0) if members else torch.zeros(3).double()
+        torch.testing.assert_close(means[cluster], expected)

@@ -5,10 +5,12 @@ Arguments: the folder for the results, broadcast_buffers as 0 or 1, then options
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.strategies import DDPStrategy
 from omegaconf import OmegaConf
@@ -33,19 +35,34 @@ class Keys(Callback):
         module.losses = recording
 
 
-def main(folder: str, broadcast_buffers: str, *options: str) -> None:
+def losses_with_gradient(model: CueCo, rank: int, world_size: int) -> dict[str, torch.Tensor]:
+    """Unweighted losses of this process's share of 16 fixed queries, and their gradients."""
+    generator = torch.Generator().manual_seed(1)
+    z, k = F.normalize(torch.randn(2, 2, 16, 16, generator=generator), dim=-1)
+    z, k = (x.chunk(world_size, dim=1)[rank].clone() for x in (z, k))
+    z.requires_grad_()
+    losses = model.losses(tuple(z), tuple(k))
+    total = losses["centroid"] + losses["variance"]
+    return {"loss": total.detach(), "gradient": torch.autograd.grad(total, z)[0]}
+
+
+def build(options: Sequence[str]) -> CueCo:
     seed_everything(5)
     given = OmegaConf.from_dotlist(list(options))
-    model = CueCo(small_cfg(**{f"method_kwargs__{k}": v for k, v in given.items()}))
+    return CueCo(small_cfg(**{f"method_kwargs__{k}": v for k, v in given.items()}))
+
+
+def main(folder: str, broadcast_buffers: str, *options: str) -> None:
+    model = build(options)
     keys = Keys()
     strategy = DDPStrategy(process_group_backend="gloo", broadcast_buffers=broadcast_buffers == "1")
-    log = fit(model, keys, loader=views_loader(n=80), devices=2, strategy=strategy, max_epochs=2)
+    fit(model, keys, loader=views_loader(n=80), devices=2, strategy=strategy, max_epochs=2)
     result = {
         "state": {n: b for n, b in model.state_dict().items() if "queue" in n or "clusters" in n},
         "step": model.step,
         "weights": model.projector[0].weight.detach(),
         "keys": keys.keys,
-        "losses": log.steps,
+        "share": losses_with_gradient(model, dist.get_rank(), 2),
     }
     torch.save(result, Path(folder) / f"rank{dist.get_rank()}.pt")
 

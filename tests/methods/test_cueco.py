@@ -7,7 +7,7 @@ from lightning.pytorch import Callback, seed_everything
 from support import Views, fit, small_cfg, views_loader
 
 from cueco_solo.errors import ConfigError
-from cueco_solo.host import Checkpointer, mocov2plus_loss_func
+from cueco_solo.host import BaseMomentumMethod, Checkpointer, mocov2plus_loss_func
 from cueco_solo.losses.cueco import centroid_contrastive, info_nce, variance_loss
 from cueco_solo.methods.cueco import CueCo
 
@@ -86,8 +86,17 @@ def test_soft_assignment_takes_its_targets_from_the_keys():
     torch.testing.assert_close(losses["variance"], variance_loss(z[0], c, v, targets))
 
 
+def test_soft_targets_are_float32_under_autocast():
+    model = clustered(assignment="soft")
+    (z, _), (k, _) = views()
+    outside = model._targets(z, k)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = model._targets(z, k)
+    assert inside.dtype == torch.float32 and torch.equal(inside, outside)
+
+
 def test_centroid_gradient_moves_the_centroids_with_the_queries():
-    """The losses see Eq. 7's centroids of this batch's queries; state and keys stay untouched."""
+    """The losses see Eq. 7's centroids of this batch's queries; the state stays untouched."""
     model = clustered(centroid_gradient=True, centroid_momentum=0.5, symmetric=False)
     still = clustered(centroid_momentum=0.5, symmetric=False)
     z, k = views()
@@ -117,10 +126,10 @@ def test_step_uses_the_state_of_its_start_then_updates_clusters_then_queue():
         z = [model(x)["z"] for x in batch[1]]
         k = [model.momentum_forward(x)["z"] for x in batch[1]]
     before = model.losses(z, k)
+    class_losses = [F.cross_entropy(model(x)["logits"], batch[2]) for x in batch[1]]
     model.log_dict = lambda *_, **__: None
     loss = model.training_step([batch[0], batch[1], batch[2]], 0)
-    class_loss = loss.detach() - model.weighted(before)
-    assert 0.5 < class_loss.item() < 2.5  # cross entropy over 3 classes, untrained
+    torch.testing.assert_close(loss, model.weighted(before) + sum(class_losses) / 2)
 
     expected = clustered()
     expected.clusters.update(torch.cat(k), 1)
@@ -143,6 +152,24 @@ def test_parameters_and_momentum_pairs():
     for online, momentum in pairs:
         for a, b in zip(online.parameters(), momentum.parameters(), strict=True):
             assert torch.equal(a, b) and not b.requires_grad
+
+
+def test_sizes_and_momenta_reach_their_places():
+    model = cueco(
+        proj_hidden_dim=24,
+        pred_hidden_dim=40,
+        proj_output_dim=16,
+        centroid_momentum=0.9,
+        variance_momentum=0.8,
+        proj_output_bn=False,
+    )
+    for projector in (model.projector, model.momentum_projector):
+        assert [m.out_features for m in projector if hasattr(m, "out_features")] == [24, 16]
+        assert len(projector) == 4
+        assert len(cueco(proj_output_bn=True).projector) == 5
+    assert [m.out_features for m in model.predictor if hasattr(m, "out_features")] == [40, 16]
+    assert len(model.predictor) == 4  # no batch norm at its end
+    assert (model.clusters.centroid_momentum, model.clusters.variance_momentum) == (0.9, 0.8)
 
 
 def test_query_is_predicted_and_key_is_not():
@@ -180,7 +207,7 @@ def test_defaults_are_the_papers():
 def test_schedule_with_the_papers_numbers(monkeypatch):
     """K-means at 313 and every 1000 steps after, counted in optimisation steps."""
     model, seen = cueco(cluster_warmup_steps=313, cluster_reset_steps=1000), []
-    monkeypatch.setattr(CueCo.__mro__[2], "on_train_batch_end", lambda self, *_: None)
+    monkeypatch.setattr(BaseMomentumMethod, "on_train_batch_end", lambda self, *_: None)
     monkeypatch.setattr(model, "_recluster", lambda k: seen.append(int(model.step)))
     for batch in range(2 * 2400):  # two batches a step: gradients are accumulated
         model.last_step, global_step = batch // 2, (batch + 1) // 2
@@ -229,7 +256,9 @@ def test_frozen_then_reset_then_moving():
 def test_reset_moves_nothing_but_the_clusters():
     model = clustered()
     before = {name: value.clone() for name, value in model.state_dict().items()}
+    random = torch.get_rng_state()
     model._recluster(model.queue.filled().flatten(0, 1)[:32])
+    assert torch.equal(torch.get_rng_state(), random)
     changed = {n for n, value in model.state_dict().items() if not torch.equal(value, before[n])}
     assert changed and all(name.startswith("clusters.") for name in changed)
 
@@ -240,6 +269,7 @@ def test_offline_clusters_are_static_within_an_epoch():
     fit(model, states, max_epochs=3)
     runs = [int(s["runs"]) for s in states.states]
     assert runs == [0] * 5 + [1] * 4 + [2] * 4  # four steps an epoch, none in the first
+    assert int(model.clusters.runs) == 3
     for first, last in ((5, 8), (9, 12)):
         a, b = states.states[first], states.states[last]
         assert all(torch.equal(a[name], b[name]) for name in ("centroids", "variances"))
@@ -248,12 +278,11 @@ def test_offline_clusters_are_static_within_an_epoch():
 
 def test_offline_clusters_the_whole_training_set_without_touching_the_network():
     model = cueco(clustering="offline")
-    keys = []
     fit(model, max_epochs=1)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    model.clusters.recluster = lambda k, **_: keys.append(k)
-    model.on_train_epoch_start()
-    assert keys[0].shape == (32, 16)
+    keys = model._training_keys()
+    assert keys.shape == (2 * 32, 16)  # both views of every image
+    torch.testing.assert_close(keys.norm(dim=1), torch.ones(64))
     assert all(torch.equal(value, before[n]) for n, value in model.state_dict().items())
 
 
@@ -286,25 +315,23 @@ def test_same_seed_same_losses_other_seed_others():
 
 
 @pytest.mark.parametrize(
-    ("kwargs", "accumulate"), [({}, 1), ({}, 2), ({"clustering": "offline"}, 1)]
+    ("kwargs", "accumulate", "workers"),
+    [({}, 1, 0), ({}, 2, 0), ({"clustering": "offline"}, 1, 1)],
 )
-def test_resume_continues_with_the_same_losses(tmp_path, kwargs, accumulate):
-    def model():
-        result = cueco(**kwargs)
-        result.cfg.checkpoint = {"keep_prev": True}
-        return result
-
+def test_resume_continues_with_the_same_losses(tmp_path, kwargs, accumulate, workers):
     def run(**trainer):
         checkpointer = Checkpointer(small_cfg(), logdir=tmp_path, frequency=1, keep_prev=True)
         options = {"accumulate_grad_batches": accumulate, "max_epochs": 3, **trainer}
-        return fit(model(), checkpointer, **options).steps
+        # a pass over the data must not disturb the epoch's own, whose workers it may share
+        loader = views_loader(num_workers=workers, persistent_workers=workers > 0)
+        return fit(cueco(**kwargs), checkpointer, loader=loader, **options).steps
 
     whole = run()
     (checkpoint,) = tmp_path.rglob("*ep=0.ckpt")
     saved = torch.load(checkpoint, weights_only=True)
     assert int(saved["state_dict"]["step"]) == 4 // accumulate
     resumed = run(ckpt_path=checkpoint)
-    assert resumed == whole[4:]
+    assert len(whole) == 12 and resumed == whole[4:]
 
 
 # ---- what a user can get wrong ----
@@ -319,11 +346,25 @@ def test_more_clusters_than_keys_at_the_first_kmeans():
     model = cueco(queue_size=1024, num_clusters=40, cluster_warmup_steps=2)
     with pytest.raises(ConfigError, match=r"num_clusters=40 must be at most 32, the keys .*step 2"):
         fit(model)
+    # five batches, four to a step: the second step has one batch
+    model = cueco(queue_size=1024, num_clusters=81, cluster_warmup_steps=2)
+    with pytest.raises(ConfigError, match=r"num_clusters=81 must be at most 80, the keys .*step 2"):
+        fit(model, loader=views_loader(n=40), accumulate_grad_batches=4)
+    model = cueco(clustering="offline", num_clusters=65)
+    with pytest.raises(ConfigError, match=r"num_clusters=65 must be at most 64, the keys .*step 4"):
+        fit(model)
 
 
 def test_a_run_that_ends_before_its_clustering_starts_says_so():
     with pytest.warns(UserWarning, match="cluster_warmup_steps=500: this run ends after 4 steps"):
         fit(cueco(cluster_warmup_steps=500), max_epochs=1)
+    with pytest.warns(UserWarning, match=r"ends after 8 steps, .* starts \(at step 8\)"):
+        fit(cueco(clustering="offline", cluster_warmup_steps=5), max_epochs=2)
+
+
+def test_pure_half_precision():
+    with pytest.raises(ConfigError, match=r"precision='bf16-true' would keep .*; use 16-mixed"):
+        fit(cueco(), precision="bf16-true")
 
 
 def test_batch_larger_than_the_data():
@@ -346,6 +387,10 @@ def test_checkpoint_of_another_method(tmp_path):
     content["cueco_solo_method"] = "rcl"
     torch.save(content, checkpoint)
     with pytest.raises(ConfigError, match=r"method=cueco can't load this checkpoint.* method=rcl"):
+        fit(cueco(), ckpt_path=checkpoint)
+    del content["cueco_solo_method"]
+    torch.save(content, checkpoint)
+    with pytest.raises(ConfigError, match="can't load this checkpoint, which is of another method"):
         fit(cueco(), ckpt_path=checkpoint)
 
 

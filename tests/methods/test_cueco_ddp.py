@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from methods.ddp_worker import build, losses_with_gradient
 
 WORKER = Path(__file__).with_name("ddp_worker.py")
 
@@ -47,3 +48,13 @@ def test_ranks_agree(tmp_path, arguments):
     size = one["state"]["queue.keys"].shape[1]
     newest = torch.arange(160 - 16, 160) % size
     torch.testing.assert_close(one["state"]["queue.keys"][:, newest], keys.float())
+
+    # losses and gradients of two halves make those of the whole batch in one process
+    whole = build(arguments[1:])
+    whole.load_state_dict(one["state"], strict=False)
+    whole._runs = 1
+    expected = losses_with_gradient(whole, rank=0, world_size=1)
+    halves = [one["share"], two["share"]]
+    loss, gradient = sum(half["loss"] for half in halves) / 2, [h["gradient"] for h in halves]
+    torch.testing.assert_close(loss, expected["loss"])
+    torch.testing.assert_close(torch.cat(gradient, dim=1) / 2, expected["gradient"])
