@@ -167,7 +167,6 @@ def run_linear(args: argparse.Namespace) -> None:
         [*overrides, *args.overrides],
         linear=True,
     )
-    cfg.pretrained_feature_extractor = str(run.checkpoint)
     parsed = linear.parse_linear(cfg)
     results = (
         linear.cached_linear_accuracies(session.features(), parsed)

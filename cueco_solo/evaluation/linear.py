@@ -57,6 +57,7 @@ def parse_linear(cfg: DictConfig) -> DictConfig:
         raise config_error("devices", hardware.processes, "must be one device", "set devices=1")
     parsed = cfg.copy()
     parsed.devices, parsed.num_nodes = [0], 1  # whose length scales the learning rate
+    parsed.pretrained_feature_extractor = None  # the backbone is given
     parsed = host.parse_linear_cfg(parsed)
     parsed.devices = hardware.devices
     return parsed
