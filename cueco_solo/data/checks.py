@@ -55,6 +55,9 @@ def check_settings(cfg: DictConfig) -> None:
     base, final = (OmegaConf.select(cfg, f"momentum.{key}_tau") for key in ("base", "final"))
     if None not in (base, final) and base > final:
         raise config_error("momentum.base_tau", base, f"must be at most momentum.final_tau={final}")
+    if OmegaConf.select(cfg, "auto_umap.enabled"):
+        remedy = "run solo-learn's main_umap.py on the run folder"
+        raise config_error("auto_umap.enabled", True, "isn't done while training", remedy)
     views = cfg.get("augmentations")
     if not views or not all(_COUNT.accepts(view.get(key)) for view in views for key in _VIEWS):
         raise config_error(

@@ -162,6 +162,7 @@ def test_good_settings_pass():
         ({"augmentations": []}, "must be a list of views"),
         ({"augmentations": [{"crop_size": 32, "num_crops": 3}]}, "a method needs 2"),
         ({"seed": -1}, "seed=-1"),
+        ({"auto_umap": {"enabled": True}}, "main_umap.py on the run folder"),
     ],
 )
 def test_settings_are_refused(changes: dict[str, Any], text: str):
