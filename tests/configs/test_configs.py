@@ -87,6 +87,8 @@ def test_keys_stand_in_solo_learns_order(name: str):
     assert in_order(list(raw), ORDER)
     assert not set(raw) - set(ORDER) - {"seed", "log_every_n_steps", "augmentations"}
     for section, order in WITHIN.items():
+        if section == "method_kwargs" and name not in CUECO:
+            continue  # another method's
         assert in_order(list(raw.get(section, {})), order)
 
 
