@@ -9,7 +9,7 @@ from cueco_solo.errors import ConfigError, HostError
 
 def _parser() -> argparse.ArgumentParser:
     # each module is light: what is heavy, it imports when its command runs
-    from cueco_solo.cli import command, data, doctor, evaluate, pretrain
+    from cueco_solo.cli import command, data, doctor, evaluate, pretrain, quickstart
 
     parser = argparse.ArgumentParser(
         prog="cueco-solo",
@@ -22,7 +22,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (pretrain, evaluate, data, doctor):
+    for module in (quickstart, pretrain, evaluate, data, doctor):
         module.add_parsers(commands)
     return parser
 

@@ -1,0 +1,40 @@
+# Sourced by the other scripts, from the repository's root: makes .venv and installs this package
+# with its tested dependencies, unless that is done for the setup.cfg and constraints.txt of now.
+# Arguments: extras to install, e.g. dev. PYTHON=... chooses the interpreter that .venv is made with.
+
+_venv_usable() {
+    "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
+}
+
+_venv_make() {
+    local python
+    for python in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.14 python3.10 python}; do
+        if _venv_usable "$python"; then
+            echo "making .venv with $("$python" --version)"
+            "$python" -m venv --clear .venv
+            return
+        fi
+    done
+    echo "error: ${PYTHON:-no Python here} must be Python 3.10 or newer with its venv module;" \
+        "install it (Debian, Ubuntu: apt install python3-venv) or set PYTHON=/path/to/python3" >&2
+    return 1
+}
+
+_venv_install() {
+    local wanted extra=${1:+[$1]}
+    [ -x .venv/bin/python ] && _venv_usable .venv/bin/python || _venv_make || return 1
+    # a folder that was moved or copied would import the code of its old place
+    wanted=$(pwd; cat setup.cfg pyproject.toml scripts/constraints.txt)
+    [ "$(cat ".venv/installed-${1:-plain}" 2>/dev/null)" = "$wanted" ] && return
+    echo "installing into .venv (several gigabytes where PyTorch comes with CUDA)"
+    .venv/bin/python -m pip install --disable-pip-version-check --progress-bar on \
+        -c scripts/constraints.txt -e ".$extra" &&
+        # without its own requirements: it asks for torch 1.9.1, which no current Python runs
+        .venv/bin/python -m pip install --disable-pip-version-check --no-deps solo-learn==1.0.2 ||
+        { echo "error: the installation failed, see above; run this again once mended" >&2; return 1; }
+    echo "$wanted" > ".venv/installed-${1:-plain}"
+}
+
+_venv_install "$@" || exit 1
+# with few cores, threads that wait actively take the time of those that work
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
