@@ -18,20 +18,11 @@ from cueco_solo.host import metrics
 
 def apply() -> None:
     """Apply every shim that the stock programs need (idempotent); solo-learn must be imported."""
-    _replace_metrics()
+    metrics.replace_in_solo()
     _keep_functions_out_of_checkpoints()
     dali = sys.modules.get("solo.data.dali_dataloader")
     if dali is not None:
-        run_dali_on_cpu(dali)
-
-
-def _replace_metrics() -> None:
-    """k-NN on torchmetrics from 1.0 on; top-5 accuracy with under five classes."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith("solo."):
-            for metric in ("WeightedKNNClassifier", "accuracy_at_k"):
-                if hasattr(module, metric):
-                    setattr(module, metric, getattr(metrics, metric))
+        shim_dali(dali)
 
 
 def _keep_functions_out_of_checkpoints() -> None:
@@ -48,10 +39,23 @@ def _keep_functions_out_of_checkpoints() -> None:
     Schedule.state_dict = state_dict
 
 
-def run_dali_on_cpu(dali: ModuleType) -> None:
-    """Let ``dali.device=cpu`` work without a GPU: those pipelines must not name one."""
+def shim_dali(dali: ModuleType) -> None:
+    """Let ``solo.data.dali_dataloader`` do without a GPU, and without validation data."""
     for builder in (dali.PretrainPipelineBuilder, dali.NormalPipelineBuilder):
         _forget_gpu_of_cpu_pipelines(builder)
+    dali.PretrainDALIDataModule.__setattr__ = _set_validation_loader
+
+
+def _set_validation_loader(self: Any, name: str, value: Any) -> None:
+    """main_pretrain.py sets ``val_dataloader``, to give None where there is no ``data.val_path``.
+
+    Lightning wants a loader, or none of them in a list.
+    """
+    if name == "val_dataloader":
+        loader = value()
+        object.__setattr__(self, name, lambda: [] if loader is None else loader)
+    else:
+        object.__setattr__(self, name, value)
 
 
 def _forget_gpu_of_cpu_pipelines(builder: type) -> None:
