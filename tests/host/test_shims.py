@@ -1,0 +1,99 @@
+"""The shims for main's stock programs, on stand-ins where the real thing isn't installed."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from cueco_solo import host
+from cueco_solo.host import main_shims
+
+
+@pytest.fixture
+def without_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.mark.usefixtures("without_cuda")
+def test_cuda_means_the_cpu_while_it_lasts() -> None:
+    x, layer = torch.ones(2), torch.nn.Linear(2, 1)
+    stock = torch.Tensor.to, torch.Tensor.cuda, torch.nn.Module.to, torch.nn.Module.cuda
+    with main_shims.cuda_means_cpu():
+        assert x.cuda(non_blocking=True) is x
+        assert x.cuda(0) is x
+        assert layer.cuda() is layer
+        for device in ("cuda", "cuda:0", torch.device("cuda:1")):
+            assert x.to(device, non_blocking=True).device.type == "cpu"
+            assert x.to(device=device).device.type == "cpu"
+            assert layer.to(device).weight.device.type == "cpu"
+        assert x.to("cuda", torch.float64).dtype == torch.float64
+        assert x.to(torch.float16).dtype == torch.float16
+        assert x.to("meta").device.type == "meta"
+    assert stock == (torch.Tensor.to, torch.Tensor.cuda, torch.nn.Module.to, torch.nn.Module.cuda)
+
+
+def test_cuda_stays_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    stock = torch.Tensor.to, torch.nn.Module.cuda
+    with main_shims.cuda_means_cpu():
+        assert stock == (torch.Tensor.to, torch.nn.Module.cuda)
+
+
+def stock_dali() -> Any:
+    """A module with what the shim touches, doing as solo-learn's does."""
+
+    class Builder:
+        def __init__(self, data_path: str, device: str, device_id: int = 0, seed: int = 12):
+            self.device, self.device_id, self.seed = device, device_id, seed + device_id
+
+    class Normal(Builder):
+        pass
+
+    class Custom(Normal):
+        pass
+
+    class DataModule:
+        val_dataloader: Any
+
+    return SimpleNamespace(
+        PretrainPipelineBuilder=type("Pretrain", (Builder,), {}),
+        NormalPipelineBuilder=Normal,
+        CustomNormalPipelineBuilder=Custom,
+        PretrainDALIDataModule=DataModule,
+    )
+
+
+@pytest.mark.parametrize("name", ["PretrainPipelineBuilder", "CustomNormalPipelineBuilder"])
+def test_pipelines_on_a_cpu_name_no_gpu(name: str) -> None:
+    dali = stock_dali()
+    for _ in range(2):
+        main_shims.shim_dali(dali)
+    builder = getattr(dali, name)
+    on_cpu = builder("data", device="cpu", device_id=3)
+    assert (on_cpu.device_id, on_cpu.seed) == (None, 15)
+    assert builder("data", device="gpu", device_id=3).device_id == 3
+
+
+def test_no_validation_data_is_an_empty_list_of_loaders() -> None:
+    dali = stock_dali()
+    main_shims.shim_dali(dali)
+    module = dali.PretrainDALIDataModule()
+    module.val_dataloader = lambda: None
+    assert module.val_dataloader() == []
+    module.val_dataloader = lambda: "a loader"
+    assert module.val_dataloader() == "a loader"
+    module.other = None
+    assert module.other is None
+
+
+def test_solo_learns_modules_use_our_metrics() -> None:
+    assert host.METHODS  # 1.0.2 can be imported through the facade only
+    import solo.methods.base
+    import solo.methods.linear
+    import solo.utils.knn
+
+    assert solo.utils.knn.WeightedKNNClassifier is host.WeightedKNNClassifier
+    assert solo.methods.base.WeightedKNNClassifier is host.WeightedKNNClassifier
+    assert solo.methods.base.accuracy_at_k is host.accuracy_at_k
+    assert solo.methods.linear.accuracy_at_k is host.accuracy_at_k

@@ -1,0 +1,209 @@
+"""solo-learn main's own programs, unmodified, training and evaluating CueCo on a CPU."""
+
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cueco_solo import host
+
+CHECKOUT = Path(
+    os.environ.get("SOLO_LEARN_MAIN")
+    or (Path(host.host_info().path).parent if host.FORM == "main" else "absent")
+)
+pytestmark = pytest.mark.skipif(
+    not (CHECKOUT / "main_pretrain.py").is_file(),
+    reason="release 1.0.2 has no such programs, and SOLO_LEARN_MAIN names no checkout",
+)
+
+SMALL = (
+    "+hardware=cpu",
+    "data.num_workers=1",
+    "optimizer.batch_size=8",
+    "method_kwargs.proj_hidden_dim=32",
+    "method_kwargs.proj_output_dim=16",
+    "method_kwargs.pred_hidden_dim=32",
+    "method_kwargs.queue_size=16",
+    "method_kwargs.num_clusters=3",
+    "method_kwargs.cluster_warmup_steps=2",
+)
+
+
+def run(cwd: Path, *args: object, site: Path | None = None) -> str:
+    """Run Python with these arguments; what it prints."""
+    path = [str(site)] if site else []
+    path += filter(None, [os.environ.get("PYTHONPATH")])
+    process = subprocess.run(
+        [sys.executable, "-W", "ignore", *map(str, args)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert process.returncode == 0, process.stdout[-1000:] + process.stderr[-3000:]
+    assert "not available here" not in process.stderr
+    return process.stdout
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with images of three classes in ``train`` and ``val``; programs write to it."""
+    root, generator = tmp_path_factory.mktemp("work"), np.random.default_rng(0)
+    for split, number in (("train", 12), ("val", 3)):
+        for colour in range(3):
+            folder = root / split / f"class{colour}"
+            folder.mkdir(parents=True)
+            for i in range(number):
+                pixels = generator.integers(0, 90, (32, 32, 3))
+                pixels[:, :, colour] += 120
+                Image.fromarray(pixels.astype("uint8")).save(folder / f"{i}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def pretrained(work: Path) -> Path:
+    """The folder of a run of main_pretrain.py in two processes, with validation and k-NN."""
+    run(
+        work,
+        CHECKOUT / "main_pretrain.py",
+        "--config-name=cueco-custom",
+        *SMALL,
+        "augmentations=asymmetric-32",
+        f"data.train_path={work / 'train'}",
+        f"data.val_path={work / 'val'}",
+        "strategy=ddp",
+        'devices="02"',
+        "max_epochs=2",
+        "+checkpoint.keep_prev=true",
+        "+knn_eval.enabled=true",
+        "+knn_eval.k=3",
+    )
+    (args,) = (work / "trained_models" / "cueco").rglob("args.json")
+    return args.parent
+
+
+def test_pretraining_in_two_processes(pretrained: Path) -> None:
+    args = json.loads((pretrained / "args.json").read_text())
+    assert (args["method"], args["data"]["num_classes"]) == ("cueco", 3)
+    assert args["optimizer"]["lr"] == pytest.approx(0.3 * 2 * 8 / 256)
+    checkpoints = sorted(pretrained.glob("*.ckpt"))
+    assert [re.sub(".*-", "", path.name) for path in checkpoints] == ["ep=0.ckpt", "ep=1.ckpt"]
+    state = torch.load(checkpoints[-1], weights_only=True)
+    assert state["global_step"] == 4  # 36 images, of which 18 and so two batches in each process
+    (log,) = pretrained.parents[2].glob("lightning_logs/*/metrics.csv")
+    assert "val_knn_acc1" in log.read_text()
+
+
+def test_linear_evaluation_of_a_checkpoint(pretrained: Path, work: Path) -> None:
+    checkpoint = max(pretrained.glob("*.ckpt"))
+    run(
+        work,
+        CHECKOUT / "main_linear.py",
+        "--config-name=linear-custom",
+        "+hardware=cpu",
+        f"data.train_path={work / 'train'}",
+        f"data.val_path={work / 'val'}",
+        "data.num_workers=1",
+        "optimizer.batch_size=8",
+        "max_epochs=1",
+        f"pretrained_feature_extractor='{checkpoint}'",
+    )
+    (found,) = (work / "trained_models" / "linear").rglob("*.ckpt")
+    classifier = torch.load(found, weights_only=True)["state_dict"]
+    backbone = torch.load(checkpoint, weights_only=True)["state_dict"]
+    name = "backbone.layer4.1.conv2.weight"
+    assert torch.equal(classifier[name], backbone[name])
+
+
+def data(work: Path) -> tuple[Any, ...]:
+    given = ("--train_data_path", work / "train", "--val_data_path", work / "val")
+    return ("--dataset", "custom", *given, "--num_workers", 1, "--batch_size", 12)
+
+
+def test_knn_of_the_newest_checkpoint(pretrained: Path, work: Path) -> None:
+    output = run(
+        work,
+        *("-m", "cueco_solo.run", CHECKOUT / "main_knn.py", *data(work)),
+        *("--pretrained_checkpoint_dir", pretrained, "--k", 3, "--temperature", 0.07),
+        *("--distance_function", "cosine", "euclidean", "--feature_type", "backbone", "projector"),
+    )
+    results = re.findall(r"Result: acc@1=([0-9.]+), acc@5=([0-9.]+)", output)
+    assert len(results) == 4
+    for top1, top5 in results:
+        assert float(top1) > 60  # three plain colours, one in three by chance
+        assert float(top5) == 100
+
+
+def test_umap(pretrained: Path, work: Path) -> None:
+    for name in ("umap", "seaborn", "matplotlib", "pandas", "wandb"):
+        pytest.importorskip(name, reason="pip install 'cueco-solo[umap]'")
+    run(
+        work,
+        *("-m", "cueco_solo.run", CHECKOUT / "main_umap.py", *data(work)),
+        *("--pretrained_checkpoint_dir", pretrained),
+    )
+    assert (work / "im100_val_umap.pdf").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_pretraining_by_dali_on_a_cpu(validated: bool, work: Path, tmp_path: Path) -> None:
+    pytest.importorskip("nvidia.dali", reason="pip install 'cueco-solo[dali]'")
+    run(
+        tmp_path,
+        CHECKOUT / "main_pretrain.py",
+        "--config-name=cueco-custom",
+        *SMALL,
+        "augmentations=asymmetric-32",
+        f"data.train_path={work / 'train'}",
+        f"data.val_path={work / 'val' if validated else 'null'}",
+        "data.format=dali",
+        "++dali.device=cpu",
+        "++dali.encode_indexes_into_labels=true",
+        "max_epochs=1",
+    )
+    (checkpoint,) = (tmp_path / "trained_models" / "cueco").rglob("*.ckpt")
+    assert torch.load(checkpoint, weights_only=True)["global_step"] == 4
+
+
+# CIFAR-10 with a few images: torchvision would miss the 170 MB whose digest it knows
+SITE = """
+import torchvision.datasets as datasets
+datasets.CIFAR10._check_integrity = datasets.cifar.check_integrity = lambda *_: True
+"""
+
+
+def test_pretraining_on_cifar10_by_the_papers_configuration(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SITE)
+    folder = tmp_path / "cifar" / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
+        pixels = generator.integers(0, 255, (4, 3072), dtype=np.uint8)
+        batch = {"data": pixels, "labels": [0, 1, 2, 3]}
+        (folder / name).write_bytes(pickle.dumps(batch))
+    names = {"label_names": [str(i) for i in range(10)]}
+    (folder / "batches.meta").write_bytes(pickle.dumps(names))
+    run(
+        tmp_path,
+        CHECKOUT / "main_pretrain.py",
+        "--config-name=cueco-cifar10",
+        *SMALL,
+        f"data.train_path={tmp_path / 'cifar'}",
+        f"data.val_path={tmp_path / 'cifar'}",
+        "max_epochs=1",
+        site=tmp_path,
+    )
+    (checkpoint,) = (tmp_path / "trained_models" / "cueco").rglob("*.ckpt")
+    state = torch.load(checkpoint, weights_only=True)
+    assert state["global_step"] == 2
+    assert state["state_dict"]["backbone.conv1.weight"].shape == (64, 3, 3, 3)
