@@ -4,6 +4,7 @@ So a resumed run continues with exactly the batches of an uninterrupted one, and
 of workers nor what else draws random numbers changes a single pixel.
 """
 
+import multiprocessing
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -117,13 +118,19 @@ class SeededDataset(ReadableDataset):
             return super().__getitem__(item)
 
 
+def _workers(number: int) -> dict[str, Any]:
+    """``num_workers``, and how they are started: solo-learn's data sets can't be pickled."""
+    fork = number > 0 and "fork" in multiprocessing.get_all_start_methods()
+    return {"num_workers": number, "multiprocessing_context": "fork" if fork else None}
+
+
 def plain_loader(dataset: Any, batch_size: int, num_workers: int) -> DataLoader:
     """A loader in the dataset's own order that keeps the last, smaller batch."""
     return DataLoader(
         ReadableDataset(dataset),
         batch_size=batch_size,
-        num_workers=num_workers,
         pin_memory=torch.cuda.is_available(),
+        **_workers(num_workers),
     )
 
 
@@ -164,10 +171,10 @@ class SeededData(LightningDataModule):
             self.train,
             batch_size=self.batch_size,
             sampler=sampler,
-            num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             drop_last=True,
+            **_workers(self.num_workers),
         )
 
     def val_dataloader(self) -> Any:

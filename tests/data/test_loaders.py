@@ -1,6 +1,8 @@
 """Order and augmentation depend on (seed, epoch, index) alone; bad images are named."""
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,30 @@ def test_an_error_in_a_transform_is_not_blamed_on_the_image(spoilt: ImageFolder)
     spoilt.transform = broken
     with pytest.raises(OSError, match="no such font"):
         ReadableDataset(spoilt)[0]
+
+
+def test_workers_start_whatever_the_start_method():
+    """Python 3.14's default pickles what a worker gets; solo-learn makes classes in functions."""
+    code = """
+import multiprocessing
+from types import SimpleNamespace
+from torch.utils.data import Dataset
+from cueco_solo.data.loaders import SeededData
+
+def make():
+    class Local(Dataset):
+        def __len__(self):
+            return 2
+        def __getitem__(self, index):
+            return index
+    return Local()
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method("forkserver")
+    data = SeededData(make(), make(), batch_size=2, num_workers=1, seed=5)
+    data.trainer = SimpleNamespace(world_size=1, global_rank=0)
+    for loader in (data.train_dataloader(), data.val_dataloader()):
+        print(sorted(next(iter(loader)).tolist()))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "[0, 1]\n[0, 1]\n", done.stderr
