@@ -69,10 +69,9 @@ def test_numbers_of_clusters():
     ]
 
 
-def test_every_run_is_evaluated_in_its_folder(tmp_path: Path):
-    """A stand-in for cueco-solo whose training prints the folder last, after a progress bar."""
-    stand_in = tmp_path / "cueco-solo"
-    stand_in.write_text(
+def write_stand_in(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
         f"#!{sys.executable}\n"
         "import sys\n"
         "if sys.argv[1] == 'pretrain':\n"
@@ -80,12 +79,43 @@ def test_every_run_is_evaluated_in_its_folder(tmp_path: Path):
         "else:\n"
         "    print('|'.join(sys.argv[1:]))\n"
     )
-    stand_in.chmod(0o755)
+    path.chmod(0o755)
+    return path
+
+
+def test_every_run_is_evaluated_in_its_folder(tmp_path: Path):
+    """A stand-in for cueco-solo whose training prints the folder last, after a progress bar."""
+    stand_in = write_stand_in(tmp_path / "cueco-solo")
     done = rows("sensitivity.sh", "cueco-cifar10", COMMAND=str(stand_in))
     evaluations = [" ".join(line) for line in done if "|" in line[0] + line[-1]]
     folder = "runs of/name=cueco-cifar10-L100"
     expected = [f"linear|{folder}|--cached", f"knn|{folder}", f"cluster|{folder}"]
     assert evaluations[:3] == expected
+
+
+def test_a_log_of_both_streams_is_whole_and_the_own_installation_is_found(tmp_path: Path):
+    scripts = shutil.copytree(SCRIPTS, tmp_path / "a checkout" / "scripts")
+    write_stand_in(tmp_path / "a checkout" / ".venv" / "bin" / "cueco-solo")
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        command = ["bash", str(scripts / "sensitivity.sh"), "cueco-cifar10"]
+        subprocess.run(command, stdout=file, stderr=file, env={"PATH": "/usr/bin:/bin"}, check=True)
+    lines = log.read_text().splitlines()
+    expected = [f"== cueco-cifar10 L{number}" for number in (100, 500, 1000)]
+    assert [line for line in lines if line.startswith("==")] == expected
+    assert sum("run folder: " in line for line in lines) == 3
+    assert sum(line.startswith("cluster|") for line in lines) == 3
+
+
+def test_a_row_that_names_no_folder_stops_the_script():
+    done = subprocess.run(
+        ["bash", str(SCRIPTS / "ablations.sh"), "x"],
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "COMMAND": "true"},
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[1:] == ["error: x contrastive named no run folder"]
 
 
 def test_a_failed_row_stops_the_script_and_no_arguments_show_the_usage():
