@@ -1,0 +1,67 @@
+"""The quickstart as a user runs it, with one step of training per method."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cueco_solo.cli import main
+
+ARGUMENTS = [
+    "quickstart",
+    "max_epochs=1",
+    "limit_train_batches=1",
+    "limit_val_batches=0",
+    "method_kwargs.proj_hidden_dim=16",
+    "data.num_workers=0",
+    "hardware=cpu",
+    "enable_progress_bar=False",
+]
+
+
+def table(text: str) -> list[list[str]]:
+    lines = text.splitlines()
+    start = next(i for i, line in enumerate(lines) if set(line) == {"-"})
+    return [line.rsplit(maxsplit=5) for line in lines[start + 1 : start + 5]]
+
+
+def files(root: Path) -> dict[Path, int]:
+    return {p: p.stat().st_mtime_ns for p in root.rglob("*.*") if p.is_file()}
+
+
+def test_table_then_reuse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(ARGUMENTS) == 0
+    first = capsys.readouterr().out
+    rows = table(first)
+    assert [row[0] for row in rows] == ["untrained", "SimCLR", "MoCo V2+", "CueCo"]
+    assert all(0 < float(cell) < 100 for row in rows for cell in row[1:5])
+    assert len({tuple(row[1:5]) for row in rows}) == 4
+    folders = sorted(path.parent for path in Path("trained_models").rglob("args.json"))
+    assert len(folders) == 3 and all(f"  {folder}" in first for folder in folders)
+
+    before = files(Path("."))
+    assert main(ARGUMENTS) == 0
+    assert table(capsys.readouterr().out) == rows
+    changed = {path.name for path, time in files(Path(".")).items() if before.get(path) != time}
+    assert not changed
+
+    # a figure of other settings doesn't count as done
+    path = next(Path("trained_models/cueco").rglob("eval-quickstart.json"))
+    content = json.loads(path.read_text())
+    content["settings"]["max_epochs"] += 1
+    content["results"]["NMI"] = 99.9
+    path.write_text(json.dumps(content))
+    assert main(ARGUMENTS) == 0
+    assert table(capsys.readouterr().out) == rows
+
+
+def test_bad_override_stops_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["quickstart", "max_epoch=2"]) == 2
+    assert "did you mean max_epochs" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
