@@ -1,5 +1,7 @@
 """Errors that a user can cause and mend: one line, with the key, the value and the remedy."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -22,3 +24,21 @@ def config_error(key: str, value: Any, allowed: str, remedy: str = "") -> Config
     """
     message = f"{key}={value!r} {allowed}"
     return ConfigError(f"{message}; {remedy}" if remedy else message)
+
+
+@contextmanager
+def told(what: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn what other libraries raise about a configuration into a :class:`ConfigError`.
+
+    Args:
+        what: the sentence that their message completes.
+        kinds: what is turned, besides TypeError and ValueError; ours pass as they are.
+    """
+    turned: tuple[type[Exception], ...] = (TypeError, ValueError, *kinds)
+    try:
+        yield
+    except (ConfigError, HostError):
+        raise
+    except turned as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(f"{what}: {reason}") from error

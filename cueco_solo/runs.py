@@ -28,7 +28,11 @@ _INCIDENTAL = (
     "checkpoint",
     "data.num_workers",
     "debug_augmentations",
+    "enable_model_summary",
     "enable_progress_bar",
+    "log_every_n_steps",
+    "max_time",
+    "profiler",
     "resume_from_checkpoint",
     "tensorboard",
     "wandb",
@@ -60,7 +64,11 @@ def runs_folder(cfg: DictConfig) -> Path:
 
 
 def new_run(cfg: DictConfig) -> Path:
-    """Make the run's folder; a second run of the same configuration gets the suffix ``-2``."""
+    """Make the run's folder; a second run of the same configuration gets the suffix ``-2``.
+
+    Raises:
+        ConfigError: ``checkpoint.dir`` can't be written.
+    """
     base = runs_folder(cfg) / run_id(cfg)
     number, folder = 1, base
     while True:
@@ -70,6 +78,10 @@ def new_run(cfg: DictConfig) -> Path:
         except FileExistsError:
             number += 1
             folder = base.with_name(f"{base.name}-{number}")
+        except OSError as error:
+            reason = f"can't be written ({error.strerror})"
+            remedy = "give a folder of yours"
+            raise config_error("checkpoint.dir", cfg.checkpoint.dir, reason, remedy) from error
 
 
 def same_run(cfg: DictConfig) -> Path | None:
@@ -91,7 +103,7 @@ def latest_checkpoint(folder: Path) -> Path | None:
     """The checkpoint of the highest epoch in a run folder; of the newest file, if none is named."""
 
     def age(path: Path) -> tuple[int, float]:
-        epoch = re.search(r"ep=(\d+)", path.stem)
+        epoch = re.search(r"ep=(\d+)$", path.stem)
         return int(epoch.group(1)) if epoch else -1, path.stat().st_mtime
 
     return max(folder.glob("*.ckpt"), key=age, default=None)
@@ -128,10 +140,22 @@ class Progress(NamedTuple):
     step: int = 0
 
 
-def progress(checkpoint: dict[str, Any]) -> Progress:
-    """How far the training had come when the checkpoint was written."""
-    epoch = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-    return Progress(epoch, checkpoint["global_step"])
+def progress(checkpoint: dict[str, Any], path: Path) -> Progress:
+    """How far the training had come when the checkpoint was written.
+
+    Raises:
+        ConfigError: it doesn't say, so nothing can go on from it.
+    """
+    try:
+        epoch = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+        return Progress(epoch, checkpoint["global_step"])
+    except (KeyError, TypeError) as error:
+        raise config_error(
+            "resume_from_checkpoint",
+            str(path),
+            "holds weights, but not how far the training was",
+            "give a whole checkpoint of a run",
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -178,7 +202,8 @@ def resume_point(cfg: DictConfig) -> Path | None:
     """The checkpoint that ``resume_from_checkpoint`` names: a file, or the newest in a folder.
 
     Raises:
-        ConfigError: nothing is there, or it is a run of another method.
+        ConfigError: nothing is there, or it is a run of another method, or its ``args.json`` is
+            damaged.
     """
     given = cfg.get("resume_from_checkpoint")
     if given is None:
@@ -193,7 +218,11 @@ def resume_point(cfg: DictConfig) -> Path | None:
             )
         path = found
     args = path.parent / "args.json"
-    method = json.loads(args.read_text(encoding="utf-8"))["method"] if args.is_file() else None
+    try:
+        method = json.loads(args.read_text(encoding="utf-8"))["method"] if args.is_file() else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        remedy = "mend or remove that file"
+        raise config_error(key, str(path), "has no readable args.json beside it", remedy) from error
     if method not in (None, cfg.method):
         raise config_error(
             key, str(path), f"is a checkpoint of method={method}, not {cfg.method}", "give another"

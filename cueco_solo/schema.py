@@ -43,6 +43,8 @@ class Option:
             return f"must be one of {', '.join(self.choices)}"
         if self.type is bool:
             return "must be True or False"
+        if self.type is str:
+            return "must be text"
         words = "an integer" if self.type is int else "a number"
         if self.low is not None and self.high is not None:
             left = "(" if self.above else "["

@@ -1,7 +1,8 @@
 """Hydra configurations without ``hydra.main``: composed, completed and checked for unknown keys."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.training import TRAINER_KEYS
 
 _PACKAGE = "cueco_solo.configs"
 
@@ -60,12 +62,8 @@ SECTIONS: dict[str, tuple[str, ...] | None] = {
     "tensorboard": ("enabled",),
     "augmentations": None,
 }
-_PLAIN = (
-    "name",
-    "method",
-    "seed",
-    "resume_from_checkpoint",
-    "debug_augmentations",
+_PLAIN = ("name", "method", "seed", "resume_from_checkpoint", "debug_augmentations")
+_LINEAR_ONLY = (
     "pretrained_feature_extractor",
     "pretrain_method",
     "finetune",
@@ -74,32 +72,14 @@ _PLAIN = (
     "mixup",
     "cutmix",
 )
-# what of a configuration is handed to Lightning's Trainer as it is
-TRAINER_KEYS = (
-    "accelerator",
-    "accumulate_grad_batches",
-    "benchmark",
-    "check_val_every_n_epoch",
-    "detect_anomaly",
-    "deterministic",
-    "devices",
-    "enable_model_summary",
-    "enable_progress_bar",
-    "gradient_clip_algorithm",
-    "gradient_clip_val",
-    "limit_train_batches",
-    "limit_val_batches",
-    "log_every_n_steps",
-    "max_epochs",
-    "max_time",
-    "num_nodes",
-    "num_sanity_val_steps",
-    "overfit_batches",
-    "precision",
-    "profiler",
-    "strategy",
-    "sync_batchnorm",
-    "val_check_interval",
+_GROUPS = ("augmentations", "wandb")
+# words, whatever they look like
+_TEXTS = (
+    "name",
+    "data.train_path",
+    "data.val_path",
+    "checkpoint.dir",
+    "resume_from_checkpoint",
 )
 
 
@@ -112,33 +92,66 @@ def config_names(config_path: str | None, linear: bool) -> list[str]:
 
 
 def _close(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, sorted(known), n=3)
+    close = difflib.get_close_matches(str(word), sorted(known), n=3)
     return f"did you mean {' or '.join(close)}" if close else "remove it"
 
 
 def _quoted(override: str) -> str:
-    """Quote a value with an ``=`` in it, as solo-learn's checkpoints have (``...-ep=9.ckpt``)."""
+    """Quote a value that Hydra's grammar would refuse, or read as something other than text."""
     key, equals, value = override.partition("=")
-    if "=" in value and value[0] not in "\"'[{":
-        value = f'"{value}"'
-    return f"{key}{equals}{value}"
+    start = value[:1]
+    # in Hydra's quotes, backslashes count where a quote follows them
+    escaped = re.sub(r'(\\*)("|$)', lambda m: m[1] * 2 + ('\\"' if m[2] else ""), value)
+    in_quotes = f'{key}{equals}"{escaped}"'
+    if key.lstrip("+") in _TEXTS:
+        return override if start in ("", "'", '"') or value in ("null", "???") else in_quotes
+    try:
+        OverridesParser.create().parse_overrides([override])
+    except HydraException:
+        if not equals or start in ("", "'", '"', "[", "{"):
+            raise
+        return in_quotes
+    return override
+
+
+def _key(override: str) -> str:
+    return OverridesParser.create().parse_overrides([override])[0].key_or_group
+
+
+def _choice(override: str) -> str:
+    """The choice of a group's file; null is none of them."""
+    parsed = OverridesParser.create().parse_overrides([override])[0]
+    value = parsed.value()
+    if parsed.key_or_group in _GROUPS and not isinstance(value, str):
+        if value is not None:
+            allowed = f"must be the name of a file in configs/{parsed.key_or_group}"
+            raise config_error(parsed.key_or_group, value, allowed)
+        return f"~{parsed.key_or_group}"
+    return override
 
 
 def _complete(overrides: Sequence[str]) -> list[str]:
     """Spare the user Hydra's ``+``; keys that nobody knows are found afterwards."""
     completed = []
-    for text in overrides:
-        text = _quoted(text)
-        key = OverridesParser.create().parse_overrides([text])[0].key_or_group
+    for text in map(_quoted, overrides):
+        key = _key(text)
         if text.startswith(("+", "~")) or "@" in key or "/" in key:
             completed.append(text)
         elif key == "hardware":
             completed.append(f"+{text}")
         elif key in SECTIONS:  # a choice of a group
-            completed.append(text)
+            completed.append(_choice(text))
         else:
             completed.append(f"++{text}")
     return completed
+
+
+def _fill(cfg: DictConfig, values: Mapping[str, Any], overrides: Sequence[str]) -> None:
+    """Set what the user didn't; not by overrides, which would have to be quoted."""
+    typed = [_key(text) for text in overrides]
+    for key, value in values.items():
+        if not any(f"{key}.".startswith(f"{other}.") for other in typed):
+            OmegaConf.update(cfg, key, value, force_add=True)
 
 
 def compose_config(
@@ -146,6 +159,7 @@ def compose_config(
     config_path: str | None,
     overrides: Sequence[str],
     linear: bool = False,
+    values: Mapping[str, Any] | None = None,
 ) -> DictConfig:
     """Compose a configuration as Hydra's programs do.
 
@@ -153,7 +167,9 @@ def compose_config(
         config_name: a configuration of ours, or a file name in ``config_path``.
         config_path: folder of the user's own configurations; ours stay available to it.
         overrides: Hydra overrides; keys and the group ``hardware`` need no ``+``.
-        linear: ``config_name`` is one for linear evaluation; decides which names a message lists.
+        linear: ``config_name`` is one for linear evaluation; decides which names a message lists
+            and which keys there are.
+        values: by dotted key, instead of the configuration's; overrides win over them.
 
     Returns:
         The configuration, resolved, open for new keys.
@@ -179,7 +195,9 @@ def compose_config(
     )
     try:
         with start:
-            cfg = compose(stem, overrides=_complete(overrides))
+            completed = _complete(overrides)
+            cfg = compose(stem, overrides=completed)
+            _fill(cfg, values or {}, completed)
             OmegaConf.resolve(cfg)
     except OverrideParseException as error:
         raise ConfigError(
@@ -189,20 +207,39 @@ def compose_config(
         text = str(error).partition("Config search path:")[0]
         raise ConfigError(" ".join(text.split())) from error
     OmegaConf.set_struct(cfg, False)
-    _check_keys(cfg)
+    _tidy(cfg)
+    _check_keys(cfg, linear)
     return cfg
 
 
-def _check_keys(cfg: DictConfig) -> None:
+def _tidy(cfg: DictConfig) -> None:
+    """Sections that are null are left out; numbers that stand for names or paths become text."""
+    for section in SECTIONS:
+        if section in cfg and not OmegaConf.is_missing(cfg, section) and cfg[section] is None:
+            cfg.pop(section)
+    for key in _TEXTS:
+        value = OmegaConf.select(cfg, key, throw_on_missing=False)
+        if isinstance(value, int | float):
+            OmegaConf.update(cfg, key, str(value))
+
+
+def _check_keys(cfg: DictConfig, linear: bool) -> None:
     """Refuse keys that nobody reads: solo-learn would ignore them without a word."""
     plain: dict[str, Any] = OmegaConf.to_container(cfg)  # type: ignore[assignment]
-    levels = [("", plain, {*SECTIONS, *_PLAIN, *TRAINER_KEYS})]
-    levels += [
-        (f"{section}.", plain[section], set(leaves))
-        for section, leaves in SECTIONS.items()
-        if leaves is not None and isinstance(plain.get(section), dict)
-    ]
-    for prefix, node, known in levels:
+    here = {*SECTIONS, *_PLAIN, *TRAINER_KEYS, *(_LINEAR_ONLY if linear else ())}
+    levels = [("", plain, here)]
+    for section, leaves in SECTIONS.items():
+        node = plain.get(section)
+        if section == "augmentations" or node is None:
+            continue
+        if not isinstance(node, dict):
+            known = f"its keys: {', '.join(leaves)}" if leaves else ""
+            raise config_error(section, node, "must be a mapping", known)
+        if leaves is not None:
+            levels.append((f"{section}.", node, set(leaves)))
+    for prefix, node, keys in levels:
         for key, value in node.items():
-            if key not in known:
-                raise config_error(prefix + key, value, "is no known key", _close(key, known))
+            if not prefix and key in _LINEAR_ONLY and not linear:
+                raise config_error(key, value, "is read by linear evaluations only", "remove it")
+            if key not in keys:
+                raise config_error(f"{prefix}{key}", value, "is no known key", _close(key, keys))

@@ -20,8 +20,13 @@ _NEEDED = (
     ("scikit-learn", "sklearn", "1.3"),
 )
 _OPTIONAL = (
-    ("nvidia-dali", "nvidia.dali", "pip install 'cueco-solo[dali]'", "data.format=dali"),
-    ("umap-learn", "umap", "pip install 'cueco-solo[umap]'", "main_umap.py"),
+    ("nvidia-dali", "nvidia.dali", "pip install nvidia-dali-cuda130", "data.format=dali"),
+    (
+        "umap-learn",
+        "umap",
+        "pip install umap-learn seaborn matplotlib pandas wandb",
+        "main_umap.py",
+    ),
 )
 
 

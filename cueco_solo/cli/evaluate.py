@@ -1,6 +1,8 @@
 """``cueco-solo linear``, ``knn`` and ``cluster``: figures of a run folder."""
 
 import argparse
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +50,9 @@ def add_parsers(commands: Any) -> None:
     knn.add_argument(
         "--k", type=_positive, nargs="+", default=[20, 100, 200], help="default: 20 100 200"
     )
-    knn.add_argument("--temperature", type=float, default=0.07, help="of cosine votes (0.07)")
+    knn.add_argument(
+        "--temperature", type=_temperature, default=0.07, help="of cosine votes (0.07)"
+    )
 
     cluster = add_command(
         commands,
@@ -63,14 +67,28 @@ def add_parsers(commands: Any) -> None:
     cluster.add_argument(
         "--restarts", type=_positive, default=10, help="K-means starts, the best counts (10)"
     )
-    cluster.add_argument("--seed", type=int, default=5, help="of the starts (5)")
+    cluster.add_argument("--seed", type=_seed, default=5, help="of the starts (5)")
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} must be at least 1")
-    return value
+def _number(kind: type, allowed: str, valid: Callable[[Any], bool]) -> Callable[[str], Any]:
+    """An argparse type; ``allowed`` completes the message for what it refuses."""
+
+    def read(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not valid(value):
+            raise argparse.ArgumentTypeError(f"{text!r} must be {allowed}")
+        return value
+
+    return read
+
+
+_positive = _number(int, "an integer of at least 1", lambda value: value >= 1)
+_count = _number(int, "an integer of at least 0", lambda value: value >= 0)
+_seed = _number(int, "an integer in [0, 2**32 - 1]", lambda value: 0 <= value < 2**32)
+_temperature = _number(float, "a number above 0", lambda value: 0 < value < math.inf)
 
 
 def _shared_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +105,7 @@ def _shared_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch-size", type=_positive, default=256, help="of the feature extraction (256)"
     )
     parser.add_argument(
-        "--num-workers", type=int, metavar="N", help="default: the run's data.num_workers"
+        "--num-workers", type=_count, metavar="N", help="default: the run's data.num_workers"
     )
 
 
@@ -149,6 +167,13 @@ def run_cluster(args: argparse.Namespace) -> None:
     session.report("cluster", results, {"restarts": args.restarts, "seed": args.seed})
 
 
+def _linear_config(dataset: str, config_path: str | None) -> str:
+    from cueco_solo.cli.compose import config_names
+
+    name = f"linear-{dataset}"
+    return name if name in config_names(config_path, linear=True) else "linear-custom"
+
+
 def run_linear(args: argparse.Namespace) -> None:
     """Linear accuracies of a run."""
     from omegaconf import OmegaConf
@@ -158,14 +183,16 @@ def run_linear(args: argparse.Namespace) -> None:
 
     session = _Session(args)
     data, run = session.data, session.run
-    # the run's values first, so that what the user typed overrides them
-    overrides = [f"data.{key}={data[key]}" for key in (*session.settings, "num_workers", "format")]
-    overrides += ["devices=1"] if session.device == "cuda" else ["hardware=cpu"]
+    keys = (*session.settings, "num_workers", "format")
+    overrides = list(args.overrides)
+    if session.device == "cpu" and not any(word.startswith("hardware=") for word in overrides):
+        overrides.insert(0, "hardware=cpu")
     cfg = compose_config(
-        args.config_name or f"linear-{data.dataset}",
+        args.config_name or _linear_config(data.dataset, args.config_path),
         args.config_path,
-        [*overrides, *args.overrides],
+        overrides,
         linear=True,
+        values={"devices": 1, **{f"data.{key}": data[key] for key in keys}},
     )
     parsed = linear.parse_linear(cfg)
     results = (
@@ -173,7 +200,7 @@ def run_linear(args: argparse.Namespace) -> None:
         if args.cached
         else linear.linear_accuracies(session.backbone, parsed, run.cfg.augmentations[0])
     )
-    keys = ("max_epochs", "optimizer", "scheduler", "seed")
-    settings = {key: parsed[key] for key in keys}
+    stated = ("max_epochs", "optimizer", "scheduler", "seed")
+    settings = {key: parsed[key] for key in stated}
     plain = OmegaConf.to_container(OmegaConf.create(settings))
     session.report("linear-cached" if args.cached else "linear", results, dict(plain))  # type: ignore

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from omegaconf.errors import ConfigAttributeError
 
 import cueco_solo
 from cueco_solo import host, runs
-from cueco_solo.cli.hardware import Hardware, find_hardware
 from cueco_solo.cli.quiet import quieten
 from cueco_solo.cli.trainer import make_trainer
 from cueco_solo.data import checks
 from cueco_solo.data.datasets import pretraining_data
-from cueco_solo.errors import config_error
+from cueco_solo.errors import config_error, told
+from cueco_solo.hardware import Hardware, find_hardware
+from cueco_solo.settings import check_settings
+from cueco_solo.training import fit
 
 # the run folder, from the first process to those that Lightning starts with the same arguments
 _RUN_VARIABLE = "CUECO_SOLO_RUN"
@@ -43,7 +45,7 @@ def pretrain(cfg: DictConfig) -> Path:
         HostError: the installed solo-learn can't do it.
     """
     composed = DictConfig(OmegaConf.merge(_DEFAULTS, cfg))
-    checks.check_settings(composed)
+    check_settings(composed)
     quieten()
     cueco_solo.register()
     method = host.method_class(composed.method)
@@ -51,9 +53,10 @@ def pretrain(cfg: DictConfig) -> Path:
     hardware = find_hardware(composed)
     resume = _resume_point(composed)
 
-    parsed = _parse(composed, hardware)
-    seed_everything(parsed.seed, workers=True, verbose=False)
-    model = _build(method, parsed)
+    with _said_of(composed, method):
+        parsed = _parse(composed, hardware)
+        seed_everything(parsed.seed, workers=True, verbose=False)
+        model = _build(method, parsed)
     if not parsed.performance.disable_channel_last:
         model = model.to(memory_format=torch.channels_last)
     start = _check_resume(resume, model, composed) if resume else runs.Progress()
@@ -67,7 +70,13 @@ def pretrain(cfg: DictConfig) -> Path:
         trainer = make_trainer(parsed, hardware, run, steps, start.step, replaced)
         if resume:
             _say(f"going on from {resume}")
-        trainer.fit(model, datamodule=data, ckpt_path=resume and str(resume))
+        fit(
+            trainer,
+            model,
+            first_step=start.step,
+            datamodule=data,
+            ckpt_path=resume and str(resume),
+        )
     _say(f"run folder: {run}")
     return run
 
@@ -86,26 +95,38 @@ def _parse(cfg: DictConfig, hardware: Hardware) -> DictConfig:
     cfg.pop("resume_from_checkpoint", None)
     batch = cfg.optimizer.batch_size * hardware.world_size
     queue = OmegaConf.select(cfg, "method_kwargs.queue_size", default=65536)
-    if cfg.method in _WHOLE_BATCHES and queue % batch:
+    if cfg.method in _WHOLE_BATCHES and (not isinstance(queue, int) or queue % batch):
         raise config_error(
             "method_kwargs.queue_size",
             queue,
             f"must be a multiple of the batch size of all processes, {batch}",
         )
-    return host.parse_pretrain_cfg(cfg)
+    parsed = host.parse_pretrain_cfg(cfg)
+    if parsed.data.val_path is None:  # solo-learn then leaves this one as it is
+        parsed.optimizer.classifier_lr *= batch / 256
+    return parsed
+
+
+@contextmanager
+def _said_of(cfg: DictConfig, method: Any) -> Iterator[None]:
+    """Say in a sentence what solo-learn's own methods assert or stumble over; ours check first."""
+    ours = method.__module__.startswith("cueco_solo.methods")
+    what = f"method={cfg.method} can't be built from this configuration"
+    try:
+        with nullcontext() if ours else told(what, AssertionError, RuntimeError):
+            yield
+    except ConfigAttributeError as error:
+        needed = f"is missing, but needed by method={cfg.method}"
+        raise config_error(str(error.full_key), None, needed, "set it") from error
 
 
 def _build(method: Any, cfg: DictConfig) -> Any:
-    """The model; what solo-learn's own methods only assert is said in a sentence."""
+    """The model, if it can have this backbone."""
     backbones = getattr(method, "_BACKBONES", {})
     if backbones and cfg.backbone.name not in backbones:
         allowed = f"must be one of {', '.join(backbones)}"
         raise config_error("backbone.name", cfg.backbone.name, allowed)
-    try:
-        return method(cfg)
-    except ConfigAttributeError as error:
-        needed = f"is missing, but needed by method={cfg.method}"
-        raise config_error(str(error.full_key), None, needed, "set it") from error
+    return method(cfg)
 
 
 def _resume_point(cfg: DictConfig) -> Path | None:
@@ -122,7 +143,7 @@ def _check_resume(path: Path, model: Any, cfg: DictConfig) -> runs.Progress:
     key = "resume_from_checkpoint"
     content = runs.read_checkpoint(path, key)
     runs.check_state(content["state_dict"], model, path)
-    start = runs.progress(content)
+    start = runs.progress(content, path)
     if start.epoch >= cfg.max_epochs and not _continues(cfg, path):
         raise config_error(
             "max_epochs",
@@ -146,8 +167,9 @@ def _continues(cfg: DictConfig, checkpoint: Path) -> bool:
 @rank_zero_only
 def _record(cfg: DictConfig, run: Path | None) -> Path:
     """Make the folder, unless a run goes on in it, and write down what is run."""
-    run = run or runs.new_run(cfg)
-    OmegaConf.save(cfg, run / "config.yaml")
+    if run is None:
+        run = runs.new_run(cfg)
+        OmegaConf.save(cfg, run / "config.yaml")
     runs.write_environment(run, cfg.seed)
     return run
 

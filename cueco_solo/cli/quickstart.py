@@ -89,8 +89,8 @@ def _figures(trained: Any, untrained: bool) -> list[str]:
     from cueco_solo.evaluation.report import report
 
     data = evaluation_data(trained)
-    overrides = [f"data.{key}={data[key]}" for key in ("train_path", "val_path")]
-    cfg = parse_linear(compose_config("linear-digits-placed", None, overrides, linear=True))
+    paths = {f"data.{key}": data[key] for key in ("train_path", "val_path")}
+    cfg = parse_linear(compose_config("linear-digits-placed", None, [], linear=True, values=paths))
     keys = ("data", "max_epochs", "optimizer", "scheduler", "seed")
     settings = OmegaConf.to_container(DictConfig({key: cfg[key] for key in keys}))
 

@@ -21,6 +21,10 @@ _LOGGED = (
     # about saving whole checkpoints, which is what a run needs to be resumed
     "`weights_only` was not set",
     "Tip: ",
+    # what find_hardware decides, and what Lightning does to count steps
+    "GPU available: ",
+    "TPU available: ",
+    "Loading `train_dataloader` to estimate",
 )
 
 

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import LearningRateMonitor, Timer
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor, Timer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
-from cueco_solo.cli.compose import TRAINER_KEYS
-from cueco_solo.cli.hardware import Hardware, lightning_arguments
-from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.errors import config_error
+from cueco_solo.hardware import Hardware, lightning_arguments
 from cueco_solo.host import Checkpointer
+from cueco_solo.training import new_trainer, trainer_options
 
 
 class RunCheckpointer(Checkpointer):
@@ -38,7 +38,7 @@ class RunCheckpointer(Checkpointer):
         self.last_ckpt = self.resumed
 
     def on_train_epoch_end(self, trainer: Trainer, *args: Any) -> None:
-        if trainer.current_epoch + 1 == trainer.max_epochs:
+        if trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs:
             self.save(trainer)
         else:
             super().on_train_epoch_end(trainer, *args)
@@ -47,6 +47,21 @@ class RunCheckpointer(Checkpointer):
         # AdamW's betas come as OmegaConf lists, which torch.load(weights_only=True) refuses
         for part in ("optimizer_states", "lr_schedulers"):
             checkpoint[part] = _plain(checkpoint[part])
+
+
+class MomentumResumer(Callback):
+    """Goes on with the EMA coefficient where a run stopped: solo-learn saves neither of these.
+
+    Without it, the first update of a resumed run would take ``base_tau``, and with accumulated
+    gradients it would come one micro-batch after the start.
+    """
+
+    def on_train_epoch_start(self, trainer: Trainer, module: Any) -> None:
+        if hasattr(module, "momentum_updater"):
+            step = module.last_step = trainer.global_step
+            module.momentum_updater.update_tau(
+                cur_step=step, max_steps=trainer.estimated_stepping_batches
+            )
 
 
 def _plain(node: Any) -> Any:
@@ -92,9 +107,9 @@ def _loggers(cfg: DictConfig, run: Path, first_step: int) -> list[Any]:
     if OmegaConf.select(cfg, "tensorboard.enabled", default=False):
         _need("tensorboard")
         loggers.append(TensorBoardLogger(**place))
-    if cfg.wandb.enabled:
+    if OmegaConf.select(cfg, "wandb.enabled", default=False):
         _need("wandb")
-        options = {key: cfg.wandb[key] for key in ("project", "entity", "offline")}
+        options = {key: cfg.wandb.get(key) for key in ("project", "entity", "offline")}
         wandb = WandbLogger(name=cfg.name, save_dir=run, id=run.name, resume="allow", **options)
         wandb.log_hyperparams(_plain(cfg))
         loggers.append(wandb)
@@ -105,6 +120,19 @@ def _need(package: str) -> None:
     if find_spec(package) is None:
         key = f"{package}.enabled"
         raise config_error(key, True, "needs a package that isn't there", f"pip install {package}")
+
+
+def _timer(cfg: DictConfig) -> Timer:
+    """Stops at the end of an epoch, as runs go on with whole ones only.
+
+    It goes into the checkpoint, so that a run's seconds survive an interruption.
+    """
+    limit = trainer_options(cfg).get("max_time")
+    try:
+        return Timer(limit, interval="epoch", verbose=False)
+    except (AttributeError, TypeError, ValueError, MisconfigurationException) as error:
+        allowed = "must be text as DD:HH:MM:SS or a mapping as {hours: 2}"
+        raise config_error("max_time", limit, allowed) from error
 
 
 def make_trainer(
@@ -129,15 +157,13 @@ def make_trainer(
         ConfigError: a logger is asked for whose package isn't installed, or Lightning refuses an
             option.
     """
-    given = {key: cfg[key] for key in TRAINER_KEYS if cfg.get(key) is not None}
-    given = {"log_every_n_steps": max(1, min(50, steps_per_epoch)), **_plain(given)}
-    # the timer goes into the checkpoint, so that a run's seconds survive an interruption
-    callbacks: list[Any] = [LearningRateMonitor(logging_interval="step"), Timer(verbose=False)]
+    given = {"log_every_n_steps": max(1, min(50, steps_per_epoch)), **trainer_options(cfg)}
+    given.pop("max_time", None)
+    callbacks: list[Any] = [LearningRateMonitor(logging_interval="step"), _timer(cfg)]
+    if first_step:
+        callbacks.append(MomentumResumer())
     if cfg.checkpoint.enabled:
         callbacks.append(RunCheckpointer(cfg, run, resumed))
     options = {**given, **lightning_arguments(cfg, hardware)}
     loggers = _loggers(cfg, run, first_step)
-    try:
-        return Trainer(**options, logger=loggers, callbacks=callbacks, enable_checkpointing=False)
-    except (ValueError, TypeError, MisconfigurationException) as error:
-        raise ConfigError(f"Lightning's Trainer can't use this configuration: {error}") from error
+    return new_trainer(**options, logger=loggers, callbacks=callbacks, enable_checkpointing=False)

@@ -1,4 +1,4 @@
-"""Settings and data paths, looked at before anything heavy starts."""
+"""Data paths, looked at before anything heavy starts."""
 
 import os
 from collections.abc import Iterator
@@ -9,68 +9,12 @@ from omegaconf import DictConfig, OmegaConf
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from cueco_solo.errors import ConfigError, config_error
-from cueco_solo.schema import Option
 
 DOWNLOADED = ("cifar10", "cifar100", "stl10")
 FOLDERS = ("imagenet", "imagenet100", "custom")
 _TRAIN, _VAL = "data.train_path", "data.val_path"
 _PATHS = ("train_path", "val_path")
 FORMATS = ("image_folder", "dali", "h5")
-
-# what solo-learn computes with and doesn't look at; a default of None makes a key optional
-_SETTINGS = {
-    "name": Option(""),
-    "method": Option(""),
-    "seed": Option(5, low=0, high=2**32 - 1),
-    "max_epochs": Option(1, low=1),
-    "backbone.name": Option(""),
-    "data.dataset": Option(""),
-    "data.num_workers": Option(0, low=0),
-    "optimizer.name": Option("", choices=("sgd", "lars", "adam", "adamw")),
-    "optimizer.batch_size": Option(1, low=1),
-    "optimizer.lr": Option(0.0, low=0),
-    "optimizer.classifier_lr": Option(0.0, low=0),
-    "optimizer.weight_decay": Option(0.0, low=0),
-    "scheduler.name": Option("", choices=("warmup_cosine", "step", "none")),
-    "scheduler.warmup_epochs": Option(None, low=0, kind=float),
-    "checkpoint.frequency": Option(None, low=1, kind=int),
-    "momentum.base_tau": Option(None, low=0, high=1, kind=float),
-    "momentum.final_tau": Option(None, low=0, high=1, kind=float),
-}
-_VIEWS, _COUNT = ("crop_size", "num_crops"), Option(1, low=1)
-
-
-def check_settings(cfg: DictConfig) -> None:
-    """Check the settings that every pre-training has in common.
-
-    Raises:
-        ConfigError: one is missing, of the wrong type or out of range.
-    """
-    for key, option in _SETTINGS.items():
-        value = OmegaConf.select(cfg, key)
-        if value is None and option.default is not None:
-            raise config_error(key, None, "is missing", f"add {key}=... to the configuration")
-        if not option.accepts(value):
-            raise config_error(key, value, option.allowed)
-    base, final = (OmegaConf.select(cfg, f"momentum.{key}_tau") for key in ("base", "final"))
-    if None not in (base, final) and base > final:
-        raise config_error("momentum.base_tau", base, f"must be at most momentum.final_tau={final}")
-    if OmegaConf.select(cfg, "auto_umap.enabled"):
-        remedy = "run solo-learn's main_umap.py on the run folder"
-        raise config_error("auto_umap.enabled", True, "isn't done while training", remedy)
-    views = cfg.get("augmentations")
-    if not views or not all(_COUNT.accepts(view.get(key)) for view in views for key in _VIEWS):
-        raise config_error(
-            "augmentations",
-            None if views is None else OmegaConf.to_container(views),
-            "must be a list of views with crop_size and num_crops",
-            "choose augmentations=asymmetric-32 or asymmetric-224",
-        )
-    large = sum(v.num_crops for v in views if v.crop_size == views[0].crop_size)
-    if large != 2 and cfg.method not in ("wmse", "mae"):
-        raise config_error(
-            "augmentations", large, "views of the first crop_size, but a method needs 2"
-        )
 
 
 def _is_image(name: str) -> bool:
@@ -178,7 +122,7 @@ def check_paths(data: DictConfig) -> None:
     kind = data.get("format", "image_folder")
     if kind not in FORMATS:
         raise config_error("data.format", kind, f"must be one of {', '.join(FORMATS)}")
-    fraction = data.get("fraction", -1)
+    fraction = data.get("fraction", -1) or -1
     if fraction > 0 and (fraction >= 1 or data.dataset in DOWNLOADED):
         raise config_error(
             "data.fraction", fraction, "must be below 1, for data in folders", "use -1 for all data"

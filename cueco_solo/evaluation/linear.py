@@ -15,16 +15,35 @@ from torch.utils.data import (
 )
 
 from cueco_solo import host
-from cueco_solo.cli.hardware import find_hardware, lightning_arguments
 from cueco_solo.data.checks import check_batch_size
 from cueco_solo.data.datasets import labelled_datasets
 from cueco_solo.data.loaders import SeededData
 from cueco_solo.data.transforms import labelled_transforms
-from cueco_solo.errors import config_error
+from cueco_solo.errors import config_error, told
 from cueco_solo.evaluation.features import Features
+from cueco_solo.hardware import find_hardware, lightning_arguments
+from cueco_solo.settings import check_linear_settings
+from cueco_solo.training import fit, new_trainer, trainer_options
 
 # what solo-learn's main_linear.py can do beyond a linear classifier on frozen features
-_ELSEWHERE = ("finetune", "auto_augment", "label_smoothing", "mixup", "cutmix")
+_ELSEWHERE = (
+    "finetune",
+    "auto_augment",
+    "label_smoothing",
+    "mixup",
+    "cutmix",
+    "data.augmentations",
+    "resume_from_checkpoint",
+    "tensorboard.enabled",
+    "wandb.enabled",
+)
+# there is one validation, after the last epoch
+_LAST_EPOCH_ONLY = (
+    "check_val_every_n_epoch",
+    "max_time",
+    "num_sanity_val_steps",
+    "val_check_interval",
+)
 
 
 class _FeatureInput(nn.Identity):
@@ -48,10 +67,19 @@ def parse_linear(cfg: DictConfig) -> DictConfig:
         ConfigError: it asks for more than a linear classifier on frozen features, or for devices
             that aren't there.
     """
+    check_linear_settings(cfg)
     for key in _ELSEWHERE:
-        if OmegaConf.select(cfg, key):
+        if value := OmegaConf.select(cfg, key, throw_on_missing=False):
             remedy = "solo-learn's main_linear.py does that"
-            raise config_error(key, cfg[key], "is beyond a linear evaluation", remedy)
+            raise config_error(key, value, "is beyond a linear evaluation", remedy)
+    for key in _LAST_EPOCH_ONLY:
+        if cfg.get(key) is not None:
+            allowed = "goes for nothing: only the last epoch of max_epochs counts"
+            raise config_error(key, cfg[key], allowed, "remove it")
+    fraction = OmegaConf.select(cfg, "data.fraction")
+    if fraction not in (None, -1):
+        remedy = "point data.train_path to a part of the images"
+        raise config_error("data.fraction", fraction, "isn't done here", remedy)
     hardware = find_hardware(cfg)
     if hardware.world_size > 1:
         raise config_error("devices", hardware.processes, "must be one device", "set devices=1")
@@ -64,17 +92,15 @@ def parse_linear(cfg: DictConfig) -> DictConfig:
 
 
 def _trainer(cfg: DictConfig, **options: Any) -> Trainer:
-    return Trainer(
+    return new_trainer(
         **{
+            "enable_model_summary": False,
+            **trainer_options(cfg),
             **lightning_arguments(cfg, find_hardware(cfg)),
-            "max_epochs": cfg.max_epochs,
-            "precision": cfg.get("precision", 32),
-            "enable_progress_bar": cfg.get("enable_progress_bar", True),
             # only the last epoch counts
             "check_val_every_n_epoch": cfg.max_epochs,
             "num_sanity_val_steps": 0,
             "enable_checkpointing": False,
-            "enable_model_summary": False,
             "logger": False,
             **options,
         }
@@ -88,7 +114,8 @@ def _accuracies(trainer: Trainer) -> dict[str, float]:
 
 def _model(backbone: nn.Module, cfg: DictConfig) -> LightningModule:
     seed_everything(cfg.seed, workers=True, verbose=False)
-    return host.LinearModel(backbone, cfg=cfg)
+    with told("a linear classifier can't be built from this configuration", AssertionError):
+        return host.LinearModel(backbone, cfg=cfg)
 
 
 def linear_accuracies(backbone: nn.Module, cfg: DictConfig, view: Any) -> dict[str, float]:
@@ -110,7 +137,7 @@ def linear_accuracies(backbone: nn.Module, cfg: DictConfig, view: Any) -> dict[s
     check_batch_size(batch_size, 1, len(train))
     trainer = _trainer(cfg)
     data = SeededData(train, val, batch_size, cfg.data.num_workers, cfg.seed)
-    trainer.fit(_model(backbone, cfg), datamodule=data)
+    fit(trainer, _model(backbone, cfg), datamodule=data)
     return _accuracies(trainer)
 
 
@@ -135,7 +162,8 @@ def cached_linear_accuracies(features: Features, cfg: DictConfig) -> dict[str, f
     trainer = _trainer(cfg, enable_progress_bar=False)
     model = _model(_FeatureInput(features.train.size(1)), cfg)
     order = torch.Generator().manual_seed(cfg.seed)
-    trainer.fit(
+    fit(
+        trainer,
         model,
         _batches(features.train, features.train_labels, batch_size, order),
         _batches(features.test, features.test_labels, batch_size),

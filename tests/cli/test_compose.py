@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import tiny
+from omegaconf import OmegaConf
 
 from cueco_solo.cli.compose import compose_config, config_names
 from cueco_solo.errors import ConfigError
@@ -56,6 +57,47 @@ def test_solo_learns_checkpoint_names_need_no_quotes():
     assert cfg.resume_from_checkpoint == "a/b-ep=9.ckpt"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "2024",
+        "my photos/ü (1)",
+        "[a]",
+        "a,b",
+        "it's",
+        'a"b',
+        "C:\\x\\",
+        "1e3",
+        "{a: b}",
+        "a=b",
+    ],
+)
+def test_paths_and_names_are_text(path: str):
+    for key in ("data.train_path", "name", "checkpoint.dir"):
+        cfg = compose_config("cueco-custom", None, ["data.train_path=x", f"{key}={path}"])
+        assert OmegaConf.select(cfg, key) == path
+    values = {"data.train_path": path, "data.val_path": "ours"}
+    overrides = ["data.val_path=typed", "hardware=cpu"]
+    cfg = compose_config("linear-custom", None, overrides, linear=True, values=values)
+    assert (cfg.data.train_path, cfg.data.val_path) == (path, "typed")
+
+
+def test_paths_may_be_null_quoted_or_numbers_in_a_file(tmp_path: Path):
+    given = ["data.train_path=x", "data.val_path=null", "name='a b'", "data.dataset=größe"]
+    cfg = compose_config("cueco-custom", None, given)
+    assert (cfg.data.val_path, cfg.name, cfg.data.dataset) == (None, "a b", "größe")
+    folder = tiny.write_config(tmp_path, tmp_path)
+    config = folder / "tiny.yaml"
+    config.write_text(config.read_text().replace("name: tiny", "name: 2024"))
+    assert compose_config("tiny", str(folder), []).name == "2024"
+
+
+@pytest.mark.parametrize("section", ["wandb", "checkpoint", "momentum"])
+def test_a_section_that_is_null_is_left_out(section: str):
+    cfg = compose_config("cueco-custom", None, ["data.train_path=x", f"{section}=null"])
+    assert section not in cfg
+
+
 def test_own_configurations_find_our_groups(tmp_path: Path):
     folder = tiny.write_config(tmp_path, tmp_path)
     cfg = compose_config("tiny", str(folder), ["hardware=cpu"])
@@ -75,6 +117,9 @@ def test_own_configurations_find_our_groups(tmp_path: Path):
         ("max_epochs", "is no override; write KEY=VALUE"),
         ("max_epochs=[1", "'max_epochs=[1' is no override"),
         ("name=${nothing}", "nothing"),
+        ("method_kwargs=3", "method_kwargs=3 must be a mapping"),
+        ("checkpoint=3", "checkpoint=3 must be a mapping; its keys: enabled, dir"),
+        ("wandb=3", "wandb=3 must be the name of a file in configs/wandb"),
     ],
 )
 def test_overrides_are_refused(override: str, text: str):

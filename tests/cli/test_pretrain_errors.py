@@ -41,6 +41,25 @@ def error(capsys: pytest.CaptureFixture[str], folder: Path, *overrides: str) -> 
         (["tensorboard.enabled=True"], "pip install tensorboard"),
         (["backbone.name=resnet17"], "backbone.name='resnet17' must be one of resnet18"),
         (["~method_kwargs.temperature"], "method_kwargs.temperature=None"),
+        (["data.fraction=half"], "data.fraction='half' must be a number"),
+        (["checkpoint.dir=null"], "checkpoint.dir=None is missing"),
+        (["checkpoint.enabled=maybe"], "checkpoint.enabled='maybe' must be True or False"),
+        (["checkpoint.dir=/dev/null/x"], "checkpoint.dir='/dev/null/x' can't be written (Not a"),
+        (["num_nodes=x"], "num_nodes='x' must be an integer"),
+        (["method_kwargs.proj_hidden_dim=abc"], "method=mocov2plus can't be built from this"),
+        (["method_kwargs.queue_size=abc"], "method_kwargs.queue_size='abc' must be a multiple"),
+        (["accumulate_grad_batches=0"], "accumulate_grad_batches=0 must be an integer of at"),
+        (["optimizer.kwargs.momentum=x"], "can't be built from this configuration"),
+        (["optimizer.name=adamw", "optimizer.kwargs={betas: 1}"], "can't be built from this"),
+        (["scheduler.name=step", "scheduler.lr_decay_steps=3"], "can't be built from this"),
+        (["augmentations=[1]"], "augmentations=[1] must be the name of a file"),
+        (["momentum.classifier=3"], "momentum.classifier=3 must be True or False"),
+        (["limit_train_batches=0"], "limit_train_batches=0 must be a number above 0"),
+        (["limit_train_batches=0.01"], "Lightning can't train with this configuration"),
+        (["max_time=00:00:00:00"], "no step was trained"),
+        (["max_time=soon"], "max_time='soon' must be text as DD:HH:MM:SS"),
+        (["mixup=0.2"], "mixup=0.2 is read by linear evaluations only"),
+        (["name=a/b"], "name='a/b' names files"),
         (["strategy=none"], "can't use this configuration: You selected an invalid strategy"),
     ],
 )
@@ -102,6 +121,15 @@ def test_checkpoints(trained: Path, folder: Path, capsys: pytest.CaptureFixture[
     )
     alone.write_bytes(whole.read_bytes()[:100_000])
     assert "can't be read" in error(capsys, folder, f"resume_from_checkpoint={alone}")
+    torch.save({"state_dict": torch.load(whole, weights_only=True)["state_dict"]}, alone)
+    assert "holds weights, but not how far" in error(
+        capsys, folder, f"resume_from_checkpoint={alone}"
+    )
+    (folder / "args.json").write_text("{")
+    assert "has no readable args.json beside it" in error(
+        capsys, folder, f"resume_from_checkpoint={alone}"
+    )
+    (folder / "args.json").unlink()
     torch.save([1, 2], alone)
     assert "holds no state_dict" in error(capsys, folder, f"resume_from_checkpoint={alone}")
     alone.unlink()

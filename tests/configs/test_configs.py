@@ -9,8 +9,8 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.cli.compose import compose_config
-from cueco_solo.data.checks import check_settings
 from cueco_solo.methods.cueco_config import fill_cueco
+from cueco_solo.settings import check_settings
 
 FOLDER = Path(cueco_solo.configs.__path__[0])
 FILES = sorted(FOLDER.glob("*.yaml"))

@@ -40,6 +40,14 @@ def test_the_learning_rate_is_that_of_the_batch():
         ("finetune=True", "finetune=True is beyond a linear evaluation"),
         ("mixup=0.2", "main_linear.py does that"),
         ("devices=2", "devices=2 must be one device"),
+        ("wandb.enabled=True", "wandb.enabled=True is beyond a linear evaluation"),
+        ("tensorboard.enabled=True", "tensorboard.enabled=True is beyond"),
+        ("data.augmentations=x", "data.augmentations='x' is beyond"),
+        ("data.fraction=0.5", "data.fraction=0.5 isn't done here"),
+        ("check_val_every_n_epoch=1", "check_val_every_n_epoch=1 goes for nothing"),
+        ("max_time=00:01:00:00", "max_time='00:01:00:00' goes for nothing"),
+        ("optimizer.lr=abc", "optimizer.lr='abc' must be a number"),
+        ("max_epochs=0", "max_epochs=0 must be an integer of at least 1"),
     ],
 )
 def test_more_than_a_linear_evaluation_is_refused(override: str, text: str):
@@ -63,6 +71,23 @@ def test_accuracy_is_that_of_the_test_split():
     shifted: dict[str, Any] = {**vars(data), "test_labels": (data.test_labels + 1) % 6}
     cfg = parse_linear(config("optimizer.batch_size=32", "max_epochs=30"))
     assert cached_linear_accuracies(Features(**shifted), cfg)["top1"] == 0
+
+
+def test_what_the_trainer_takes_is_handed_on():
+    small = ("optimizer.batch_size=32", "max_epochs=30")
+    cfg = parse_linear(config(*small, "limit_val_batches=1", "limit_train_batches=1"))
+    there = cached_linear_accuracies(features(spread=0.6), cfg)
+    whole = cached_linear_accuracies(features(spread=0.6), parse_linear(config(*small)))
+    assert there["top1"] % (100 / 32) == 0  # of one batch
+    assert whole["top1"] % (100 / 32) != 0
+    # too late for a message before: only the optimizer itself knows what it takes
+    for override, text in (
+        ("optimizer.kwargs.momentum=x", "optimizer or scheduler can't be built"),
+        ("limit_train_batches=0.01", "Lightning can't train with this configuration"),
+        ("precision=7", "Lightning's Trainer can't use this configuration"),
+    ):
+        with pytest.raises(ConfigError, match=text):
+            cached_linear_accuracies(features(0.1), parse_linear(config(*small, override)))
 
 
 def test_too_few_features_for_a_batch():

@@ -9,8 +9,8 @@ import pytest
 from omegaconf import DictConfig
 
 from cueco_solo.cli.compose import compose_config
-from cueco_solo.data.checks import check_settings
 from cueco_solo.methods.cueco_config import fill_cueco
+from cueco_solo.settings import check_settings
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 

@@ -7,8 +7,8 @@ import torch
 from lightning.pytorch.strategies import DDPStrategy
 from omegaconf import OmegaConf
 
-from cueco_solo.cli.hardware import find_hardware, lightning_arguments
 from cueco_solo.errors import ConfigError
+from cueco_solo.hardware import find_hardware, lightning_arguments
 
 
 @pytest.mark.parametrize(
