@@ -13,7 +13,7 @@ def report(
     settings: dict[str, Any],
     untrained: bool = False,
 ) -> Path:
-    """Print the figures and write ``eval-<name>.json``.
+    """Print the figures and what they depend on, and write ``eval-<name>.json``.
 
     Args:
         run: the run evaluated.
@@ -38,5 +38,7 @@ def report(
     print(f"{name} evaluation of {'an untrained ' if untrained else ''}{run.cfg.name}, in percent")
     for figure, value in results.items():
         print(f"  {figure:{width}}  {value:6.2f}")
+    for key, value in settings.items():
+        print(f"  {key}: {value}")
     print(f"written to {path}")
     return path

@@ -57,26 +57,55 @@ def test_checkpoints_load_as_solo_learns_scripts_load_them(trained: Path):
     model.backbone.load_state_dict(backbone, strict=True)
 
 
-def test_a_resumed_run_continues_with_the_same_losses(trained: Path, folder: Path):
+@pytest.mark.parametrize("kind", ["plain", "moving coefficient", "cueco"])
+def test_a_resumed_run_continues_with_the_same_losses(kind: str, trained: Path, tmp_path: Path):
     """Elsewhere, in other workers: Lightning starts those before it knows the epoch."""
-    first = next(trained.glob("*-ep=0.ckpt"))
-    assert (
-        tiny.pretrain(
-            folder, "max_epochs=2", "data.num_workers=1", f"resume_from_checkpoint={first}"
-        )
-        == 0
-    )
-    (resumed,) = tiny.run_folders(folder)
-    for name in ("train_nce_loss_epoch", "train_nce_loss_step", "val_loss", "val_acc1"):
-        there, here = (tiny.metric(run, name, epoch=1) for run in (trained, resumed))
-        assert there
+    config = OmegaConf.load(trained / "config.yaml")
+    images = Path(config.data.train_path).parent
+    overrides = ["max_epochs=2"]
+    method, loss = "mocov2plus", "train_nce_loss"
+    whole = trained
+    if kind != "plain":
+        overrides += ["momentum.final_tau=1.0", "checkpoint.keep_prev=True"]
+        if kind == "cueco":
+            overrides += [*tiny.CUECO, "method_kwargs.cluster_warmup_steps=2"]
+            method, loss = "cueco", "train_centroid_loss"
+        else:
+            overrides += ["accumulate_grad_batches=2"]
+        first = tiny.write_config(tmp_path / "first", images)
+        assert tiny.pretrain(first, *overrides) == 0
+        (whole,) = tiny.run_folders(first, method)
+    checkpoint = next(whole.glob("*-ep=0.ckpt"))
+    folder = tiny.write_config(tmp_path / "second", images)
+    workers = f"data.num_workers={int(kind == 'plain')}"
+    assert tiny.pretrain(folder, *overrides, workers, f"resume_from_checkpoint={checkpoint}") == 0
+    (resumed,) = tiny.run_folders(folder, method)
+    names = [f"{loss}_epoch", f"{loss}_step", "val_loss", "val_acc1"]
+    for name in names:
+        there, here = (tiny.metric(run, name, epoch=1) for run in (whole, resumed))
+        assert there or name == f"{loss}_step"
         assert here == there
     weights = [
         torch.load(path, weights_only=True)["state_dict"]
-        for path in map(latest_checkpoint, (trained, resumed))
+        for path in map(latest_checkpoint, (whole, resumed))
         if path
     ]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_max_time_ends_a_run_after_a_whole_epoch(folder: Path):
+    """Whatever the frequency, with a checkpoint from which it goes on once there is more time."""
+    overrides = ["max_epochs=3", "checkpoint.frequency=3", "limit_train_batches=1"]
+    overrides += ["data.val_path=null", "auto_resume.enabled=True"]
+    assert tiny.pretrain(folder, *overrides, "max_time={milliseconds: 1}") == 0
+    (run,) = tiny.run_folders(folder)
+    assert [path.name[-9:] for path in run.glob("*.ckpt")] == ["ep=0.ckpt"]
+    args = json.loads((run / "args.json").read_text())
+    assert args["optimizer"]["classifier_lr"] == 0.3 * 8 / 256  # without validation, too
+    written = (run / "config.yaml").stat().st_mtime_ns
+    assert tiny.pretrain(folder, *overrides) == 0
+    assert [path.name[-9:] for path in run.glob("*.ckpt")] == ["ep=2.ckpt"]
+    assert (run / "config.yaml").stat().st_mtime_ns == written  # other processes may be reading it
 
 
 def test_auto_resume_goes_on_in_the_same_folder_and_knows_the_end(
@@ -136,8 +165,16 @@ def test_other_methods_train(stem: str, folder: Path):
             "++method_kwargs={proj_hidden_dim: 16, proj_output_dim: 8, pred_hidden_dim: 16}",
         ],
     }
-    assert tiny.pretrain(folder, *kinds[stem], "limit_train_batches=1") == 0
+    steps = 3 if stem == "cueco" else 1  # beyond its warm-up
+    overrides = (f"max_epochs={steps}", "limit_train_batches=1", "data.val_path=null")
+    assert tiny.pretrain(folder, *kinds[stem], *overrides) == 0
     (run,) = tiny.run_folders(folder, stem)
+    if stem == "cueco":
+        assert [len(tiny.metric(run, "train_centroid_loss_epoch", n)) for n in range(3)] == [
+            0,
+            1,
+            1,
+        ]
     (checkpoint,) = run.glob("*.ckpt")
     torch.load(checkpoint, weights_only=True)
 
