@@ -14,6 +14,7 @@ import logging
 import sys
 import tempfile
 import warnings
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.models import resnet18
 
 from cueco_solo import host
+from cueco_solo.runs import commit_of
 
 HIDDEN = {"proj_hidden_dim": 32, "proj_output_dim": 16}
 METHOD_KWARGS: dict[str, dict[str, Any]] = {
@@ -82,6 +84,7 @@ LINEAR: dict[str, tuple[bool, tuple[str, ...]]] = {
 # equal up to rounding only: main computes the same in another order
 ROUNDED = ("simclr", "wmse", "byol with small crops")
 BATCH, STEPS = 8, 4
+LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "pillow", "numpy")
 AUGMENTATIONS = [
     {
         "rrc": {"enabled": True, "crop_min_scale": 0.2, "crop_max_scale": 1.0},
@@ -228,7 +231,7 @@ def measure(name: str) -> dict[str, Any]:
 
     Returns:
         ``losses``, ``rates`` (per batch and parameter group), ``metrics`` of the last validation,
-        and ``weights``, a digest of the state dict.
+        and digests of the state dict: ``layout`` of its names and shapes, ``weights`` of all of it.
     """
     if name in LINEAR:
         mixup, changes = LINEAR[name]
@@ -243,14 +246,16 @@ def measure(name: str) -> dict[str, Any]:
     fit = trainer(cfg, record)
     fit.fit(model, *loaders(cfg, crops))
     metrics = {key: float(value) for key, value in fit.callback_metrics.items() if "val" in key}
-    digest = hashlib.sha256()
+    layout, weights = hashlib.sha256(), hashlib.sha256()
     for key, value in sorted(model.state_dict().items()):
-        digest.update(key.encode() + value.numpy().tobytes())
+        layout.update(f"{key}{list(value.shape)}".encode())
+        weights.update(key.encode() + value.numpy().tobytes())
     return {
         "losses": record.losses,
         "rates": record.rates,
         "metrics": metrics,
-        "weights": digest.hexdigest(),
+        "layout": layout.hexdigest(),
+        "weights": weights.hexdigest(),
     }
 
 
@@ -311,11 +316,8 @@ def everything() -> dict[str, Any]:
         for name in "abc":
             (Path(folder) / name).mkdir()
         return {
-            "versions": {
-                "torch": torch.__version__,
-                "lightning": pl.__version__,
-                "solo-learn": f"{host.host_info().version} ({host.FORM})",
-            },
+            "versions": {name: metadata.version(name) for name in LIBRARIES},
+            "solo-learn": [host.FORM, host.host_info().version, commit_of(host.host_info().path)],
             "parsed": parsed(Path(folder)),
             "images": images(),
             "runs": {name: measure(name) for name in (*SCENARIOS, *LINEAR)},

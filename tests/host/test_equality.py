@@ -30,6 +30,7 @@ def test_training_equals_what_was_recorded_on_main(name: str) -> None:
     assert here["losses"][0] == pytest.approx(main["losses"][0], rel=1e-5)
     assert here["losses"] == pytest.approx(main["losses"], rel=5e-3)
     assert here["metrics"]["val_loss"] == pytest.approx(main["metrics"]["val_loss"], rel=5e-3)
+    assert here["layout"] == main["layout"]  # so main loads the release's checkpoints strictly
     assert here["metrics"].keys() == main["metrics"].keys()
     for rates, expected in zip(here["rates"], main["rates"], strict=True):
         assert rates == pytest.approx(expected, rel=1e-9)
@@ -69,7 +70,7 @@ def other_form() -> dict[str, Any]:
     )
     assert process.returncode == 0, process.stderr[-2000:]
     result = json.loads(process.stdout)
-    if host.FORM in result["versions"]["solo-learn"]:
+    if result["solo-learn"][0] == host.FORM:
         pytest.skip("only one form of solo-learn is installed")
     return result
 

@@ -63,7 +63,7 @@ def test_dali_missing_on_main(monkeypatch: pytest.MonkeyPatch) -> None:
     if host.FORM != "main":
         pytest.skip("release 1.0.2 never uses DALI")
     monkeypatch.setitem(sys.modules, "solo.data.dali_dataloader", None)
-    with pytest.raises(HostError, match=r"pip install 'cueco-solo\[dali\]'"):
+    with pytest.raises(HostError, match="pip install nvidia-dali-cuda130"):
         host.__getattr__("dali")
 
 
