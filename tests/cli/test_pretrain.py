@@ -163,6 +163,7 @@ def test_other_methods_train(stem: str, folder: Path):
             "method=simsiam",
             "~method_kwargs",
             "++method_kwargs={proj_hidden_dim: 16, proj_output_dim: 8, pred_hidden_dim: 16}",
+            "tensorboard.enabled=True",
         ],
     }
     steps = 3 if stem == "cueco" else 1  # beyond its warm-up
@@ -177,6 +178,7 @@ def test_other_methods_train(stem: str, folder: Path):
         ]
     (checkpoint,) = run.glob("*.ckpt")
     torch.load(checkpoint, weights_only=True)
+    assert len(list(run.glob("events.out.tfevents.*"))) == (stem == "simsiam")
 
 
 def test_the_learning_rate_counts_all_processes(folder: Path, images: Path):
