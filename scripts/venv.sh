@@ -21,11 +21,13 @@ _venv_make() {
 }
 
 _venv_install() {
-    local wanted extra=${1:+[$1]}
+    local wanted stamp extra=${1:+[$1]}
     [ -x .venv/bin/python ] && _venv_usable .venv/bin/python || _venv_make || return 1
     # a folder that was moved or copied would import the code of its old place
     wanted=$(pwd; cat setup.cfg pyproject.toml scripts/constraints.txt)
-    [ "$(cat ".venv/installed-${1:-plain}" 2>/dev/null)" = "$wanted" ] && return
+    for stamp in .venv/installed-${1:-*}; do
+        [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
+    done
     echo "installing into .venv (several gigabytes where PyTorch comes with CUDA)"
     .venv/bin/python -m pip install --disable-pip-version-check --progress-bar on \
         -c scripts/constraints.txt -e ".$extra" &&
