@@ -11,10 +11,11 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from lightning.pytorch import Callback, seed_everything
+from cueco_models import cueco
+from lightning.pytorch import Callback
 from lightning.pytorch.strategies import DDPStrategy
 from omegaconf import OmegaConf
-from support import fit, small_cfg, views_loader
+from support import fit, views_loader
 
 from cueco_solo.methods.cueco import CueCo
 
@@ -47,9 +48,7 @@ def losses_with_gradient(model: CueCo, rank: int, world_size: int) -> dict[str, 
 
 
 def build(options: Sequence[str]) -> CueCo:
-    seed_everything(5)
-    given = OmegaConf.from_dotlist(list(options))
-    return CueCo(small_cfg(**{f"method_kwargs__{k}": v for k, v in given.items()}))
+    return cueco(**OmegaConf.from_dotlist(list(options)))  # type: ignore[misc]
 
 
 def main(folder: str, broadcast_buffers: str, *options: str) -> None:
