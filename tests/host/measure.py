@@ -292,10 +292,10 @@ def parsed(folder: Path) -> dict[str, Any]:
     return result
 
 
-def images() -> dict[str, list[float]]:
-    """Mean of each crop of one picture under seeded transforms, per data set."""
+def images() -> dict[str, list[list[float]]]:
+    """Mean, and channels' deviations, of crops of one picture under seeded transforms."""
     pixels = torch.randint(256, (40, 50, 3), generator=torch.Generator().manual_seed(3))
-    picture, means = Image.fromarray(pixels.byte().numpy()), {}
+    picture, found = Image.fromarray(pixels.byte().numpy()), {}
     data = host.pretrain_data
     for dataset in ("cifar10", "cifar100", "stl10", "imagenet100", "custom"):
         pipelines = [
@@ -306,8 +306,8 @@ def images() -> dict[str, list[float]]:
         crops = data.FullTransformPipeline(pipelines)(picture)
         seed_everything(7)
         crops += [T(picture) for T in host.classification_data.prepare_transforms(dataset)]
-        means[dataset] = [float(crop.mean()) for crop in crops]
-    return means
+        found[dataset] = [[float(crop.mean()), *crop.std((1, 2)).tolist()] for crop in crops]
+    return found
 
 
 def everything() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,21 @@ def _enter(rank: int, port: int, work: Callable[..., None], folder: Path) -> Non
 
 
 def in_two_processes(work: Callable[..., None], folder: Path) -> None:
-    """Run ``work(rank, folder)`` in two processes; raises what one of them raises."""
+    """Run ``work(rank, folder)`` in two processes; raises what one of them raises.
+
+    Raises:
+        TimeoutError: they wait for each other.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    mp.spawn(_enter, args=(port, work, folder), nprocs=2)
+    context = mp.spawn(_enter, args=(port, work, folder), nprocs=2, join=False)
+    deadline = time.monotonic() + 120
+    while not context.join(timeout=1):
+        if time.monotonic() > deadline:
+            for process in context.processes:
+                process.kill()
+            raise TimeoutError("the two processes wait for each other")
 
 
 def gather(rank: int, folder: Path) -> None:
