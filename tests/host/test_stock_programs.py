@@ -146,7 +146,7 @@ def test_knn_of_the_newest_checkpoint(pretrained: Path, work: Path) -> None:
 
 def test_umap(pretrained: Path, work: Path) -> None:
     for name in ("umap", "seaborn", "matplotlib", "pandas", "wandb"):
-        pytest.importorskip(name, reason="pip install 'cueco-solo[umap]'")
+        pytest.importorskip(name, reason="pip install umap-learn seaborn matplotlib pandas wandb")
     run(
         work,
         *("-m", "cueco_solo.run", CHECKOUT / "main_umap.py", *data(work)),
@@ -157,7 +157,7 @@ def test_umap(pretrained: Path, work: Path) -> None:
 
 @pytest.mark.parametrize("validated", [True, False])
 def test_pretraining_by_dali_on_a_cpu(validated: bool, work: Path, tmp_path: Path) -> None:
-    pytest.importorskip("nvidia.dali", reason="pip install 'cueco-solo[dali]'")
+    pytest.importorskip("nvidia.dali", reason="pip install nvidia-dali-cuda130")
     run(
         tmp_path,
         CHECKOUT / "main_pretrain.py",
