@@ -10,7 +10,7 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
-from host import measure
+from host import tiny
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo import host
@@ -24,12 +24,12 @@ class StopAfterFirstEpoch(pl.Callback):
         trainer.should_stop = True
 
 
-def train(cfg: DictConfig, folder: Path, *callbacks: pl.Callback, **fit: Any) -> measure.Record:
+def train(cfg: DictConfig, folder: Path, *callbacks: pl.Callback, **fit: Any) -> tiny.Record:
     """Train with solo-learn's Checkpointer and say what happened."""
-    record = measure.Record()
+    record = tiny.Record()
     checkpointer = host.Checkpointer(cfg, logdir=folder, frequency=1, keep_prev=False)
-    trainer = measure.trainer(cfg, record, checkpointer, *callbacks)
-    trainer.fit(measure.build(cfg), *measure.loaders(cfg), **fit)
+    trainer = tiny.trainer(cfg, record, checkpointer, *callbacks)
+    trainer.fit(tiny.build(cfg), *tiny.loaders(cfg), **fit)
     return record
 
 
@@ -40,18 +40,18 @@ def only_checkpoint(folder: Path) -> Path:
 
 @pytest.mark.parametrize("method", ["toy", "simsiam", "dino"])
 def test_a_checkpoint_holds_no_pickled_objects(method: str, tmp_path: Path) -> None:
-    cfg = measure.configuration(method)
+    cfg = tiny.configuration(method)
     train(cfg, tmp_path)
     path = only_checkpoint(tmp_path)
     assert path.name.startswith("tiny-")
     assert path.name.endswith("-ep=0.ckpt")
     checkpoint = torch.load(path, weights_only=True)
-    assert checkpoint["global_step"] == measure.STEPS
+    assert checkpoint["global_step"] == tiny.STEPS
     args = json.loads((path.parent / "args.json").read_text())
     assert args["method"] == method
     assert args["wandb_run_id"] is None
     # as solo-learn's main_knn.py does it
-    model = (measure.ToyCo if method == "toy" else host.method_class(method)).load_from_checkpoint(
+    model = (tiny.ToyCo if method == "toy" else host.method_class(method)).load_from_checkpoint(
         path, strict=True, cfg=OmegaConf.create(args)
     )
     for key, value in model.state_dict().items():
@@ -61,23 +61,23 @@ def test_a_checkpoint_holds_no_pickled_objects(method: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("method", ["toy", "simsiam"])
 def test_resuming_goes_on_with_the_same_losses_and_rates(method: str, tmp_path: Path) -> None:
     """Both have a group with static_lr, which stands in the schedule's state."""
-    cfg = measure.configuration(method, STEADY)
+    cfg = tiny.configuration(method, STEADY)
     whole = train(cfg.copy(), tmp_path / "whole")
     part = train(cfg.copy(), tmp_path / "part", StopAfterFirstEpoch())
     path = only_checkpoint(tmp_path / "part")
     rest = train(cfg.copy(), tmp_path / "rest", ckpt_path=path)
-    assert len(part.losses) == len(rest.losses) == measure.STEPS
-    assert rest.losses == whole.losses[measure.STEPS :]
-    assert rest.rates == whole.rates[measure.STEPS :]
+    assert len(part.losses) == len(rest.losses) == tiny.STEPS
+    assert rest.losses == whole.losses[tiny.STEPS :]
+    assert rest.rates == whole.rates[tiny.STEPS :]
 
 
 def test_the_checkpoint_before_is_removed_unless_kept(tmp_path: Path) -> None:
-    cfg = measure.configuration("toy", ("max_epochs=2",))
+    cfg = tiny.configuration("toy", ("max_epochs=2",))
     train(cfg, tmp_path / "last")
     assert only_checkpoint(tmp_path / "last").name.endswith("-ep=1.ckpt")
     checkpointer = host.Checkpointer(cfg, logdir=tmp_path / "all", frequency=1, keep_prev=True)
-    trainer = measure.trainer(cfg, checkpointer)
-    trainer.fit(measure.build(cfg), *measure.loaders(cfg))
+    trainer = tiny.trainer(cfg, checkpointer)
+    trainer.fit(tiny.build(cfg), *tiny.loaders(cfg))
     names = sorted(path.name[-9:] for path in (tmp_path / "all").rglob("*.ckpt"))
     assert names == ["ep=0.ckpt", "ep=1.ckpt"]
 
@@ -94,8 +94,8 @@ def test_checkpointer_fills_in_its_configuration() -> None:
 
 LOAD_STRICTLY = """
 import sys, torch
-from host import measure
-model = measure.build(measure.configuration(sys.argv[1]))
+from host import tiny
+model = tiny.build(tiny.configuration(sys.argv[1]))
 model.load_state_dict(torch.load(sys.argv[2], weights_only=True)["state_dict"], strict=True)
 from cueco_solo import host
 print(host.FORM)
@@ -107,7 +107,7 @@ def test_the_other_form_loads_a_checkpoint_strictly(method: str, tmp_path: Path)
     checkout = os.environ.get("SOLO_LEARN_MAIN")
     if not checkout:
         pytest.skip("SOLO_LEARN_MAIN names no checkout of solo-learn")
-    train(measure.configuration(method), tmp_path)
+    train(tiny.configuration(method), tmp_path)
     tests = str(Path(__file__).parents[1])
     path = [checkout, tests] if host.FORM == "release" else [tests]
     process = subprocess.run(

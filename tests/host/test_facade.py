@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from host import measure
+from host import tiny
 from torch import Tensor
 
 import cueco_solo
@@ -39,11 +39,11 @@ def test_an_unknown_method_is_refused_with_the_known_ones(name: Any) -> None:
         host.method_class(name)
 
 
-@pytest.mark.parametrize("name", sorted(set(measure.METHOD_KWARGS) - {"toy"}))
+@pytest.mark.parametrize("name", sorted(set(tiny.METHOD_KWARGS) - {"toy"}))
 def test_stock_methods_are_picklable(name: str) -> None:
     method = host.method_class(name)
     assert pickle.loads(pickle.dumps(method)) is method
-    model = measure.build(measure.configuration(name))
+    model = tiny.build(tiny.configuration(name))
     twin = pickle.loads(pickle.dumps(model))
     assert type(twin) is method
     for key, value in model.state_dict().items():
@@ -76,7 +76,7 @@ def test_gather_in_one_process_is_the_tensor_itself() -> None:
 
 
 def test_omegaconf_select_reads_the_word_none() -> None:
-    cfg = measure.configuration("byol", ("scheduler.name=None",))
+    cfg = tiny.configuration("byol", ("scheduler.name=None",))
     assert host.omegaconf_select(cfg, "scheduler.name", "x") is None
     assert host.omegaconf_select(cfg, "scheduler.absent", "x") == "x"
 

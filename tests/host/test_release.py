@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from host import measure
+from host import tiny
 from omegaconf import OmegaConf
 
 from cueco_solo import host
@@ -33,7 +33,7 @@ def test_methods_that_differ_are_refused(name: str, reason: str) -> None:
 @pytest.mark.parametrize("name", ["simclr", "dino", "mocov2plus"])
 def test_small_crops_that_differ_are_refused(name: str) -> None:
     with pytest.raises(HostError, match=f"crop_size: method='{name}' .*{REMEDY}"):
-        measure.build(measure.configuration(name, ("data.num_small_crops=2",)))
+        tiny.build(tiny.configuration(name, ("data.num_small_crops=2",)))
 
 
 @pytest.mark.parametrize(
@@ -48,19 +48,19 @@ def test_small_crops_that_differ_are_refused(name: str) -> None:
 )
 def test_settings_of_a_method_are_refused(change: str, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
-        measure.build(measure.configuration("byol", (change,)))
+        tiny.build(tiny.configuration("byol", (change,)))
 
 
 def test_an_unknown_scheduler_is_refused() -> None:
-    cfg = measure.configuration("byol", ("scheduler.name=reduce",))
+    cfg = tiny.configuration("byol", ("scheduler.name=reduce",))
     with pytest.raises(ConfigError, match="'reduce' must be one of warmup_cosine"):
-        measure.trainer(cfg).fit(measure.build(cfg), *measure.loaders(cfg))
+        tiny.trainer(cfg).fit(tiny.build(cfg), *tiny.loaders(cfg))
 
 
 def test_layer_decay_is_refused() -> None:
-    cfg = measure.configuration("byol", ("optimizer.layer_decay=0.5",))
+    cfg = tiny.configuration("byol", ("optimizer.layer_decay=0.5",))
     with pytest.raises(HostError, match=f"^optimizer.layer_decay=0.5 can't .*{REMEDY}"):
-        measure.build_linear(cfg)
+        tiny.build_linear(cfg)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_runs_of_unknown_things_are_refused(
 ) -> None:
     changes = (f"data.train_path={tmp_path}", "devices=[0]", change)
     cfg = OmegaConf.merge(
-        measure.configuration("byol", changes), {"augmentations": measure.AUGMENTATIONS}
+        tiny.configuration("byol", changes), {"augmentations": tiny.AUGMENTATIONS}
     )
     with pytest.raises(ConfigError, match=message):
         getattr(host, parse)(cfg)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from host import measure
+from host import tiny
 from lightning.pytorch.strategies import DDPStrategy
 
 from cueco_solo import host
@@ -60,22 +60,22 @@ def gather(rank: int, folder: Path) -> None:
 
 def _trainer(cfg: Any, *callbacks: Any) -> Any:
     strategy = DDPStrategy(process_group_backend="gloo", find_unused_parameters=False)
-    return measure.trainer(cfg, *callbacks, devices=2, strategy=strategy)
+    return tiny.trainer(cfg, *callbacks, devices=2, strategy=strategy)
 
 
 def train_toy(rank: int, folder: Path) -> None:
-    cfg = measure.configuration("toy", ("max_epochs=2", "knn_eval={enabled: true, k: 3}"))
+    cfg = tiny.configuration("toy", ("max_epochs=2", "knn_eval={enabled: true, k: 3}"))
     checkpointer = host.Checkpointer(cfg, logdir=folder / "logs", frequency=1)
     trainer = _trainer(cfg, checkpointer)
-    model = measure.build(cfg)
-    trainer.fit(model, *measure.loaders(cfg))
+    model = tiny.build(cfg)
+    trainer.fit(model, *tiny.loaders(cfg))
     metrics = {key: float(value) for key, value in trainer.callback_metrics.items()}
     torch.save((model.state_dict(), metrics), folder / f"toy-{rank}.pt")
 
 
 def refuse_baseline(rank: int, folder: Path) -> None:
-    cfg = measure.configuration("simclr")
+    cfg = tiny.configuration("simclr")
     try:
-        _trainer(cfg).fit(measure.build(cfg), *measure.loaders(cfg))
+        _trainer(cfg).fit(tiny.build(cfg), *tiny.loaders(cfg))
     except HostError as error:
         (folder / f"refused-{rank}").write_text(str(error))
