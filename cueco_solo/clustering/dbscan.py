@@ -137,7 +137,7 @@ def dbscan(
     if len(present) > max_samples:
         generator = torch.Generator().manual_seed(seed)
         drawn = torch.randperm(len(present), generator=generator)[:max_samples]
-        sample = present[drawn.sort().values.to(x.device)]
+        sample = present[drawn.to(x.device)]
     labels = torch.full((len(eps), len(x)), -1, device=x.device)
     with torch.autocast(x.device.type, enabled=False):
         subset = _unit(x[sample])

@@ -146,9 +146,19 @@ def test_zero_rows_are_noise_even_within_the_largest_radius():
     assert (dbscan(torch.zeros(10, 4), [2.0], min_samples=1) == -1).all()
 
 
-def test_identical_samples_are_one_cluster():
+def test_collapsed_features_are_one_cluster_without_a_list_of_all_pairs(monkeypatch):
+    edges = []
+
+    def counted(component, a, b):
+        edges.append(len(a))
+        return contracted(component, a, b)
+
+    contracted = module._contracted
+    monkeypatch.setattr(module, "_contracted", counted)
     x = F.normalize(torch.randn(1, 16), dim=1).repeat(200, 1)
     assert (dbscan(x, [0.01, 0.7], min_samples=4) == 0).all()
+    # the first row of blocks connects everything; there are 20,000 pairs for each radius
+    assert sum(edges) <= 2 * 37 * 200
 
 
 @pytest.mark.parametrize("max_samples", [1000, 60])
