@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,8 @@ class Option:
         above: ``low`` itself is not allowed.
         choices: the allowed words of a ``str`` option.
         kind: the type, where it can't be read off ``default`` because that is ``None``.
+        items: what each element of a list must be; makes the option a list of at least one.
+        or_item: one such element is allowed in place of a list.
     """
 
     default: Any
@@ -31,6 +33,8 @@ class Option:
     above: bool = False
     choices: tuple[str, ...] = ()
     kind: type | None = None
+    items: "Option | None" = None
+    or_item: bool = False
 
     @property
     def type(self) -> type:
@@ -39,6 +43,9 @@ class Option:
     @property
     def allowed(self) -> str:
         """What may stand there, as a sentence part."""
+        if self.items:
+            single = self.items.allowed.removeprefix("must be ")
+            return f"must be {f'{single}, or ' if self.or_item else ''}a list, each {single}"
         if self.choices:
             return f"must be one of {', '.join(self.choices)}"
         if self.type is bool:
@@ -56,6 +63,10 @@ class Option:
     def accepts(self, value: Any) -> bool:
         if self.default is None and value is None:
             return True
+        if self.items:
+            if isinstance(value, Sequence) and not isinstance(value, str):
+                return len(value) > 0 and all(map(self.items.accepts, value))
+            return self.or_item and self.items.accepts(value)
         if isinstance(value, bool) or self.type is bool:
             return isinstance(value, bool) and self.type is bool
         if self.type is str:
@@ -106,7 +117,11 @@ def fill_options(
         name = f"{section}.{key}"
         value = OmegaConf.select(cfg, name, default=option.default)
         if not option.accepts(value):
-            default = "depends on the data" if option.default is None else f"is {option.default!r}"
+            default = (
+                "depends on the other settings"
+                if option.default is None
+                else f"is {option.default!r}"
+            )
             raise config_error(name, value, option.allowed, f"the default {default}")
         if option.type is float and isinstance(value, int):
             value = float(value)

@@ -14,6 +14,8 @@ from cueco_solo.data.loaders import SeededData, plain_loader
 from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.errors import config_error
 
+_SIZES = {"cifar10": 50_000, "cifar100": 50_000, "stl10": 105_000}  # of what solo-learn trains on
+
 
 def labelled_datasets(data: DictConfig, train: Callable, val: Callable) -> tuple[Any, Any]:
     """Training and validation set with labels.
@@ -40,7 +42,39 @@ def labelled_datasets(data: DictConfig, train: Callable, val: Callable) -> tuple
 
 
 def _torch_format(data: DictConfig) -> str:
-    return "image_folder" if data.format == "dali" else data.format
+    kind = data.get("format", "image_folder")
+    return "image_folder" if kind == "dali" else kind
+
+
+def count_images(data: DictConfig, key: str) -> int:
+    """How many images the training set of a pre-training has.
+
+    Args:
+        data: ``cfg.data``.
+        key: the configuration key that can say it instead.
+
+    Raises:
+        ConfigError: the data can't be read.
+    """
+    if data.dataset in _SIZES:
+        return _SIZES[data.dataset]
+    try:
+        return len(
+            host.pretrain_data.prepare_datasets(
+                data.dataset,
+                None,
+                train_data_path=data.train_path,
+                data_format=_torch_format(data),
+                no_labels=data.get("no_labels", False),
+                data_fraction=data.get("fraction", -1),
+            )
+        )
+    except (OSError, AssertionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        allowed = (
+            f"must be given where data.train_path={data.train_path!r} can't be read ({reason})"
+        )
+        raise config_error(key, None, allowed, "set either") from error
 
 
 def pretraining_data(

@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch.utilities import rank_zero_warn
 from omegaconf import DictConfig
-from tqdm import tqdm
 
 from cueco_solo.clustering.grouping import MomentumGrouping, moved_centroids
 from cueco_solo.errors import config_error
@@ -260,31 +259,11 @@ class CueCo(PluginMethod, BaseMomentumMethod):
             return
         if self.options.clustering == "offline":
             if self.trainer.is_last_batch:
-                self._recluster(self._training_keys())
+                keys = [k.flatten(0, 1) for _, k in self.training_keys()]
+                self._recluster(torch.cat(keys))
         elif since % self.options.cluster_reset_steps == 0:
             self._recluster(self.queue.filled().flatten(0, 1))
 
     def _recluster(self, k: torch.Tensor) -> None:
         self.clusters.recluster(k, seed=self.seed + self._step, step=self._step)
         self._runs += 1
-
-    @torch.no_grad()
-    def _training_keys(self) -> torch.Tensor:
-        """Keys of one pass over the training data, both views, gathered over all processes.
-
-        The networks stay in training mode, since the keys of the training steps, which these
-        clusters are for, are normalised by batch statistics too; the running ones are put back.
-        """
-        networks = (self.momentum_backbone, self.momentum_projector)
-        saved = [(buffer, buffer.clone()) for network in networks for buffer in network.buffers()]
-        precision, bar = self.trainer.precision_plugin, self.trainer.progress_bar_callback
-        quiet = bar is None or not self.trainer.is_global_zero
-        keys = []
-        for batch in tqdm(self.trainer.train_dataloader, "keys", leave=False, disable=quiet):
-            for view in batch[1]:
-                X = precision.convert_input(view.to(self.device, non_blocking=True))
-                with precision.forward_context():
-                    keys.append(self.momentum_forward(X)["z"].float())
-        for buffer, value in saved:
-            buffer.copy_(value)
-        return gather(torch.cat(keys))

@@ -33,6 +33,7 @@ momentum:
 from omegaconf import DictConfig
 
 from cueco_solo.errors import config_error
+from cueco_solo.methods.common import fill_momentum
 from cueco_solo.schema import Option, fill_options
 
 # ours, the paper names no L
@@ -59,11 +60,6 @@ OPTIONS = {
     "centroid_gradient": Option(False),
     "symmetric": Option(True),
 }
-MOMENTUM_OPTIONS = {
-    "base_tau": Option(0.996, low=0, high=1),
-    "final_tau": Option(1.0, low=0, high=1),
-    "classifier": Option(False),
-}
 
 
 def fill_cueco(cfg: DictConfig) -> DictConfig:
@@ -80,14 +76,7 @@ def fill_cueco(cfg: DictConfig) -> DictConfig:
             online clustering, base_tau > final_tau.
     """
     kwargs = fill_options(cfg, OPTIONS).method_kwargs
-    momentum = fill_options(cfg, MOMENTUM_OPTIONS, "momentum").momentum
-    if momentum.base_tau > momentum.final_tau:
-        raise config_error(
-            "momentum.base_tau",
-            momentum.base_tau,
-            f"must be at most momentum.final_tau={momentum.final_tau}",
-            "lower base_tau or raise final_tau",
-        )
+    fill_momentum(cfg, base_tau=0.996)
     if kwargs.num_clusters is None:
         kwargs.num_clusters = min(NUM_CLUSTERS.get(cfg.data.dataset, 100), kwargs.queue_size)
     if kwargs.clustering == "online" and kwargs.num_clusters > kwargs.queue_size:

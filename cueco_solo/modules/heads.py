@@ -6,7 +6,12 @@ from torch import nn
 
 
 def mlp_head(
-    input_dim: int, hidden_dims: Sequence[int], output_dim: int, *, output_bn: bool = False
+    input_dim: int,
+    hidden_dims: Sequence[int],
+    output_dim: int,
+    *,
+    output_bn: bool = False,
+    output_affine: bool = False,
 ) -> nn.Sequential:
     """An MLP of Linear-BN-ReLU blocks with a linear output, as in MoCo v3 (arXiv:2104.02057).
 
@@ -16,7 +21,8 @@ def mlp_head(
         input_dim: size of the input features.
         hidden_dims: sizes of the hidden layers.
         output_dim: size of the output.
-        output_bn: end with a batch norm without affine parameters.
+        output_bn: end with a batch norm.
+        output_affine: whether that one has affine parameters; MoCo v3's hasn't.
 
     Returns:
         nn.Sequential: ``[N, input_dim] -> [N, output_dim]``.
@@ -31,5 +37,5 @@ def mlp_head(
         input_dim = hidden_dim
     layers.append(nn.Linear(input_dim, output_dim, bias=not output_bn))
     if output_bn:
-        layers.append(nn.BatchNorm1d(output_dim, affine=False))
+        layers.append(nn.BatchNorm1d(output_dim, affine=output_affine))
     return nn.Sequential(*layers)

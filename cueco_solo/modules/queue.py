@@ -12,29 +12,36 @@ class KeyQueue(nn.Module):
         keys: ``[views, size, dim]``, float32.
         count: how many keys each view has been given since the start, int64 scalar. The next key
             goes to ``count % size``.
+        index: the sample that each key was made from, ``[size]``, int64, -1 for the random start;
+            only where ``indexed``.
 
     Args:
         views: number of queues side by side.
         size: keys per queue (K).
         dim: size of a key (D).
+        indexed: keep the sample's index beside each key.
     """
 
     keys: torch.Tensor
     count: torch.Tensor
+    index: torch.Tensor
 
-    def __init__(self, views: int, size: int, dim: int):
+    def __init__(self, views: int, size: int, dim: int, *, indexed: bool = False):
         super().__init__()
         self.size = size
         self.register_buffer("keys", F.normalize(torch.randn(views, size, dim), dim=-1))
         self.register_buffer("count", torch.zeros((), dtype=torch.long))
+        if indexed:
+            self.register_buffer("index", torch.full((size,), -1))
 
     @torch.no_grad()
-    def enqueue(self, keys: torch.Tensor) -> None:
+    def enqueue(self, keys: torch.Tensor, index: torch.Tensor | None = None) -> None:
         """Replace the oldest keys.
 
         Args:
             keys: ``[views, n, dim]``, gathered over all processes, oldest first; any ``n``: it need
                 not divide ``size``, and of more than ``size`` keys the last ones stay.
+            index: their samples, ``[n]``, int64; where the queue is ``indexed``.
         """
         n = keys.shape[1]
         keys = keys[:, -self.size :]
@@ -42,6 +49,8 @@ class KeyQueue(nn.Module):
         # the place stays on the device: reading the counter would wait for the GPU in every step
         slots = (first + torch.arange(keys.shape[1], device=self.keys.device)) % self.size
         self.keys.index_copy_(1, slots, keys.to(self.keys.dtype))
+        if index is not None:
+            self.index.index_copy_(0, slots, index[-self.size :])
         self.count += n
 
     def filled(self) -> torch.Tensor:

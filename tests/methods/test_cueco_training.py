@@ -86,7 +86,7 @@ def test_offline_clusters_the_whole_training_set_without_touching_the_network():
     model = cueco(clustering="offline")
     fit(model, max_epochs=1)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    keys = model._training_keys()
+    keys = torch.cat([k.flatten(0, 1) for _, k in model.training_keys()])
     assert keys.shape == (2 * 32, 16)  # both views of every image
     torch.testing.assert_close(keys.norm(dim=1), torch.ones(64))
     assert all(torch.equal(value, before[n]) for n, value in model.state_dict().items())
