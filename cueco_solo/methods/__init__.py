@@ -6,5 +6,6 @@ from typing import Any
 def plugin_methods() -> dict[str, Any]:
     """Name in ``cfg.method`` -> LightningModule class; imported here, on demand."""
     from cueco_solo.methods.cueco import CueCo
+    from cueco_solo.methods.rcl import RCL
 
-    return {"cueco": CueCo}
+    return {"cueco": CueCo, "rcl": RCL}

@@ -1,0 +1,353 @@
+"""RCL: Relative Contrastive Loss for Unsupervised Representation Learning.
+
+Tang et al., ECCV 2022. Whether two images are a positive pair depends on the criterion; the
+criteria are the levels of a hierarchy of clusters that is refined while the network learns.
+"""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.utilities import rank_zero_warn
+from omegaconf import DictConfig
+from sklearn.metrics import normalized_mutual_info_score
+from torch import nn
+
+from cueco_solo.clustering.dbscan import dbscan
+from cueco_solo.clustering.hierarchy import Hierarchy
+from cueco_solo.clustering.kmeans import kmeans
+from cueco_solo.errors import config_error
+from cueco_solo.host import BaseMomentumMethod, gather, initialize_momentum_params
+from cueco_solo.losses.rcl import nearest_entries, relative_contrastive
+from cueco_solo.methods.common import PluginMethod
+from cueco_solo.methods.rcl_config import fill_rcl
+from cueco_solo.modules.heads import mlp_head
+from cueco_solo.modules.queue import KeyQueue
+
+
+class RCL(PluginMethod, BaseMomentumMethod):
+    """RCL on solo-learn's momentum base class.
+
+    The settings under ``method_kwargs`` are described in :mod:`cueco_solo.methods.rcl_config`.
+    Within a step the loss uses queue and labels as they were at its start; then the batch's keys
+    enter the feature bank, the hierarchy is refined, and the queue follows.
+
+    Buffers, besides those of queue and hierarchy:
+        targets: each training sample's class as last seen, -1 if unknown, ``[num_samples]``, int64;
+            for the logged NMI alone.
+    """
+
+    # 2 bytes for every number of the bank: too much to be sent to all processes in every step, as
+    # DistributedDataParallel does with buffers; they compute the same one
+    _ddp_params_and_buffers_to_ignore = ("hierarchy.bank",)
+
+    def __init__(self, cfg: DictConfig):
+        super().__init__(cfg)
+        self.check_views(self.cfg)
+        kwargs = self.options = SimpleNamespace(**self.cfg.method_kwargs)
+        dim, hidden = kwargs.proj_output_dim, [kwargs.proj_hidden_dim] * 2
+
+        self.projector = mlp_head(
+            self.features_dim, hidden, dim, output_bn=True, output_affine=True
+        )
+        self.momentum_projector = mlp_head(
+            self.features_dim, hidden, dim, output_bn=True, output_affine=True
+        )
+        initialize_momentum_params(self.projector, self.momentum_projector)
+        self.predictors = nn.ModuleList(
+            mlp_head(dim, [kwargs.pred_hidden_dim], dim) for _ in range(kwargs.num_predictors)
+        )
+
+        self.queue = KeyQueue(2, kwargs.queue_size, dim, indexed=True)
+        self.hierarchy: Hierarchy | None = None
+        if kwargs.num_levels > 1:
+            self.hierarchy = Hierarchy(
+                kwargs.num_samples,
+                dim,
+                kwargs.num_levels,
+                max_splits=kwargs.max_splits,
+                merge_threshold=kwargs.merge_threshold,
+            )
+            self.register_buffer("targets", torch.full((kwargs.num_samples,), -1))
+        self._steps = self._runs = 0  # the host's copies of two buffers, see on_train_start
+
+    @staticmethod
+    def add_and_assert_specific_cfg(cfg: DictConfig) -> DictConfig:
+        """Check ``method_kwargs`` and fill in the defaults, in place.
+
+        Raises:
+            ConfigError: see :func:`cueco_solo.methods.rcl_config.fill_rcl`.
+        """
+        return BaseMomentumMethod.add_and_assert_specific_cfg(fill_rcl(cfg))
+
+    @property
+    def learnable_params(self) -> list[dict[str, Any]]:
+        """Adds the projector and the predictors to the parent's groups."""
+        return [
+            *super().learnable_params,
+            {"name": "projector", "params": self.projector.parameters()},
+            {"name": "predictors", "params": self.predictors.parameters()},
+        ]
+
+    @property
+    def momentum_pairs(self) -> list[tuple[Any, Any]]:
+        """Adds the projectors to the parent's pairs; the key side has no predictor."""
+        return [*super().momentum_pairs, (self.projector, self.momentum_projector)]
+
+    def forward(self, X: torch.Tensor) -> dict[str, Any]:
+        """Adds the projection ``z``, ``[N, D]``, and the predictions ``p``, ``[predictors, N, D]``.
+
+        Only ``p`` is l2-normalised.
+        """
+        out = super().forward(X)
+        z = self.projector(out["feats"])
+        p = torch.stack([predictor(z) for predictor in self.predictors])
+        out.update({"z": z, "p": F.normalize(p, dim=-1)})
+        return out
+
+    @torch.no_grad()
+    def momentum_forward(self, X: torch.Tensor) -> dict[str, Any]:
+        """Adds the key, named ``z``, to the parent's outputs: l2-normalised, ``[N, D]``."""
+        out = super().momentum_forward(X)
+        out["z"] = F.normalize(self.momentum_projector(out["feats"]), dim=-1)
+        return out
+
+    def training_step(self, batch: Sequence[Any], batch_idx: int) -> torch.Tensor:
+        """One step of Eq. 2, plus the loss of the online classifier.
+
+        Args:
+            batch: ``[indexes, [X1, X2], targets]``.
+            batch_idx: number of the batch.
+
+        Returns:
+            torch.Tensor: the scalar to minimise.
+        """
+        if batch_idx == 0:
+            self._check_indexes(batch[0])
+        out = super().training_step(batch, batch_idx)
+        p, k, index = out["p"], out["momentum_z"], batch[0]
+
+        loss, shares = self.losses(p, k, index)
+
+        keys, indexes = torch.stack([gather(view) for view in k]), gather(index)
+        if self.hierarchy is not None:
+            self.targets[indexes] = gather(batch[2])
+            samples = self.hierarchy.remember(keys, indexes)
+            if self.clustered and self.options.hierarchy == "online":
+                self._steps += 1
+                changes = self.hierarchy.refine(samples, seed=self.seed + self._steps)
+                # the same on all processes
+                self.log_dict({f"hierarchy_{n}": v.float() for n, v in changes.items()})
+        self.queue.enqueue(keys, indexes)
+
+        self.log("train_rcl_loss", loss.detach(), on_epoch=True, sync_dist=True)
+        # not reduced over processes, which would make each of them wait for the GPU
+        self.log_dict(shares)
+        return loss + out["loss"]
+
+    def losses(
+        self, p: Sequence[torch.Tensor], k: Sequence[torch.Tensor], index: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Eq. 2, the mean over the pairs of views; before there are clusters Eq. 1.
+
+        Args:
+            p: predictions of both views, each ``[predictors, N, D]``.
+            k: keys of both views, each ``[N, D]``.
+            index: the samples, ``[N]``, int64.
+
+        Returns:
+            tuple: the scalar loss, and what is logged of the relative keys: the share of them that
+            each criterion calls positive, ``train_positive_level1`` ..., and the share of the
+            queries' searches that found one, ``train_retrieved``.
+        """
+        pairs = [(0, 1), (1, 0)] if self.options.symmetric else [(0, 1)]
+        # a copy: the queue changes in place before the backward pass needs what stood in it
+        queue = self.queue.keys.clone()
+        losses, logged = [], []
+        for query, key in pairs:
+            keys, positive, present, queued = self._relative_keys(k[key], queue[key], index)
+            # one predictor sees the mean over the criteria, since each weighs 1 / H (Sec. 5.1)
+            by_predictor = positive.mean(0, keepdim=True) if len(self.predictors) == 1 else positive
+            for q, pos in zip(p[query], by_predictor, strict=True):
+                losses.append(
+                    relative_contrastive(
+                        q,
+                        keys,
+                        pos,
+                        queue[key],
+                        temperature=self.options.temperature,
+                        present=present,
+                        queued=queued,
+                    )
+                )
+            logged.append(_shares(positive, present, queued))
+        shares = {name: torch.stack([part[name] for part in logged]).mean() for name in logged[0]}
+        return torch.stack(losses).mean(), shares
+
+    @torch.no_grad()
+    def _relative_keys(
+        self, k: torch.Tensor, queue: torch.Tensor, index: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What the queries of some samples are compared with.
+
+        Args:
+            k: the samples' own keys, ``[N, D]``.
+            queue: ``[K, D]``.
+            index: the samples, ``[N]``.
+
+        Returns:
+            tuple: keys ``[N, R, D]``; whether each criterion calls them positive, floating,
+            ``[H, N, R]``; which of them there are, bool, ``[N, R]``; which stand in the queue,
+            bool, ``[R]``.
+        """
+        own = torch.ones(len(k), 1, dtype=torch.bool, device=k.device)
+        filled = self.queue.index >= 0
+        if self.options.hierarchy == "none":
+            # NNCLR: the nearest entry is the one key, and positive; the own one while there is none
+            places, found = nearest_entries(k, queue, filled.expand(1, len(k), -1))
+            keys = torch.where(found[0, :, None], queue[places[0]], k)
+            return keys[:, None], own.float()[None], own, found[:, 0]
+        if not self.clustered:
+            levels = len(self.predictors)
+            return k[:, None], own.float().expand(levels, -1, -1), own, torch.zeros_like(own[0])
+
+        assert self.hierarchy is not None
+        labels, entries = self.hierarchy.labels, self.queue.index.clamp(min=0)
+        others = filled & (self.queue.index != index[:, None])
+        allowed = (labels[1:, index, None] == labels[1:, None, entries]) & others
+        places, found = nearest_entries(k, queue, allowed)
+        retrieved = entries[places]
+        positive = labels[:, index][:, None] == labels[:, retrieved]
+        return (
+            torch.cat([k[:, None].to(queue.dtype), queue[places].transpose(0, 1)], dim=1),
+            torch.cat([own.expand(len(labels), -1, -1), positive.transpose(1, 2)], dim=2).float(),
+            torch.cat([own, found.T], dim=1),
+            torch.arange(len(labels), device=k.device) > 0,
+        )
+
+    # ---- life cycle of the hierarchy (Sec. 4.3), counted in epochs ----
+
+    @property
+    def clustered(self) -> bool:
+        """Whether levels 2 to H have been set, so that there are relative keys."""
+        return self._runs > 0
+
+    def on_train_start(self) -> None:
+        """Check the data's size, and warn of a run that ends before its clustering starts.
+
+        Raises:
+            ConfigError: the training set hasn't ``num_samples`` images.
+        """
+        super().on_train_start()
+        if self.hierarchy is None:
+            return
+        # reading the buffers in every step would wait for the GPU
+        self._steps, self._runs = int(self.hierarchy.steps), int(self.hierarchy.runs)
+        self._check_size()
+        warmup, epochs = self.options.hierarchy_warmup_epochs, self.trainer.max_epochs or -1
+        if not self.clustered and 0 <= epochs <= warmup:
+            rank_zero_warn(
+                f"method_kwargs.hierarchy_warmup_epochs={warmup}: this run ends after {epochs} "
+                "epochs, before its clustering starts, and trains the contrastive loss alone; "
+                "lower hierarchy_warmup_epochs or train longer"
+            )
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Cluster all samples at the ends of the epochs that the schedule names."""
+        super().on_train_batch_end(outputs, batch, batch_idx)
+        if self.hierarchy is None or not self.trainer.is_last_batch:
+            return
+        due = self.trainer.current_epoch + 1 >= self.options.hierarchy_warmup_epochs
+        if due and not (self.clustered and self.options.hierarchy == "online"):
+            self._recluster(self.hierarchy)
+
+    def _recluster(self, hierarchy: Hierarchy) -> None:
+        """Cluster the keys of one pass over the training data, both views averaged."""
+        for indexes, keys in self.training_keys():
+            hierarchy.remember(keys, indexes)
+        kwargs, bank = self.options, hierarchy.bank
+        if kwargs.hierarchy == "kmeans":
+            seen = (bank != 0).any(1).nonzero().squeeze(1)
+            found = bank.new_full((len(kwargs.kmeans_clusters), len(bank)), -1, dtype=torch.long)
+            for row, number in zip(found, kwargs.kmeans_clusters, strict=True):
+                row[seen] = kmeans(bank[seen], min(number, len(seen)), seed=self.seed).labels
+        else:
+            found = dbscan(
+                bank, kwargs.dbscan_eps, min_samples=kwargs.dbscan_min_samples, seed=self.seed
+            )
+        hierarchy.restart(found.flip(0))  # from level 2 up
+        self._runs += 1
+
+    def on_train_epoch_end(self) -> None:
+        """Log the clusters of each level: number, the largest, singletons, NMI with the classes."""
+        super().on_train_epoch_end()
+        if self.hierarchy is None or not self.clustered:
+            return
+        known = self.targets >= 0
+        targets = self.targets[known].cpu().numpy()
+        for level, sizes in enumerate(self.hierarchy.sizes()[1:].cpu(), 2):
+            values = {
+                "clusters": float((sizes > 0).sum()),
+                "largest": float(sizes.max()),
+                "singletons": float((sizes == 1).sum()),
+            }
+            if len(targets):
+                labels = self.hierarchy.labels[level - 1][known].cpu().numpy()
+                values["nmi"] = float(normalized_mutual_info_score(targets, labels))
+            self.log_dict({f"hierarchy_{n}_level{level}": v for n, v in values.items()})
+
+    # ---- what a user can get wrong ----
+
+    def _check_size(self) -> None:
+        loader = self.trainer.train_dataloader
+        data: Any = getattr(loader, "dataset", None)
+        size = len(data) if hasattr(data, "__len__") else getattr(loader, "dataset_size", None)
+        if size not in (None, self.options.num_samples):
+            raise config_error(
+                "method_kwargs.num_samples",
+                self.options.num_samples,
+                f"must be the number of training images, {size}",
+                "correct it, or leave it out",
+            )
+
+    def _check_indexes(self, index: torch.Tensor) -> None:
+        # waits for the GPU, once in an epoch
+        low, high = int(index.min()), int(index.max())
+        if low < 0 or high >= self.options.num_samples:
+            raise config_error(
+                "data.format",
+                self.cfg.data.get("format"),
+                f"gives sample indexes from {low} to {high}, but method=rcl needs each image's "
+                f"own, from 0 to {self.options.num_samples - 1}",
+                "with DALI set dali.encode_indexes_into_labels=True; else give data of images",
+            )
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another method or another number of images.
+
+        Raises:
+            ConfigError: the checkpoint can't be continued with this data set.
+        """
+        super().on_load_checkpoint(checkpoint)
+        labels = checkpoint["state_dict"].get("hierarchy.labels")
+        if labels is not None and labels.shape[1] != self.options.num_samples:
+            raise config_error(
+                "data.train_path",
+                self.cfg.data.get("train_path"),
+                f"has {self.options.num_samples} images, but this checkpoint was trained with "
+                f"{labels.shape[1]} and knows each by its index",
+                "resume with the same images, or start anew",
+            )
+
+
+def _shares(
+    positive: torch.Tensor, present: torch.Tensor, queued: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """What is logged of the relative keys; arguments as in ``RCL._relative_keys``."""
+    by_level = (positive * present).sum((1, 2)) / present.sum()
+    values = {f"train_positive_level{n}": share for n, share in enumerate(by_level, 1)}
+    searched = queued.expand_as(present)
+    values["train_retrieved"] = (present & searched).sum() / searched.sum().clamp(min=1)
+    return values
