@@ -3,12 +3,10 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
+from cueco_solo.clustering.nesting import connected
 from cueco_solo.precision import widened
 
 _ROWS = 1024  # samples on either side of a block of inner products, which then takes 4 MB
@@ -58,11 +56,7 @@ def _first_core_radius(
 
 def _contracted(component: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Merge components ``a[e]`` and ``b[e]`` for every edge e and number them from 0 again."""
-    size = int(component.max()) + 1
-    edges = (a.cpu().numpy(), b.cpu().numpy())
-    graph = coo_matrix((np.ones(len(a), dtype=bool), edges), shape=(size, size))
-    renamed = torch.from_numpy(connected_components(graph, directed=False)[1])
-    return renamed.to(component)[component]
+    return connected(a, b, int(component.max()) + 1)[component]
 
 
 def _components(

@@ -1,74 +1,22 @@
 """The hierarchy of clusters of all training samples, refined with every batch (RCL, Sec. 4.3)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import nn
 
 from cueco_solo.clustering.density_peaks import density_peaks
 from cueco_solo.clustering.kmeans import group_means
-from cueco_solo.clustering.nesting import nested
+from cueco_solo.clustering.members import Members
+from cueco_solo.clustering.nesting import connected, nested
 from cueco_solo.precision import in_float32
 
 # what bounds a step's work, whatever the size of the clusters
 _CLUSTER_SAMPLE = 32  # members that a cluster is split by
 _UNIT_SAMPLE = 16  # members that a unit's centre is the mean of
 _ROWS = 65536  # features at a time
-
-
-@dataclass(frozen=True)
-class Members:
-    """The samples of some clusters.
-
-    Attributes:
-        rows: sample indexes, cluster after cluster, ``[M]``, int64.
-        slots: which of the clusters each belongs to, ``[M]``, int64, ascending.
-        counts: the number of samples of each cluster, ``[C]``, int64.
-    """
-
-    rows: torch.Tensor
-    slots: torch.Tensor
-    counts: torch.Tensor
-
-    @classmethod
-    def of(cls, clusters: torch.Tensor, labels: torch.Tensor) -> "Members":
-        """Collect them.
-
-        Args:
-            clusters: distinct labels, ``[C]``, int64.
-            labels: of all samples, ``[n]``, int64.
-        """
-        slot_of = torch.full_like(labels, -1)
-        slot_of[clusters] = torch.arange(len(clusters), device=labels.device)
-        slots = slot_of[labels]
-        rows = (slots >= 0).nonzero().squeeze(1)
-        slots = slots[rows]
-        order = _stable_order(slots)
-        return cls(rows[order], slots[order], torch.bincount(slots, minlength=len(clusters)))
-
-    def draw(self, size: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """All members of the small clusters, random ones (with repetition) of the large.
-
-        Args:
-            size: how many at most.
-            generator: on the CPU, whose numbers are the same on every machine.
-
-        Returns:
-            tuple: sample indexes ``[C, P]``, ``P <= size``, and whether they count, bool.
-        """
-        size = min(size, int(self.counts.max()))
-        counts, device = self.counts[:, None], self.rows.device
-        places = torch.arange(size, device=device)
-        chance = torch.rand(len(counts), size, generator=generator).to(device)
-        large = counts > size
-        chosen = torch.where(large, (chance * counts).long(), places).minimum(counts - 1)
-        starts = self.counts.cumsum(0) - self.counts
-        return self.rows[starts[:, None] + chosen], large | (places < counts)
 
 
 class Hierarchy(nn.Module):
@@ -149,6 +97,9 @@ class Hierarchy(nn.Module):
         """
         self.labels[1:] = nested(levels)
         self.runs += 1
+        if dist.is_available() and dist.is_initialized():
+            # clusterings amplify the last bit in which two GPUs may differ
+            dist.broadcast(self.labels, src=0)
 
     @torch.no_grad()
     @in_float32
@@ -189,21 +140,20 @@ class Hierarchy(nn.Module):
         rows, valid = members.draw(_CLUSTER_SAMPLE, generator)
         features = self.bank[rows].float()
 
-        # split, by the sample
-        centres, first = features, valid
-        if level > 2:  # each unit counts once, with the mean of its members in the sample
-            of = units[rows]
-            same = ((of[:, :, None] == of[:, None, :]) & valid[:, None, :]).float()
-            centres = F.normalize(same @ features, dim=2)
-            first = valid & (same.argmax(2) == torch.arange(rows.shape[1], device=rows.device))
+        # split, by the sample: each unit counts once, with the mean of its members in the sample
+        of = units[rows]
+        same = ((of[:, :, None] == of[:, None, :]) & valid[:, None, :]).float()
+        first = valid & (same.argmax(2) == torch.arange(rows.shape[1], device=rows.device))
+        centres = features if level == 2 else F.normalize(same @ features, dim=2)
         peaks, there = density_peaks(centres, first, self.max_splits)
         prototypes = centres.gather(1, peaks[:, :, None].expand(-1, -1, centres.shape[2]))
         part = _nearest(centres, prototypes, there)
+        parts = torch.arange(peaks.shape[1], device=rows.device)
+        # no part without its prototype, should another one be just as near
+        part = part.scatter(1, peaks, torch.where(there, parts, part.gather(1, peaks)))
 
         # merge, under the parent
-        parts = torch.arange(peaks.shape[1], device=rows.device)
         belongs = ((part[:, None, :] == parts[:, None]) & valid[:, None, :]).float()
-        there = there & (belongs.sum(2) > 0)
         sizes = belongs.sum(2, keepdim=True).clamp(min=1)
         part_centres = (belongs @ features / sizes).flatten(0, 1)
         top = level == len(self.labels)
@@ -211,7 +161,8 @@ class Hierarchy(nn.Module):
         parents = parents.repeat_interleave(len(parts))
         similar = part_centres @ part_centres.T > self.merge_threshold[level]
         similar &= (parents[:, None] == parents) & (there.flatten()[:, None] & there.flatten())
-        groups = _components(similar).view_as(there)
+        one, other = similar.nonzero(as_tuple=True)
+        groups = connected(one, other, len(similar)).view_as(there)
 
         # a group's label: of a cluster that is in it whole, else of a sample in one of its parts
         split = (there & (groups != groups[:, :1])).any(1)
@@ -294,27 +245,7 @@ class Hierarchy(nn.Module):
         return torch.stack([torch.bincount(row, minlength=len(row)) for row in self.labels])
 
 
-def _stable_order(numbers: torch.Tensor) -> torch.Tensor:
-    """The permutation that sorts small integers and keeps equal ones in order."""
-    if numbers.is_cuda:
-        return numbers.sort(stable=True).indices
-    # NumPy sorts 16-bit integers by radix, ten times as fast as torch on a CPU
-    wide = numbers.numpy()
-    narrow = wide.astype(np.uint16) if len(wide) and wide.max() < 2**16 else wide
-    return torch.from_numpy(np.argsort(narrow, kind="stable"))
-
-
 def _nearest(x: torch.Tensor, prototypes: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
     """Each vector's most similar prototype, ``[T, P, D], [T, m, D], [T, m] -> [T, P]``."""
     similarity = x @ prototypes.transpose(1, 2)
     return similarity.masked_fill(~there[:, None, :], -torch.inf).argmax(2)
-
-
-def _components(adjacent: torch.Tensor) -> torch.Tensor:
-    """Connected components of a symmetric relation, bool ``[G, G]`` -> ``[G]`` of int64."""
-    size = len(adjacent)
-    rows, columns = adjacent.nonzero().T.cpu().numpy()
-    graph = coo_array((torch.ones(len(rows)).numpy(), (rows, columns)), shape=(size, size))
-    return (
-        torch.from_numpy(connected_components(graph, directed=False)[1]).long().to(adjacent.device)
-    )

@@ -6,7 +6,11 @@ import torch
 
 from cueco_solo.precision import in_float32
 
-_ROWS = 16384  # rows compared with all centroids at a time: distances take 64 MB at 1000 clusters
+_DISTANCES = 2**24  # computed at a time, of some rows to all centroids: 64 MB
+
+
+def _rows(num_clusters: int) -> int:
+    return max(1, _DISTANCES // num_clusters)
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ def assign(x: torch.Tensor, centroids: torch.Tensor) -> tuple[torch.Tensor, torc
         distance to it, ``[n]``.
     """
     norms = centroids.pow(2).sum(1)
-    parts = [(norms - 2 * rows @ centroids.T).min(dim=1) for rows in x.split(_ROWS)]
+    parts = [(norms - 2 * rows @ centroids.T).min(dim=1) for rows in x.split(_rows(len(centroids)))]
     squared = torch.cat([part.values for part in parts]) + x.pow(2).sum(1)
     return torch.cat([part.indices for part in parts]), squared.clamp(min=0)
 
@@ -65,7 +69,8 @@ def group_means(
     """
     clusters = torch.arange(num_clusters, device=x.device)
     sums, counts = x.new_zeros(num_clusters, x.shape[1]), x.new_zeros(num_clusters)
-    for rows, row_labels in zip(x.split(_ROWS), labels.split(_ROWS), strict=True):
+    size = _rows(num_clusters)
+    for rows, row_labels in zip(x.split(size), labels.split(size), strict=True):
         members = (row_labels == clusters[:, None]).to(x.dtype)
         sums, counts = sums + members @ rows, counts + members.sum(1)
     return sums / counts.clamp(min=1)[:, None], counts

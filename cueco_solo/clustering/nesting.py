@@ -1,6 +1,26 @@
 """Labels of nested clusterings: a cluster's label is the index of one of its samples."""
 
+import numpy as np
 import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+
+def connected(a: torch.Tensor, b: torch.Tensor, size: int) -> torch.Tensor:
+    """Connected components of a graph, found on the host.
+
+    Args:
+        a: one end of each edge, ``[E]``, int64.
+        b: the other, ``[E]``.
+        size: the number of nodes.
+
+    Returns:
+        torch.Tensor: each node's component, numbered from 0, ``[size]``, int64, on the edges'
+        device.
+    """
+    edges = (a.cpu().numpy(), b.cpu().numpy())
+    graph = coo_array((np.ones(len(a), dtype=bool), edges), shape=(size, size))
+    return torch.from_numpy(connected_components(graph, directed=False)[1]).to(a)
 
 
 def canonical(ids: torch.Tensor) -> torch.Tensor:

@@ -79,12 +79,15 @@ def test_assign_and_means_against_loops(n, num_clusters, seed, rows):
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(n, 3, dtype=torch.float64, generator=generator)
     centroids = torch.randn(num_clusters, 3, dtype=torch.float64, generator=generator)
-    whole, module._ROWS = module._ROWS, rows  # several chunks, the last one short
+    whole, module._DISTANCES = (
+        module._DISTANCES,
+        rows * num_clusters,
+    )  # several chunks, the last one short
     try:
         labels, squared = assign(x, centroids)
         means, counts = group_means(x, labels, num_clusters)
     finally:
-        module._ROWS = whole
+        module._DISTANCES = whole
     for i in range(n):
         distances = [((x[i] - c) ** 2).sum().item() for c in centroids]
         assert squared[i].item() == pytest.approx(min(distances))
