@@ -4,9 +4,12 @@ import solo.methods.wmse as legacy_wmse
 import torch
 import torch.distributed as dist
 from solo.losses.moco import moco_loss_func as mocov2plus_loss_func
+
+# of one process, where main's gathers the predictions of all
+from solo.losses.nnclr import nnclr_loss_func
 from torch import Tensor
 
-__all__ = ["Whitening2d", "gather", "mocov2plus_loss_func"]
+__all__ = ["Whitening2d", "gather", "mocov2plus_loss_func", "nnclr_loss_func"]
 
 
 def gather(X: Tensor, dim: int = 0) -> Tensor:

@@ -14,7 +14,7 @@ from cueco_solo.host.release.baselines import METHODS, UNAVAILABLE
 from cueco_solo.host.release.cfg import omegaconf_select, parse_linear_cfg, parse_pretrain_cfg
 from cueco_solo.host.release.checkpointer import Checkpointer
 from cueco_solo.host.release.linear import LinearModel
-from cueco_solo.host.release.losses import gather, mocov2plus_loss_func
+from cueco_solo.host.release.losses import gather, mocov2plus_loss_func, nnclr_loss_func
 from cueco_solo.host.release.optim import LARS
 
 
@@ -39,6 +39,7 @@ __all__ = [
     "initialize_momentum_params",
     "load_dali",
     "mocov2plus_loss_func",
+    "nnclr_loss_func",
     "omegaconf_select",
     "parse_linear_cfg",
     "parse_pretrain_cfg",
