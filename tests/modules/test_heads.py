@@ -14,6 +14,17 @@ def test_layers_of_cueco():
     assert [type(layer) for layer in mlp_head(256, [4096], 256)] == kinds[:4]
 
 
+def test_layers_of_rcl():
+    """A projector of three layers whose last norm has affine parameters like the others."""
+    projector = mlp_head(512, [2048, 2048], 256, output_bn=True, output_affine=True)
+    block = [nn.Linear, nn.BatchNorm1d, nn.ReLU]
+    assert [type(layer) for layer in projector] == [*block, *block, nn.Linear, nn.BatchNorm1d]
+    assert all(layer.affine for layer in projector if isinstance(layer, nn.BatchNorm1d))
+    # a norm has its own bias
+    assert all(layer.bias is None for layer in projector if isinstance(layer, nn.Linear))
+    assert mlp_head(8, [8], 4, output_affine=True)[-1].bias is not None  # no norm without output_bn
+
+
 def test_output_bn_standardises_each_dimension():
     out = mlp_head(6, [32], 4, output_bn=True)(torch.randn(64, 6))
     torch.testing.assert_close(out.mean(0), torch.zeros(4), atol=1e-5, rtol=0)

@@ -47,3 +47,29 @@ def test_takes_half_precision_keys(dtype):
     queue.enqueue(torch.full((1, 2, 2), 0.5, dtype=dtype))
     assert queue.keys.dtype == torch.float32
     assert (queue.filled() == 0.5).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 12), st.lists(st.integers(1, 30), min_size=1, max_size=8))
+def test_keeps_the_samples_index_beside_each_key(size, batches):
+    """Also of batches that don't divide the size, and of ones larger than it."""
+    queue, total = KeyQueue(2, size, 1, indexed=True), 0
+    assert queue.index.dtype == torch.int64 and (queue.index == -1).all()
+    for n in batches:
+        index = torch.arange(total, total + n)
+        queue.enqueue((index + 0.5).expand(2, n)[..., None], 3 * index)
+        total += n
+        filled = min(total, size)
+        assert torch.equal(queue.index[:filled], 3 * (queue.keys[0, :filled, 0] - 0.5).long())
+        assert sorted(queue.index[:filled].tolist()) == [3 * i for i in range(total)][-size:]
+        assert (queue.index[filled:] == -1).all()
+
+
+def test_index_is_saved_and_only_where_asked_for():
+    queue, other = KeyQueue(1, 5, 2, indexed=True), KeyQueue(1, 5, 2, indexed=True)
+    index = queue.index
+    queue.enqueue(torch.ones(1, 3, 2), torch.tensor([7, 1, 7]))
+    assert queue.index is index and index.tolist() == [7, 1, 7, -1, -1]
+    other.load_state_dict(queue.state_dict())
+    assert torch.equal(other.index, index)
+    assert not hasattr(KeyQueue(1, 5, 2), "index")
