@@ -5,11 +5,13 @@ from typing import Any
 
 import cueco_solo.configs
 import pytest
+import torch
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from cueco_solo import host
 from cueco_solo.cli.compose import compose_config
-from cueco_solo.methods.cueco_config import fill_cueco
+from cueco_solo.methods import cueco_config, rcl_config
 from cueco_solo.settings import check_settings
 
 FOLDER = Path(cueco_solo.configs.__path__[0])
@@ -17,10 +19,16 @@ FILES = sorted(FOLDER.glob("*.yaml"))
 NAMES = [file.stem for file in FILES]
 LINEAR = [name for name in NAMES if name.startswith("linear-")]
 PRETRAIN = [name for name in NAMES if name not in LINEAR]
-CUECO = [name for name in PRETRAIN if name.startswith("cueco-")]
-PAPER = [name for name in CUECO if "digits" not in name]
+FILL = {"cueco": cueco_config.fill_cueco, "rcl": rcl_config.fill_rcl}
+# ours, and the order that their documentation lists their options in
+OPTIONS = {"cueco": list(cueco_config.OPTIONS), "rcl": list(rcl_config.OPTIONS)}
+CUECO, RCL = (
+    [name for name in PRETRAIN if name.startswith(f"{method}-") and "digits" not in name]
+    for method in FILL
+)
+IMAGENET = ["rcl-imagenet", "rcl-imagenet-dali"]
 
-# of solo-learn's scripts/pretrain/cifar/mocov2plus.yaml and of its linear ones
+# of solo-learn's scripts/pretrain/imagenet-100/deepclusterv2.yaml and of its linear ones
 ORDER = [
     "defaults",
     "hydra",
@@ -36,6 +44,7 @@ ORDER = [
     "scheduler",
     "checkpoint",
     "auto_resume",
+    "dali",
     "max_epochs",
     "devices",
     "sync_batchnorm",
@@ -44,27 +53,6 @@ ORDER = [
     "precision",
 ]
 WITHIN = {
-    "method_kwargs": [
-        "proj_hidden_dim",
-        "proj_output_dim",
-        "pred_hidden_dim",
-        "proj_output_bn",
-        "temperature",
-        "centroid_temperature",
-        "queue_size",
-        "num_clusters",
-        "contrastive_weight",
-        "centroid_weight",
-        "variance_weight",
-        "centroid_momentum",
-        "variance_momentum",
-        "cluster_warmup_steps",
-        "cluster_reset_steps",
-        "assignment",
-        "clustering",
-        "centroid_gradient",
-        "symmetric",
-    ],
     "momentum": ["base_tau", "final_tau"],
     "data": ["dataset", "train_path", "val_path", "format", "num_workers", "no_labels"],
     "optimizer": ["name", "batch_size", "lr", "classifier_lr", "weight_decay", "kwargs"],
@@ -87,9 +75,9 @@ def test_keys_stand_in_solo_learns_order(name: str):
     assert in_order(list(raw), ORDER)
     assert not set(raw) - set(ORDER) - {"seed", "log_every_n_steps", "augmentations"}
     for section, order in WITHIN.items():
-        if section == "method_kwargs" and name not in CUECO:
-            continue  # another method's
         assert in_order(list(raw.get(section, {})), order)
+    if raw.get("method") in OPTIONS:
+        assert in_order(list(raw["method_kwargs"]), OPTIONS[raw["method"]])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -110,13 +98,19 @@ def test_names_are_distinct():
 def test_settings_are_accepted(name: str):
     cfg = composed(name, "+seed=5")
     check_settings(cfg)
-    if cfg.method == "cueco":
+    if cfg.method in FILL:
         given = OmegaConf.to_container(cfg.method_kwargs)
-        assert OmegaConf.to_container(fill_cueco(cfg).method_kwargs) == given
+        # the images, which are not on this disk, would be counted
+        counted = {"num_samples": 100_000} if cfg.method == "rcl" else {}
+        cfg.method_kwargs = {**counted, **given}
+        filled = OmegaConf.to_container(FILL[cfg.method](cfg).method_kwargs)
+        assert {key: filled[key] for key in given} == given
+        # all is said but what depends on the data
+        assert set(filled) - set(given) <= {"num_samples", "kmeans_clusters"}
 
 
-@pytest.mark.parametrize("name", PAPER)
-def test_pretraining_is_the_papers(name: str):
+@pytest.mark.parametrize("name", CUECO)
+def test_cuecos_pretraining_is_the_papers(name: str):
     cfg = composed(name)
     kwargs = cfg.method_kwargs
     assert cfg.backbone.name == "resnet18"
@@ -136,6 +130,33 @@ def test_pretraining_is_the_papers(name: str):
     assert cfg.optimizer.batch_size == 256
 
 
+@pytest.mark.parametrize("name", RCL)
+def test_rcls_pretraining_is_the_papers(name: str):
+    cfg = composed(name)
+    kwargs = cfg.method_kwargs
+    sizes = (kwargs.proj_hidden_dim, kwargs.pred_hidden_dim, kwargs.proj_output_dim)
+    assert sizes == (2048, 4096, 256)
+    assert (kwargs.temperature, kwargs.symmetric) == (0.1, True)
+    assert (kwargs.num_levels, kwargs.num_predictors, kwargs.hierarchy) == (3, 3, "online")
+    assert (kwargs.hierarchy_warmup_epochs, kwargs.dbscan_min_samples) == (10, 4)
+    assert list(kwargs.dbscan_eps) == [0.8, 0.7]
+    assert (cfg.momentum.base_tau, cfg.momentum.final_tau) == (0.99, 1.0)
+    assert cfg.optimizer.name == "lars" and cfg.optimizer.kwargs.exclude_bias_n_norm
+    assert (cfg.scheduler.name, cfg.scheduler.warmup_epochs) == ("warmup_cosine", 10)
+
+
+@pytest.mark.parametrize("name", IMAGENET)
+def test_rcls_imagenet_is_the_papers(name: str):
+    cfg = composed(name)
+    kwargs, optimizer = cfg.method_kwargs, cfg.optimizer
+    assert cfg.backbone.name == "resnet50"
+    assert (kwargs.queue_size, kwargs.num_samples) == (3 * 2**15, 1_281_167)
+    assert optimizer.batch_size * len(cfg.devices) == 4096
+    assert (optimizer.lr, optimizer.weight_decay, cfg.max_epochs) == (0.3, 1e-6, 200)
+    # LARS as BYOL has it, without solo-learn's clipping
+    assert (optimizer.kwargs.eta, optimizer.kwargs.clip_lr) == (0.001, False)
+
+
 @pytest.mark.parametrize(
     ("name", "epochs", "clusters", "size"),
     [
@@ -145,17 +166,45 @@ def test_pretraining_is_the_papers(name: str):
         ("cueco-imagenet100-dali", 400, 1000, 224),
     ],
 )
-def test_what_differs_between_data_sets(name: str, epochs: int, clusters: int, size: int):
+def test_what_differs_between_cuecos_data_sets(name: str, epochs: int, clusters: int, size: int):
     cfg = composed(name)
-    assert cfg.data.dataset == name.split("-")[1]
     assert (cfg.max_epochs, cfg.method_kwargs.num_clusters) == (epochs, clusters)
     assert [view.crop_size for view in cfg.augmentations] == [size, size]
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "images", "size"),
+    [
+        ("rcl-cifar10", 1000, 50_000, 32),
+        ("rcl-cifar100", 1000, 50_000, 32),
+        ("rcl-imagenet100", 400, 126_689, 224),
+        ("rcl-imagenet100-dali", 400, 126_689, 224),
+        ("rcl-imagenet", 200, 1_281_167, 224),
+        ("rcl-imagenet-dali", 200, 1_281_167, 224),
+    ],
+)
+def test_what_differs_between_rcls_data_sets(name: str, epochs: int, images: int, size: int):
+    cfg = composed(name)
+    assert cfg.max_epochs == epochs
+    # the queue seldom holds an old key of the query
+    assert cfg.method_kwargs.queue_size <= images / 3
+    assert [view.crop_size for view in cfg.augmentations] == [size, size]
+
+
+@pytest.mark.parametrize("name", [name for name in CUECO + RCL if "custom" not in name])
+def test_every_method_has_the_same_data(name: str):
+    cfg = composed(name)
+    assert cfg.data.dataset == name.split("-")[1]
     assert [view.solarization.prob for view in cfg.augmentations] == [0.0, 0.2]
     assert (cfg.data.format == "dali") == name.endswith("dali")
+    if cfg.method == "rcl" and cfg.data.format == "dali":
+        assert cfg.dali.encode_indexes_into_labels is True
 
 
-@pytest.mark.parametrize("name", [name for name in LINEAR if "digits" not in name])
-def test_linear_evaluation_is_the_papers(name: str):
+@pytest.mark.parametrize(
+    "name", [name for name in LINEAR if "digits" not in name and "imagenet" not in name.split("-")]
+)
+def test_linear_evaluation_is_cuecos(name: str):
     cfg = composed(name)
     optimizer = cfg.optimizer
     assert (optimizer.name, optimizer.lr, optimizer.weight_decay) == ("sgd", 3.0, 1e-6)
@@ -163,9 +212,21 @@ def test_linear_evaluation_is_the_papers(name: str):
     assert (cfg.scheduler.name, cfg.scheduler.warmup_epochs) == ("warmup_cosine", 0)
 
 
+@pytest.mark.parametrize("name", ["linear-imagenet", "linear-imagenet-dali"])
+def test_linear_evaluation_on_imagenet_is_rcls(name: str):
+    cfg = composed(name)
+    assert (cfg.data.format == "dali") == name.endswith("dali")
+    cfg.pretrained_feature_extractor, cfg.data.format = None, "image_folder"  # for the release
+    optimizer = host.parse_linear_cfg(cfg).optimizer
+    assert (optimizer.batch_size, optimizer.lr, cfg.max_epochs) == (4096, 1.0, 90)
+    assert (cfg.scheduler.name, cfg.scheduler.warmup_epochs) == ("warmup_cosine", 0)
+    used = host.LARS([torch.nn.Parameter(torch.ones(2, 2))], lr=optimizer.lr, **optimizer.kwargs)
+    assert (used.defaults["nesterov"], used.defaults["momentum"]) == (True, 0.9)
+
+
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
 def test_one_override_moves_both_paths(dataset: str):
-    for name in (f"cueco-{dataset}", f"linear-{dataset}"):
+    for name in (f"cueco-{dataset}", f"rcl-{dataset}", f"linear-{dataset}"):
         assert composed(name, "data.train_path=there").data.val_path == "there"
 
 
@@ -179,13 +240,37 @@ def test_hardware_suits_solo_learns_scripts_too(name: str):
     assert (gpu.devices, gpu.accelerator, gpu.precision) == ([0], "gpu", "16-mixed")
 
 
-@pytest.mark.parametrize("name", PAPER)
+MARKS = {
+    "cueco": {
+        "num_clusters": "ours",
+        "proj_output_bn": "ours",
+        "centroid_gradient": "ours",
+        "centroid_momentum": "ours",
+        "variance_momentum": "ours",
+        "symmetric": "ours",
+        "batch_size": "ours",
+        "classifier_lr": "solo-learn's",
+        'name: "warmup_cosine"': "solo-learn's",
+    },
+    "rcl": {
+        "max_splits": "ours",
+        "merge_threshold": "ours",
+        "base_tau": "BYOL's",
+        "final_tau": "BYOL's",
+        "classifier_lr": "solo-learn's",
+    },
+}
+
+
+@pytest.mark.parametrize("name", CUECO + RCL)
 def test_values_that_are_not_the_papers_are_marked(name: str):
     lines = (FOLDER / f"{name}.yaml").read_text().splitlines()
-    ours = ("num_clusters", "proj_output_bn", "centroid_momentum", "variance_momentum", "symmetric")
-    for key in (*ours, "batch_size", "centroid_gradient"):
-        (line,) = [line for line in lines if line.strip().startswith(f"{key}:")]
-        assert "# ours" in line
-    for key in ("classifier_lr", 'name: "warmup_cosine"'):
-        (line,) = [line for line in lines if line.strip().startswith(key)]
-        assert "# solo-learn's" in line
+    marks = dict(MARKS[composed(name).method])
+    if name in IMAGENET:
+        marks |= {"batch_size": "ours", "clip_lr": "BYOL's", "eta": "BYOL's", "devices": "ours"}
+    elif name in RCL:
+        marks |= dict.fromkeys(("lr", "weight_decay", "clip_lr", "eta"), "solo-learn's")
+        marks["queue_size"] = "ours"
+    for key, mark in marks.items():
+        (line,) = [line for line in lines if line.strip().startswith((f"{key}:", f"{key} #"))]
+        assert f"# {mark}" in line
