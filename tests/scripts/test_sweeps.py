@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from cueco_solo.cli.compose import compose_config
 from cueco_solo.methods.cueco_config import fill_cueco
+from cueco_solo.methods.rcl_config import fill_rcl
 from cueco_solo.settings import check_settings
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -30,14 +31,14 @@ def rows(script: str, *arguments: str, **environment: str) -> list[list[str]]:
     return [line.split() for line in lines if not line.startswith("==")]
 
 
-def composed(script: str) -> list[DictConfig]:
-    given = rows(script, "cueco-cifar100", "hardware=cpu", "seed=6", EVALUATE="0")
+def composed(script: str, config: str = "cueco-cifar100") -> list[DictConfig]:
+    given = rows(script, config, "hardware=cpu", "seed=6", EVALUATE="0")
     cfgs = []
     for command, option, name, *overrides in given:
         assert (command, option) == ("pretrain", "--config-name")
         cfg = compose_config(name, None, overrides)
         check_settings(cfg)
-        cfgs.append(fill_cueco(cfg))
+        cfgs.append(fill_rcl(cfg) if cfg.method == "rcl" else fill_cueco(cfg))
     assert len({cfg.name for cfg in cfgs}) == len(cfgs)
     assert len({str(cfg.method_kwargs) for cfg in cfgs}) == len(cfgs)
     assert all(
@@ -46,7 +47,7 @@ def composed(script: str) -> list[DictConfig]:
     return cfgs
 
 
-def test_table_3_and_the_open_readings():
+def test_cuecos_table_3_and_the_open_readings():
     cfgs = [cfg.method_kwargs for cfg in composed("ablations.sh")]
     weights = [(k.contrastive_weight, k.centroid_weight, k.variance_weight) for k in cfgs]
     assert weights[:4] == [(1, 0, 0), (1, 0.1, 0), (1, 0, 0.01), (1, 0.1, 0.01)]
@@ -59,6 +60,28 @@ def test_table_3_and_the_open_readings():
         {"symmetric": False},
         {"proj_output_bn": False},
     ]
+
+
+def test_rcls_tables_3_and_4():
+    cfgs = [cfg.method_kwargs for cfg in composed("ablations.sh", "rcl-cifar100")]
+    online = [(1, 1), (1, 2), (1, 3), (1, 4), (3, 3)]
+    assert [(k.num_predictors, k.num_levels) for k in cfgs[:5]] == online
+    assert {k.hierarchy for k in cfgs[:5]} == {"online"}
+    radii = [[], [0.8], [0.8, 0.7], [0.8, 0.7, 0.6], [0.8, 0.7]]
+    assert [list(k.dbscan_eps) for k in cfgs[:5]] == radii
+    # the similarities at the radii, in the row with its own radii too
+    assert [list(k.merge_threshold) for k in cfgs[:5]] == [
+        pytest.approx([1 - eps**2 / 2 for eps in row]) for row in radii
+    ]
+    assert [k.hierarchy for k in cfgs[5:]] == ["none", "kmeans", "dbscan", "online"]
+    assert [k.num_levels for k in cfgs[5:]] == [1, 3, 3, 3]
+    assert [k.symmetric for k in cfgs] == [True] * 8 + [False]
+
+
+def test_radii_of_ones_own_go_for_all_rows():
+    given = rows("ablations.sh", "rcl-digits", "method_kwargs.dbscan_eps=[0.6,0.5,0.4]")
+    overrides = [line for line in given if line[0] == "pretrain"]
+    assert {line[-1] for line in overrides} == {"method_kwargs.dbscan_eps=[0.6,0.5,0.4]"}
 
 
 def test_numbers_of_clusters():
@@ -109,25 +132,40 @@ def test_a_log_of_both_streams_is_whole_and_the_own_installation_is_found(tmp_pa
 
 def test_a_row_that_names_no_folder_stops_the_script():
     done = subprocess.run(
-        ["bash", str(SCRIPTS / "ablations.sh"), "x"],
+        ["bash", str(SCRIPTS / "ablations.sh"), "cueco-x"],
         capture_output=True,
         text=True,
         env={"PATH": "/usr/bin:/bin", "COMMAND": "true"},
     )
     assert done.returncode == 1
-    assert done.stderr.splitlines()[1:] == ["error: x contrastive named no run folder"]
+    assert done.stderr.splitlines()[1:] == ["error: cueco-x contrastive named no run folder"]
 
 
 def test_a_failed_row_stops_the_script_and_no_arguments_show_the_usage():
     failing = {"PATH": "/usr/bin:/bin", "COMMAND": "false"}
     done = subprocess.run(
-        ["bash", str(SCRIPTS / "ablations.sh"), "x"], capture_output=True, text=True, env=failing
+        ["bash", str(SCRIPTS / "ablations.sh"), "cueco-x"],
+        capture_output=True,
+        text=True,
+        env=failing,
     )
     assert done.returncode == 1
-    assert done.stderr.splitlines() == ["== x contrastive"]
+    assert done.stderr.splitlines() == ["== cueco-x contrastive"]
     usage = subprocess.run(
         ["bash", str(SCRIPTS / "ablations.sh")], capture_output=True, text=True, env=failing
     )
     assert usage.returncode == 2
     assert "bash scripts/ablations.sh CONFIG" in usage.stderr
     assert "#!" not in usage.stderr
+
+
+def test_ablations_are_of_our_methods_only():
+    done = subprocess.run(
+        ["bash", str(SCRIPTS / "ablations.sh"), "simclr-digits-placed"],
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "COMMAND": "echo"},
+    )
+    assert done.returncode == 2 and not done.stdout
+    allowed = "must be a configuration of ours of cueco-* or rcl-*"
+    assert done.stderr == f"error: CONFIG=simclr-digits-placed {allowed}\n"
