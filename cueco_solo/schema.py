@@ -45,7 +45,9 @@ class Option:
         """What may stand there, as a sentence part."""
         if self.items:
             single = self.items.allowed.removeprefix("must be ")
-            return f"must be {f'{single}, or ' if self.or_item else ''}a list, each {single}"
+            if self.or_item:
+                return f"must be {single}, or a list of such"
+            return f"must be a list, each item {single}"
         if self.choices:
             return f"must be one of {', '.join(self.choices)}"
         if self.type is bool:

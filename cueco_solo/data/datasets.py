@@ -51,7 +51,7 @@ def count_images(data: DictConfig, key: str) -> int:
 
     Args:
         data: ``cfg.data``.
-        key: the configuration key that can say it instead.
+        key: the configuration key that can say it instead, for the message.
 
     Raises:
         ConfigError: the data can't be read.
@@ -70,11 +70,10 @@ def count_images(data: DictConfig, key: str) -> int:
             )
         )
     except (OSError, AssertionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        allowed = (
-            f"must be given where data.train_path={data.train_path!r} can't be read ({reason})"
-        )
-        raise config_error(key, None, allowed, "set either") from error
+        reason = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
+        allowed = f"can't be read to count its images ({reason})"
+        remedy = f"correct it, or set {key}"
+        raise config_error("data.train_path", data.train_path, allowed, remedy) from error
 
 
 def pretraining_data(

@@ -91,15 +91,15 @@ def fill_rcl(cfg: DictConfig) -> DictConfig:
     if kwargs.num_samples is None:
         kwargs.num_samples = count_images(cfg.data, "method_kwargs.num_samples")
     below = kwargs.num_levels - 1
-    eps = _per_level(kwargs, "dbscan_eps", "falling")
+    eps = _per_level(kwargs, "dbscan_eps", falling=True)
     if kwargs.merge_threshold is None:
         kwargs.merge_threshold = [1 - radius**2 / 2 for radius in eps]
     elif not OmegaConf.is_list(kwargs.merge_threshold):
         kwargs.merge_threshold = [kwargs.merge_threshold] * below
-    _per_level(kwargs, "merge_threshold", "rising")
+    _per_level(kwargs, "merge_threshold")
     if kwargs.kmeans_clusters is None:
         kwargs.kmeans_clusters = [max(2, int(s * kwargs.num_samples)) for s in _KMEANS_SHARES]
-    if max(_per_level(kwargs, "kmeans_clusters", "rising"), default=0) > kwargs.num_samples:
+    if max(_per_level(kwargs, "kmeans_clusters"), default=0) > kwargs.num_samples:
         raise config_error(
             "method_kwargs.kmeans_clusters",
             list(kwargs.kmeans_clusters),
@@ -114,7 +114,7 @@ def _fill_levels(kwargs: DictConfig) -> None:
             "method_kwargs.num_levels",
             kwargs.num_levels,
             "must be 1 with method_kwargs.hierarchy=none",
-            "leave it out, or choose hierarchy=online, dbscan or kmeans",
+            "set it and method_kwargs.num_predictors to 1, or choose another hierarchy",
         )
     if kwargs.num_levels is None:
         kwargs.num_levels = 1 if kwargs.hierarchy == "none" else 3
@@ -125,40 +125,39 @@ def _fill_levels(kwargs: DictConfig) -> None:
         raise config_error(
             "method_kwargs.num_predictors",
             kwargs.num_predictors,
-            f"must be 1 or method_kwargs.num_levels={levels}",
-            "one predictor for all criteria, or one for each",
+            f"must be 1, for all levels, or method_kwargs.num_levels={levels}, one for each",
+            f"set it to {f'1 or {levels}' if levels > 1 else 1}",
         )
 
 
-def _per_level(kwargs: DictConfig, key: str, order: str) -> list[Any]:
+def _per_level(kwargs: DictConfig, key: str, falling: bool = False) -> list[Any]:
     """The numbers of levels H to 2, checked and left in ``kwargs``."""
     name, values, needed = f"method_kwargs.{key}", list(kwargs[key]), kwargs.num_levels - 1
     if len(values) < needed:
         raise config_error(
             name,
             values,
-            f"must have a number for each level above the first: {needed} with "
+            f"must have a number for each level above the first, {needed} with "
             f"method_kwargs.num_levels={kwargs.num_levels}",
             "add to it or lower num_levels",
         )
     kwargs[key] = values = values[:needed]
-    if values != sorted(values, reverse=order == "falling"):
-        raise config_error(
-            name, values, f"must be {order}: from the coarsest level down", "turn it around"
-        )
+    if values != (ordered := sorted(values, reverse=falling)):
+        allowed = f"must {'fall' if falling else 'rise'} from the coarsest level to the finest"
+        raise config_error(name, values, allowed, f"did you mean {ordered}?")
     return values
 
 
 def _check_queue(cfg: DictConfig) -> None:
     devices: Any = cfg.get("devices") or 1
-    processes = len(devices) if OmegaConf.is_list(devices) else 1
+    processes = 1 if isinstance(devices, int) else len(devices)  # as solo-learn counts them
     batch = cfg.optimizer.batch_size * processes * (cfg.get("num_nodes") or 1)
     if cfg.method_kwargs.queue_size < batch:
         raise config_error(
             "method_kwargs.queue_size",
             cfg.method_kwargs.queue_size,
-            f"must be at least {batch}, the batch size of all processes",
-            "relative keys come from the queue, which would lose samples of the very last step",
+            f"must be at least {batch}, the batch size of all processes, to hold a whole step",
+            "raise it or lower optimizer.batch_size",
         )
 
 
@@ -168,6 +167,6 @@ def _check_indexes(cfg: DictConfig) -> None:
         raise config_error(
             "dali.encode_indexes_into_labels",
             encoded,
-            f"must be True: method={cfg.method} follows every image by its index",
-            "set dali.encode_indexes_into_labels=True (+dali... if the configuration lacks it)",
+            f"must be True with data.format=dali, since method={cfg.method} follows each image",
+            "add dali.encode_indexes_into_labels=True, in solo-learn's own programs with ++",
         )
