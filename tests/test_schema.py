@@ -3,7 +3,7 @@ from omegaconf import OmegaConf
 
 from cueco_solo.errors import ConfigError
 from cueco_solo.methods.cueco_config import OPTIONS
-from cueco_solo.schema import fill_options
+from cueco_solo.schema import Option, fill_options
 
 
 def filled(**kwargs):
@@ -62,3 +62,41 @@ def test_unknown_keys_are_errors_with_a_suggestion():
 def test_a_section_that_is_no_mapping():
     with pytest.raises(ConfigError, match=r"method_kwargs=.* must be a mapping"):
         fill_options(OmegaConf.create({"method_kwargs": [1]}), OPTIONS)
+
+
+RADII = Option([0.8, 0.6], items=Option(0.0, low=0, high=2, above=True))
+EITHER = Option(None, items=Option(2, low=2), or_item=True)
+
+
+@pytest.mark.parametrize("value", [[0.5], [2, 0.1, 1], (0.5,)])
+def test_lists_are_accepted_item_by_item(value):
+    assert RADII.accepts(value)
+
+
+@pytest.mark.parametrize("value", [[], 0.5, [0], [0.5, 2.1], [0.5, "0.4"], [[0.5]], "0.5", None])
+def test_lists_are_refused_for_one_item(value):
+    cfg = OmegaConf.create({"method_kwargs": {"radii": value}})
+    with pytest.raises(ConfigError) as error:
+        fill_options(cfg, {"radii": RADII})
+    assert str(error.value) == (
+        f"method_kwargs.radii={value!r} must be a list, each item a number in (0, 2]; "
+        "the default is [0.8, 0.6]"
+    )
+
+
+@pytest.mark.parametrize("value", [3, [3], [2, 2], None])
+def test_an_item_may_stand_for_a_list(value):
+    assert EITHER.accepts(value)
+
+
+@pytest.mark.parametrize("value", [1, [], [3, 1], 2.5, True])
+def test_an_item_that_stands_for_a_list_is_checked_as_one(value):
+    assert not EITHER.accepts(value)
+    assert EITHER.allowed == "must be an integer of at least 2, or a list of such"
+
+
+def test_a_default_list_is_not_shared():
+    options, cfgs = {"radii": RADII}, [OmegaConf.create({}), OmegaConf.create({})]
+    first, second = (fill_options(cfg, options).method_kwargs.radii for cfg in cfgs)
+    first[0] = 0.1
+    assert list(second) == RADII.default == [0.8, 0.6]

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo import host
 from cueco_solo.cli.compose import compose_config
-from cueco_solo.data.datasets import pretraining_data
+from cueco_solo.data.datasets import count_images, pretraining_data
 from cueco_solo.errors import ConfigError, HostError
 
 
@@ -49,6 +49,43 @@ def test_images_without_labels_come_in_the_order_of_their_names(
     assert module.train.dataset.images == sorted(found)
     assert module.train[0, 3][2] == -1
     assert module.val_dataloader() == []
+
+
+@pytest.mark.parametrize("no_labels", [False, True])
+@pytest.mark.parametrize(("fraction", "share"), [(-1, 1), (0.5, 0.5), (0.4, 0.4)])
+def test_counted_are_the_images_that_are_trained_on(
+    no_labels: bool, fraction: float, share: float, images: Path
+):
+    folder = images / "train" / ("red" if no_labels else "")
+    cfg = parsed(images, train_path=str(folder), no_labels=no_labels, fraction=fraction)
+    cfg.optimizer.batch_size = 2
+    counted = count_images(cfg.data, "method_kwargs.num_samples")
+    assert counted == int((6 if no_labels else 18) * share)
+    module: Any = pretraining_data(cfg, 1)[0]
+    assert counted == len(module.train.dataset)
+    # what DALI reads is what is in the folders too
+    assert count_images(DictConfig({**cfg.data, "format": "dali"}), "key") == counted
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("cifar10", 50_000), ("cifar100", 50_000), ("stl10", 105_000)]
+)
+def test_images_of_known_data_sets_are_not_looked_for(name: str, number: int, tmp_path: Path):
+    data = DictConfig({"dataset": name, "train_path": str(tmp_path / "no" / "such" / "folder")})
+    assert count_images(data, "key") == number
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("no_labels", [False, True])
+def test_images_that_cannot_be_counted(no_labels: bool, tmp_path: Path):
+    path = str(tmp_path / "gone")
+    data = DictConfig({"dataset": "custom", "train_path": path, "no_labels": no_labels})
+    with pytest.raises(ConfigError) as error:
+        count_images(data, "section.key")
+    assert str(error.value) == (
+        f"data.train_path='{path}' can't be read to count its images ([Errno 2] No such file or "
+        f"directory: '{path}'); correct it, or set section.key"
+    )
 
 
 def test_dali_says_what_it_needs(images: Path):
