@@ -3,9 +3,37 @@
 All vectors are expected to be l2-normalised, as the method makes them.
 """
 
+from typing import NamedTuple
+
 import torch
 
 from cueco_solo.precision import in_float32
+
+
+class RelativeKeys(NamedTuple):
+    """What queries are compared with.
+
+    Attributes:
+        keys: ``[N, R, D]``.
+        positive: whether each criterion calls them positive, 0 or 1, ``[H, N, R]``, floating.
+        present: bool, ``[N, R]``; false where none was found.
+        queued: bool, ``[R]``; whether the key is an entry of the queue.
+    """
+
+    keys: torch.Tensor
+    positive: torch.Tensor
+    present: torch.Tensor
+    queued: torch.Tensor
+
+    def shares(self) -> dict[str, torch.Tensor]:
+        """For the log: what share of the keys each criterion calls positive,
+        ``train_positive_level1`` ..., and of the searches in the queue found one,
+        ``train_retrieved``."""
+        by_level = (self.positive * self.present).sum((1, 2)) / self.present.sum()
+        values = {f"train_positive_level{n}": share for n, share in enumerate(by_level, 1)}
+        searched = self.queued.expand_as(self.present)
+        found = (self.present & searched).sum()
+        return {**values, "train_retrieved": found / searched.sum().clamp(min=1)}
 
 
 @in_float32
@@ -65,3 +93,66 @@ def nearest_entries(
     similarity = (k @ queue.T).expand_as(allowed).masked_fill(~allowed, -torch.inf)
     best = similarity.max(dim=2)
     return best.indices, best.values > -torch.inf
+
+
+def own_key(k: torch.Tensor, criteria: int) -> RelativeKeys:
+    """Each query's own key alone, positive under all criteria: with it Eq. 2 is Eq. 1.
+
+    Args:
+        k: the queries' own keys, ``[N, D]``.
+        criteria: H.
+    """
+    own = torch.ones(len(k), 1, dtype=torch.bool, device=k.device)
+    return RelativeKeys(
+        k[:, None], own.float().expand(criteria, -1, -1), own, torch.zeros_like(own[0])
+    )
+
+
+@torch.no_grad()
+def nearest_key(k: torch.Tensor, queue: torch.Tensor, queue_index: torch.Tensor) -> RelativeKeys:
+    """The nearest entry of the queue alone, positive: NNCLR (Sec. 5.2).
+
+    While the queue is empty the own key takes its place.
+
+    Args:
+        k: the queries' own keys, ``[N, D]``.
+        queue: ``[K, D]``.
+        queue_index: the samples of its entries, -1 for those not filled yet, ``[K]``, int64.
+    """
+    places, found = nearest_entries(k, queue, (queue_index >= 0).expand(1, len(k), -1))
+    own = own_key(torch.where(found[0, :, None], queue[places[0]], k), 1)
+    return own._replace(queued=found[:, 0])
+
+
+@torch.no_grad()
+def relative_keys(
+    k: torch.Tensor,
+    queue: torch.Tensor,
+    index: torch.Tensor,
+    queue_index: torch.Tensor,
+    labels: torch.Tensor,
+) -> RelativeKeys:
+    """The own key and, for each level above the first, the nearest entry of the query's cluster.
+
+    Args:
+        k: the queries' own keys, ``[N, D]``.
+        queue: ``[K, D]``.
+        index: the queries' samples, whose own entries are left out, ``[N]``, int64.
+        queue_index: the samples of the entries, -1 for those not filled yet, ``[K]``, int64.
+        labels: of all samples on all levels, ``[H, n]``, int64.
+
+    Returns:
+        RelativeKeys: of R = H keys; the criteria are the levels.
+    """
+    entries = queue_index.clamp(min=0)
+    others = (queue_index >= 0) & (queue_index != index[:, None])
+    allowed = (labels[1:, index, None] == labels[1:, None, entries]) & others
+    places, found = nearest_entries(k, queue, allowed)
+    same = labels[:, index][:, None] == labels[:, entries[places]]
+    own = torch.ones(len(k), 1, dtype=torch.bool, device=k.device)
+    return RelativeKeys(
+        torch.cat([k[:, None].to(queue.dtype), queue[places].transpose(0, 1)], dim=1),
+        torch.cat([own.expand(len(labels), -1, -1), same.transpose(1, 2)], dim=2).float(),
+        torch.cat([own, found.T], dim=1),
+        torch.arange(len(labels), device=k.device) > 0,
+    )

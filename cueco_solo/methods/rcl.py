@@ -20,9 +20,15 @@ from cueco_solo.clustering.hierarchy import Hierarchy
 from cueco_solo.clustering.kmeans import kmeans
 from cueco_solo.errors import config_error
 from cueco_solo.host import BaseMomentumMethod, gather, initialize_momentum_params
-from cueco_solo.losses.rcl import nearest_entries, relative_contrastive
+from cueco_solo.losses.rcl import (
+    RelativeKeys,
+    nearest_key,
+    own_key,
+    relative_contrastive,
+    relative_keys,
+)
 from cueco_solo.methods.common import PluginMethod
-from cueco_solo.methods.rcl_config import fill_rcl
+from cueco_solo.methods.rcl_config import check_indexes, check_size, fill_rcl
 from cueco_solo.modules.heads import mlp_head
 from cueco_solo.modules.queue import KeyQueue
 
@@ -125,7 +131,7 @@ class RCL(PluginMethod, BaseMomentumMethod):
             torch.Tensor: the scalar to minimise.
         """
         if batch_idx == 0:
-            self._check_indexes(batch[0])
+            check_indexes(self.cfg, batch[0])
         out = super().training_step(batch, batch_idx)
         p, k, index = out["p"], out["momentum_z"], batch[0]
 
@@ -167,65 +173,36 @@ class RCL(PluginMethod, BaseMomentumMethod):
         queue = self.queue.keys.clone()
         losses, logged = [], []
         for query, key in pairs:
-            keys, positive, present, queued = self._relative_keys(k[key], queue[key], index)
+            keys = self._relative_keys(k[key], queue[key], index)
             # one predictor sees the mean over the criteria, since each weighs 1 / H (Sec. 5.1)
-            by_predictor = positive.mean(0, keepdim=True) if len(self.predictors) == 1 else positive
-            for q, pos in zip(p[query], by_predictor, strict=True):
-                losses.append(
-                    relative_contrastive(
-                        q,
-                        keys,
-                        pos,
-                        queue[key],
-                        temperature=self.options.temperature,
-                        present=present,
-                        queued=queued,
-                    )
+            positive = keys.positive
+            if len(self.predictors) == 1:
+                positive = positive.mean(0, keepdim=True)
+            for q, labels in zip(p[query], positive, strict=True):
+                loss = relative_contrastive(
+                    q,
+                    keys.keys,
+                    labels,
+                    queue[key],
+                    temperature=self.options.temperature,
+                    present=keys.present,
+                    queued=keys.queued,
                 )
-            logged.append(_shares(positive, present, queued))
+                losses.append(loss)
+            logged.append(keys.shares())
         shares = {name: torch.stack([part[name] for part in logged]).mean() for name in logged[0]}
         return torch.stack(losses).mean(), shares
 
-    @torch.no_grad()
     def _relative_keys(
         self, k: torch.Tensor, queue: torch.Tensor, index: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """What the queries of some samples are compared with.
-
-        Args:
-            k: the samples' own keys, ``[N, D]``.
-            queue: ``[K, D]``.
-            index: the samples, ``[N]``.
-
-        Returns:
-            tuple: keys ``[N, R, D]``; whether each criterion calls them positive, floating,
-            ``[H, N, R]``; which of them there are, bool, ``[N, R]``; which stand in the queue,
-            bool, ``[R]``.
-        """
-        own = torch.ones(len(k), 1, dtype=torch.bool, device=k.device)
-        filled = self.queue.index >= 0
+    ) -> RelativeKeys:
+        """What queries of samples ``index`` with keys ``k`` are compared with, now."""
         if self.options.hierarchy == "none":
-            # NNCLR: the nearest entry is the one key, and positive; the own one while there is none
-            places, found = nearest_entries(k, queue, filled.expand(1, len(k), -1))
-            keys = torch.where(found[0, :, None], queue[places[0]], k)
-            return keys[:, None], own.float()[None], own, found[:, 0]
+            return nearest_key(k, queue, self.queue.index)
         if not self.clustered:
-            levels = len(self.predictors)
-            return k[:, None], own.float().expand(levels, -1, -1), own, torch.zeros_like(own[0])
-
+            return own_key(k, len(self.predictors))
         assert self.hierarchy is not None
-        labels, entries = self.hierarchy.labels, self.queue.index.clamp(min=0)
-        others = filled & (self.queue.index != index[:, None])
-        allowed = (labels[1:, index, None] == labels[1:, None, entries]) & others
-        places, found = nearest_entries(k, queue, allowed)
-        retrieved = entries[places]
-        positive = labels[:, index][:, None] == labels[:, retrieved]
-        return (
-            torch.cat([k[:, None].to(queue.dtype), queue[places].transpose(0, 1)], dim=1),
-            torch.cat([own.expand(len(labels), -1, -1), positive.transpose(1, 2)], dim=2).float(),
-            torch.cat([own, found.T], dim=1),
-            torch.arange(len(labels), device=k.device) > 0,
-        )
+        return relative_keys(k, queue, index, self.queue.index, self.hierarchy.labels)
 
     # ---- life cycle of the hierarchy (Sec. 4.3), counted in epochs ----
 
@@ -245,7 +222,7 @@ class RCL(PluginMethod, BaseMomentumMethod):
             return
         # reading the buffers in every step would wait for the GPU
         self._steps, self._runs = int(self.hierarchy.steps), int(self.hierarchy.runs)
-        self._check_size()
+        check_size(self.cfg, self.trainer.train_dataloader)
         warmup, epochs = self.options.hierarchy_warmup_epochs, self.trainer.max_epochs or -1
         if not self.clustered and 0 <= epochs <= warmup:
             rank_zero_warn(
@@ -298,32 +275,6 @@ class RCL(PluginMethod, BaseMomentumMethod):
                 values["nmi"] = float(normalized_mutual_info_score(targets, labels))
             self.log_dict({f"hierarchy_{n}_level{level}": v for n, v in values.items()})
 
-    # ---- what a user can get wrong ----
-
-    def _check_size(self) -> None:
-        loader = self.trainer.train_dataloader
-        data: Any = getattr(loader, "dataset", None)
-        size = len(data) if hasattr(data, "__len__") else getattr(loader, "dataset_size", None)
-        if size not in (None, self.options.num_samples):
-            raise config_error(
-                "method_kwargs.num_samples",
-                self.options.num_samples,
-                f"must be the number of training images, {size}",
-                "correct it, or leave it out",
-            )
-
-    def _check_indexes(self, index: torch.Tensor) -> None:
-        # waits for the GPU, once in an epoch
-        low, high = int(index.min()), int(index.max())
-        if low < 0 or high >= self.options.num_samples:
-            raise config_error(
-                "data.format",
-                self.cfg.data.get("format"),
-                f"gives sample indexes from {low} to {high}, but method=rcl needs each image's "
-                f"own, from 0 to {self.options.num_samples - 1}",
-                "with DALI set dali.encode_indexes_into_labels=True; else give data of images",
-            )
-
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another method or another number of images.
 
@@ -340,14 +291,3 @@ class RCL(PluginMethod, BaseMomentumMethod):
                 f"{labels.shape[1]} and knows each by its index",
                 "resume with the same images, or start anew",
             )
-
-
-def _shares(
-    positive: torch.Tensor, present: torch.Tensor, queued: torch.Tensor
-) -> dict[str, torch.Tensor]:
-    """What is logged of the relative keys; arguments as in ``RCL._relative_keys``."""
-    by_level = (positive * present).sum((1, 2)) / present.sum()
-    values = {f"train_positive_level{n}": share for n, share in enumerate(by_level, 1)}
-    searched = queued.expand_as(present)
-    values["train_retrieved"] = (present & searched).sum() / searched.sum().clamp(min=1)
-    return values

@@ -36,6 +36,7 @@ momentum:
 
 from typing import Any
 
+import torch
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.data.datasets import count_images
@@ -169,4 +170,46 @@ def _check_indexes(cfg: DictConfig) -> None:
             encoded,
             f"must be True with data.format=dali, since method={cfg.method} follows each image",
             "add dali.encode_indexes_into_labels=True, in solo-learn's own programs with ++",
+        )
+
+
+def check_size(cfg: DictConfig, loader: Any) -> None:
+    """Refuse a training set of another size than the labels were made for.
+
+    Args:
+        cfg: the filled configuration.
+        loader: of the training data: torch's or solo-learn's for DALI.
+
+    Raises:
+        ConfigError: it hasn't ``num_samples`` images.
+    """
+    data: Any = getattr(loader, "dataset", None)
+    size = len(data) if hasattr(data, "__len__") else getattr(loader, "dataset_size", None)
+    if size not in (None, cfg.method_kwargs.num_samples):
+        raise config_error(
+            "method_kwargs.num_samples",
+            cfg.method_kwargs.num_samples,
+            f"must be the number of training images, {size}",
+            "correct it, or leave it out",
+        )
+
+
+def check_indexes(cfg: DictConfig, index: torch.Tensor) -> None:
+    """Refuse sample indexes that can't be those of single images; waits for the GPU.
+
+    Args:
+        cfg: the filled configuration.
+        index: of a batch, ``[N]``, int64.
+
+    Raises:
+        ConfigError: one is below 0, or as large as ``num_samples``.
+    """
+    low, high, images = int(index.min()), int(index.max()), cfg.method_kwargs.num_samples
+    if low < 0 or high >= images:
+        raise config_error(
+            "data.format",
+            cfg.data.get("format"),
+            f"gives sample indexes from {low} to {high}, but method={cfg.method} needs each "
+            f"image's own, from 0 to {images - 1}",
+            "with DALI set dali.encode_indexes_into_labels=True; else give data of images",
         )

@@ -12,70 +12,16 @@ Prints, for the CIFAR setting (ResNet-18 with CIFAR stem, queue 16384):
 
 import argparse
 import copy
-import platform
 import time
 
 import torch
 import torch.nn.functional as F
-from omegaconf import OmegaConf
+from common import configuration, machine, random_batch, seconds, training_step
 from sklearn.cluster import KMeans
 
 from cueco_solo.clustering.kmeans import kmeans
 from cueco_solo.host import METHODS
 from cueco_solo.methods.cueco import CueCo
-
-
-def configuration(method: str, method_kwargs: dict) -> OmegaConf:
-    return OmegaConf.create(
-        {
-            "method": method,
-            "backbone": {"name": "resnet18"},
-            "method_kwargs": method_kwargs,
-            "momentum": {"base_tau": 0.996, "final_tau": 1.0},
-            "data": {
-                "dataset": "cifar10",
-                "num_classes": 10,
-                "num_large_crops": 2,
-                "num_small_crops": 0,
-            },
-            "optimizer": {
-                "name": "sgd",
-                "batch_size": 256,
-                "lr": 0.3,
-                "classifier_lr": 0.3,
-                "weight_decay": 1e-4,
-                "kwargs": {"momentum": 0.9},
-            },
-            "scheduler": {"name": "none"},
-            "max_epochs": 1,
-        }
-    )
-
-
-def seconds(function, repeats: int) -> float:
-    """The median over repeats, after one run to warm up."""
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return sorted(times)[len(times) // 2]
-
-
-def training_step(model, batch):
-    """Forward, loss, backward and update of one step, without the data and the Trainer."""
-    model.log = model.log_dict = lambda *_, **__: None
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
-
-    def step():
-        optimizer.zero_grad()
-        model.training_step(batch, 0).backward()
-        optimizer.step()
-
-    return step
 
 
 def main() -> None:
@@ -86,12 +32,10 @@ def main() -> None:
     args = parser.parse_args()
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    name = torch.cuda.get_device_name() if device == "cuda" else platform.processor()
-    print(f"{device} {name}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    print(machine())
     torch.manual_seed(0)
     n = args.batch_size
-    views = [torch.randn(n, 3, 32, 32, device=device) for _ in range(2)]
-    batch = [torch.arange(n), views, torch.randint(10, (n,), device=device)]
+    batch = random_batch(n, 50_000, device)
 
     moco_kwargs = {
         "proj_hidden_dim": 2048,
@@ -99,7 +43,7 @@ def main() -> None:
         "temperature": 0.2,
         "queue_size": 16384,
     }
-    moco = METHODS["mocov2plus"](configuration("mocov2plus", moco_kwargs)).to(device)
+    moco = METHODS["mocov2plus"](configuration("mocov2plus", moco_kwargs, 0.996)).to(device)
     moco_time = seconds(training_step(moco, batch), args.steps)
     print(f"batch {n}, MoCo V2+ step {moco_time:.3f} s")
 
@@ -110,7 +54,7 @@ def main() -> None:
     queue = F.normalize(images + 0.06 * noise, dim=-1)
 
     for num_clusters in args.clusters:
-        model = CueCo(configuration("cueco", {"num_clusters": num_clusters})).to(device)
+        model = CueCo(configuration("cueco", {"num_clusters": num_clusters}, 0.996)).to(device)
         model.queue.enqueue(queue)
         keys = model.queue.filled().flatten(0, 1)
         start = time.perf_counter()
