@@ -43,8 +43,8 @@ class Hierarchy(nn.Module):
         dim: D.
         num_levels: H, at least 2.
         max_splits: parts that a cluster is split into, m.
-        merge_threshold: cosine similarity above which two clusters merge, sigma_m, for each level
-            from H down to 2.
+        merge_threshold: similarity of centres above which two clusters merge, sigma_m, for each
+            level from H down to 2.
     """
 
     labels: torch.Tensor
@@ -108,10 +108,13 @@ class Hierarchy(nn.Module):
 
         *Split*: the units of a cluster are the clusters one level below; density peaks choose the m
         most dissimilar, the others join the nearest of them. *Merge*: parts and clusters under the
-        same cluster one level above merge where their centres are more similar than sigma_m,
-        directly or through others. A part that merges back leaves its cluster as it was, so a
-        cluster is first split by a sample of its members, and only where a part survives are all
-        its units assigned.
+        same cluster one level above merge where the inner product of their centres exceeds sigma_m,
+        directly or through others. A centre is the mean of its unit vectors, so this is the mean
+        cosine similarity of the members (ours): it means the same for clusters of any size, while
+        normalised centres grow alike as clusters grow, and all of them would end as one.
+
+        A part that merges back leaves its cluster as it was, so a cluster is first split by a
+        sample of its members, and only where a part survives are all its units assigned.
 
         Args:
             samples: distinct sample indexes in ascending order, ``[S]``, int64; their clusters are

@@ -24,9 +24,10 @@ method_kwargs:
         count. The shares of the images that the paper's 250000, 500000, 1000000 are of ImageNet's.
     max_splits (int): into how many parts one step splits a cluster, m. 4 (ours, the paper names
         none).
-    merge_threshold (float or list): cosine similarity of two centres above which clusters merge,
-        sigma_m; a list from the coarsest level down. The similarity at each level's radius,
-        1 - eps^2 / 2 (ours, the paper names none).
+    merge_threshold (float or list): similarity of centres above which two clusters merge, sigma_m;
+        as centres are means of unit vectors, it is the mean cosine similarity of their members. A
+        list goes from the coarsest level down. The similarity at each level's radius, 1 - eps^2 / 2
+        (ours, the paper names none).
     symmetric (bool): both views are queries, the losses are averaged. True.
 momentum:
     base_tau, final_tau (float): the EMA coefficient at the start and the end. 0.99, 1.0, as BYOL's

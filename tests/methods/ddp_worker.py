@@ -1,12 +1,16 @@
-"""Started by test_cueco_ddp.py: trains CueCo on two gloo processes and writes what each has.
+"""Started by test_cueco_ddp.py and test_rcl_ddp.py: trains a method on two gloo processes.
 
-Arguments: the folder for the results, broadcast_buffers as 0 or 1, then options of CueCo as
-``key=value`` in YAML. Lightning starts the second process by repeating this command.
+Arguments: the method, the folder for what each process has in the end, broadcast_buffers as 0 or 1,
+then options of the method as ``key=value`` in YAML. Lightning starts the second process by
+repeating this command.
 """
 
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -15,54 +19,105 @@ from cueco_models import cueco
 from lightning.pytorch import Callback
 from lightning.pytorch.strategies import DDPStrategy
 from omegaconf import OmegaConf
+from rcl_models import rcl
 from support import fit, views_loader
 
-from cueco_solo.methods.cueco import CueCo
+# CueCo's images make five whole steps of two batches of 8; of RCL's four belong to no batch
+IMAGES = {"cueco": 80, "rcl": 84}
+STATE = {"cueco": ("queue", "clusters"), "rcl": ("queue", "hierarchy", "targets")}
 
 
-class Keys(Callback):
-    """The keys that this process made in the last step."""
+class LastStep(Callback):
+    """The keys and indexes of this process in the last step, and the state at its start."""
 
     def __init__(self) -> None:
         self.keys = torch.empty(0)
+        self.index = torch.empty(0)
+        self.before: dict[str, torch.Tensor] = {}
 
     def setup(self, trainer, module, stage):
         original = module.losses
 
-        def recording(z, k):
+        def recording(z, k, *index):
             self.keys = torch.stack(list(k)).clone()
-            return original(z, k)
+            self.index = torch.cat(index) if index else self.index
+            self.before = state(module)
+            return original(z, k, *index)
 
         module.losses = recording
 
 
-def losses_with_gradient(model: CueCo, rank: int, world_size: int) -> dict[str, torch.Tensor]:
+class Marks(Callback):
+    """Each process's number, put where no batch writes, and what stands there two steps later."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, int] = {}
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        if trainer.current_epoch == 0 and batch_idx in (0, 2) and hasattr(module, "targets"):
+            places = {"bank": module.hierarchy.bank, "targets": module.targets}
+            for name, buffer in places.items():
+                if batch_idx == 0:
+                    buffer[-1] = 1 + trainer.global_rank
+                else:
+                    self.found[name] = int(buffer[-1].max())
+                    buffer[-1] = 0 if name == "bank" else -1
+
+
+def state(model: Any) -> dict[str, torch.Tensor]:
+    """Copies of the buffers that all processes must agree on."""
+    names = STATE[model.cfg.method]
+    return {n: b.clone() for n, b in model.state_dict().items() if n.startswith(names)}
+
+
+def losses_with_gradient(model: Any, rank: int, world_size: int) -> dict[str, torch.Tensor]:
     """Unweighted losses of this process's share of 16 fixed queries, and their gradients."""
     generator = torch.Generator().manual_seed(1)
     z, k = F.normalize(torch.randn(2, 2, 16, 16, generator=generator), dim=-1)
     z, k = (x.chunk(world_size, dim=1)[rank].clone() for x in (z, k))
     z.requires_grad_()
-    losses = model.losses(tuple(z), tuple(k))
-    total = losses["centroid"] + losses["variance"]
+    if model.cfg.method == "cueco":
+        losses = model.losses(tuple(z), tuple(k))
+        total = losses["centroid"] + losses["variance"]
+    else:
+        p = [view.expand(len(model.predictors), -1, -1) for view in z]
+        total, _ = model.losses(p, tuple(k), torch.arange(16).chunk(world_size)[rank])
     return {"loss": total.detach(), "gradient": torch.autograd.grad(total, z)[0]}
 
 
-def build(options: Sequence[str]) -> CueCo:
-    return cueco(**OmegaConf.from_dotlist(list(options)))  # type: ignore[misc]
+def build(method: str, options: Sequence[str]) -> Any:
+    kwargs: dict[str, Any] = dict(OmegaConf.from_dotlist(list(options)))  # type: ignore[arg-type]
+    return cueco(**kwargs) if method == "cueco" else rcl(num_samples=IMAGES["rcl"], **kwargs)
 
 
-def main(folder: str, broadcast_buffers: str, *options: str) -> None:
-    model = build(options)
-    keys = Keys()
+def two_processes(folder: Path, method: str, *arguments: str) -> list[dict[str, Any]]:
+    """What both ranks wrote; the worker's own output is shown if it fails."""
+    worker = Path(__file__)
+    path = os.pathsep.join([str(worker.parents[1]), os.environ.get("PYTHONPATH", "")])
+    env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-W", "ignore", str(worker), method, str(folder), *arguments]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [torch.load(folder / f"rank{r}.pt", weights_only=True) for r in range(2)]
+
+
+def main(method: str, folder: str, broadcast_buffers: str, *options: str) -> None:
+    model = build(method, options)
+    last, marks = LastStep(), Marks()
     strategy = DDPStrategy(process_group_backend="gloo", broadcast_buffers=broadcast_buffers == "1")
-    fit(model, keys, loader=views_loader(n=80), devices=2, strategy=strategy, max_epochs=2)
+    loader = views_loader(n=IMAGES[method])
+    fit(model, last, marks, loader=loader, devices=2, strategy=strategy, max_epochs=2)
     result = {
-        "state": {n: b for n, b in model.state_dict().items() if "queue" in n or "clusters" in n},
-        "step": model.step,
+        "state": state(model),
         "weights": model.projector[0].weight.detach(),
-        "keys": keys.keys,
+        "keys": last.keys,
+        "index": last.index,
+        "before": last.before,
+        "marks": marks.found,
         "share": losses_with_gradient(model, dist.get_rank(), 2),
     }
+    if method == "cueco":
+        result["step"] = model.step
     torch.save(result, Path(folder) / f"rank{dist.get_rank()}.pt")
 
 

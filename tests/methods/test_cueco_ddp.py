@@ -1,25 +1,8 @@
 """Two real processes keep one queue and one clustering."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
-from methods.ddp_worker import build, losses_with_gradient
-
-WORKER = Path(__file__).with_name("ddp_worker.py")
-
-
-def two_processes(folder, *arguments):
-    """What both ranks wrote; the worker's own output is shown if it fails."""
-    path = os.pathsep.join([str(WORKER.parents[1]), os.environ.get("PYTHONPATH", "")])
-    env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "ignore", str(WORKER), str(folder), *arguments]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return [torch.load(folder / f"rank{r}.pt", weights_only=True) for r in range(2)]
+from methods.ddp_worker import build, losses_with_gradient, two_processes
 
 
 @pytest.mark.parametrize(
@@ -33,7 +16,7 @@ def two_processes(folder, *arguments):
     ids=["broadcast", "no broadcast", "centroid gradient", "offline, uneven queue"],
 )
 def test_ranks_agree(tmp_path, arguments):
-    one, two = two_processes(tmp_path, *arguments)
+    one, two = two_processes(tmp_path, "cueco", *arguments)
     assert not torch.equal(one["keys"], two["keys"])  # they saw different samples
     for name, value in one["state"].items():
         assert torch.equal(value, two["state"][name]), name
@@ -50,7 +33,7 @@ def test_ranks_agree(tmp_path, arguments):
     torch.testing.assert_close(one["state"]["queue.keys"][:, newest], keys.float())
 
     # losses and gradients of two halves make those of the whole batch in one process
-    whole = build(arguments[1:])
+    whole = build("cueco", arguments[1:])
     whole.load_state_dict(one["state"], strict=False)
     whole._runs = 1
     expected = losses_with_gradient(whole, rank=0, world_size=1)
