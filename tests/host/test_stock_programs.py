@@ -176,6 +176,33 @@ def test_pretraining_by_dali_on_a_cpu(validated: bool, work: Path, tmp_path: Pat
     assert torch.load(checkpoint, weights_only=True)["global_step"] == 4
 
 
+def test_rcl_follows_each_image_that_dali_reads(work: Path, tmp_path: Path) -> None:
+    pytest.importorskip("nvidia.dali", reason="pip install nvidia-dali-cuda130")
+    run(
+        tmp_path,
+        CHECKOUT / "main_pretrain.py",
+        "--config-name=rcl-imagenet100-dali",
+        *(option for option in SMALL if "cluster" not in option),
+        "augmentations=asymmetric-32",
+        f"data.train_path={work / 'train'}",
+        "data.val_path=null",
+        "++dali.device=cpu",
+        # at which this network's clusters are neither images alone nor one of all
+        "method_kwargs.dbscan_eps=[1.2,1.0]",
+        "method_kwargs.dbscan_min_samples=2",
+        "method_kwargs.hierarchy_warmup_epochs=1",
+        "max_epochs=2",
+    )
+    (checkpoint,) = (tmp_path / "trained_models" / "rcl").rglob("*.ckpt")
+    state = torch.load(checkpoint, weights_only=True)["state_dict"]
+    assert (state["hierarchy.runs"], state["hierarchy.steps"]) == (1, 4)
+    assert 1 < len(state["hierarchy.labels"][2].unique()) < 36
+    targets = state["targets"]
+    seen = targets >= 0
+    assert seen.sum() >= 32
+    assert torch.equal(targets[seen], (torch.arange(36) // 12)[seen])
+
+
 # CIFAR-10 with a few images: torchvision would miss the 170 MB whose digest it knows
 SITE = """
 import torchvision.datasets as datasets
