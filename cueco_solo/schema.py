@@ -23,7 +23,7 @@ class Option:
         above: ``low`` itself is not allowed.
         choices: the allowed words of a ``str`` option.
         kind: the type, where it can't be read off ``default`` because that is ``None``.
-        items: what each element of a list must be; makes the option a list of at least one.
+        items: what each element of a list must be; makes the option a list, which may be empty.
         or_item: one such element is allowed in place of a list.
     """
 
@@ -67,7 +67,7 @@ class Option:
             return True
         if self.items:
             if isinstance(value, Sequence) and not isinstance(value, str):
-                return len(value) > 0 and all(map(self.items.accepts, value))
+                return all(map(self.items.accepts, value))
             return self.or_item and self.items.accepts(value)
         if isinstance(value, bool) or self.type is bool:
             return isinstance(value, bool) and self.type is bool

@@ -68,12 +68,12 @@ RADII = Option([0.8, 0.6], items=Option(0.0, low=0, high=2, above=True))
 EITHER = Option(None, items=Option(2, low=2), or_item=True)
 
 
-@pytest.mark.parametrize("value", [[0.5], [2, 0.1, 1], (0.5,)])
+@pytest.mark.parametrize("value", [[0.5], [2, 0.1, 1], (0.5,), []])
 def test_lists_are_accepted_item_by_item(value):
     assert RADII.accepts(value)
 
 
-@pytest.mark.parametrize("value", [[], 0.5, [0], [0.5, 2.1], [0.5, "0.4"], [[0.5]], "0.5", None])
+@pytest.mark.parametrize("value", [0.5, [0], [0.5, 2.1], [0.5, "0.4"], [[0.5]], "0.5", None])
 def test_lists_are_refused_for_one_item(value):
     cfg = OmegaConf.create({"method_kwargs": {"radii": value}})
     with pytest.raises(ConfigError) as error:
@@ -89,7 +89,7 @@ def test_an_item_may_stand_for_a_list(value):
     assert EITHER.accepts(value)
 
 
-@pytest.mark.parametrize("value", [1, [], [3, 1], 2.5, True])
+@pytest.mark.parametrize("value", [1, [3, 1], 2.5, True])
 def test_an_item_that_stands_for_a_list_is_checked_as_one(value):
     assert not EITHER.accepts(value)
     assert EITHER.allowed == "must be an integer of at least 2, or a list of such"

@@ -60,8 +60,10 @@ def test_kmeans_clusters_are_the_papers_for_imagenet():
     assert found == [250_000, 500_000, 1_000_000]
 
 
-def test_a_second_pass_changes_nothing():
-    cfg = fill_rcl(config())
+@pytest.mark.parametrize("kwargs", [{}, {"num_levels": 1}, {"hierarchy": "none"}])
+def test_a_second_pass_changes_nothing(kwargs: dict[str, Any]):
+    """An evaluation reads what the training filled in."""
+    cfg = fill_rcl(config(method_kwargs=kwargs))
     before = OmegaConf.to_container(cfg)
     assert OmegaConf.to_container(fill_rcl(cfg)) == before
 
@@ -152,6 +154,11 @@ def test_without_a_hierarchy_there_is_one_level():
         (
             {"dbscan_eps": [0.8]},
             "dbscan_eps=[0.8] must have a number for each level above the first, 2 with "
+            "method_kwargs.num_levels=3; add to it or lower num_levels",
+        ),
+        (
+            {"dbscan_eps": []},
+            "dbscan_eps=[] must have a number for each level above the first, 2 with "
             "method_kwargs.num_levels=3; add to it or lower num_levels",
         ),
         (
