@@ -21,6 +21,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from omegaconf import OmegaConf
 from rcl_models import rcl
 from support import fit, views_loader
+from torch.utils.data import DistributedSampler
 
 # CueCo's images make five whole steps of two batches of 8; of RCL's four belong to no batch
 IMAGES = {"cueco": 80, "rcl": 84}
@@ -105,8 +106,12 @@ def main(method: str, folder: str, broadcast_buffers: str, *options: str) -> Non
     model = build(method, options)
     last, marks = LastStep(), Marks()
     strategy = DDPStrategy(process_group_backend="gloo", broadcast_buffers=broadcast_buffers == "1")
-    loader = views_loader(n=IMAGES[method])
-    fit(model, last, marks, loader=loader, devices=2, strategy=strategy, max_epochs=2)
+    # Lightning's own sampler would shuffle
+    rank = int(os.environ.get("LOCAL_RANK", 0))
+    sampler = DistributedSampler(range(IMAGES[method]), 2, rank, shuffle=False)  # type: ignore[arg-type]
+    loader = views_loader(n=IMAGES[method], sampler=sampler)
+    trainer = {"devices": 2, "strategy": strategy, "use_distributed_sampler": False}
+    fit(model, last, marks, loader=loader, max_epochs=2, **trainer)
     result = {
         "state": state(model),
         "weights": model.projector[0].weight.detach(),

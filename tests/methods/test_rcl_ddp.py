@@ -1,0 +1,73 @@
+"""Two real processes keep one queue and one hierarchy."""
+
+import pytest
+import torch
+from methods.ddp_worker import build, losses_with_gradient, two_processes
+from support import Views
+
+from cueco_solo.clustering.dbscan import dbscan
+from cueco_solo.clustering.hierarchy import Hierarchy
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("1",),
+        ("0", "num_predictors=1"),
+        ("0", "hierarchy=dbscan", "queue_size=50"),
+    ],
+    ids=["broadcast", "no broadcast, one predictor", "offline, uneven queue"],
+)
+def test_ranks_agree(tmp_path, arguments):
+    one, two = two_processes(tmp_path, "rcl", *arguments)
+    assert not torch.equal(one["keys"], two["keys"])  # they saw different samples
+    assert not set(one["index"].tolist()) & set(two["index"].tolist())
+    for name, value in one["state"].items():
+        assert torch.equal(value, two["state"][name]), name
+    assert torch.equal(one["weights"], two["weights"])
+
+    # DDP sends buffers from the first process to the second, but not the bank
+    broadcast = arguments[0] == "1"
+    assert one["marks"] == {"bank": 1, "targets": 1}
+    assert two["marks"] == {"bank": 2, "targets": 1 if broadcast else 2}
+
+    # all images that are in batches are known, and 5 steps an epoch of 16 images were queued
+    state = {n.removeprefix("hierarchy."): v for n, v in one["state"].items()}
+    assert (state["bank"] != 0).any(1).tolist() == [True] * 80 + [False] * 4
+    assert torch.equal(state["targets"][:80], Views(84).labels[:80])
+    assert int(state["queue.count"]) == 160
+    keys, index = (
+        torch.cat([one["keys"], two["keys"]], dim=1),
+        torch.cat([one["index"], two["index"]]),
+    )
+    newest = torch.arange(160 - 16, 160) % state["queue.keys"].shape[1]
+    torch.testing.assert_close(state["queue.keys"][:, newest], keys.float())
+    assert torch.equal(state["queue.index"][newest], index)
+
+    numbers = [len(labels.unique()) for labels in state["labels"]]
+    assert 1 < numbers[2] <= numbers[1] < numbers[0] == 84
+    whole = build("rcl", arguments[1:])
+    if "hierarchy=dbscan" in arguments:
+        # what the pass over the data put into the bank was clustered
+        alone: Hierarchy = whole.hierarchy
+        found = dbscan(state["bank"], whole.options.dbscan_eps, min_samples=2, seed=5)
+        alone.restart(found.flip(0))
+        assert torch.equal(alone.labels, state["labels"])
+        assert int(state["runs"]) == 2
+    else:
+        # one process that makes the last step with the joined batch comes to the same hierarchy
+        whole.load_state_dict(one["before"], strict=False)
+        samples = whole.hierarchy.remember(keys, index)
+        whole.hierarchy.refine(samples, seed=5 + 5)
+        for name, value in whole.hierarchy.named_buffers():
+            assert torch.equal(value, state[name]), name
+        assert int(state["runs"]) == 1 and int(state["steps"]) == 5
+
+    # losses and gradients of two halves make those of the whole batch in one process
+    whole.load_state_dict(one["state"], strict=False)
+    whole._runs = 1
+    expected = losses_with_gradient(whole, rank=0, world_size=1)
+    halves = [one["share"], two["share"]]
+    loss, gradient = sum(half["loss"] for half in halves) / 2, [h["gradient"] for h in halves]
+    torch.testing.assert_close(loss, expected["loss"])
+    torch.testing.assert_close(torch.cat(gradient, dim=1) / 2, expected["gradient"])
