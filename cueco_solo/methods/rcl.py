@@ -273,7 +273,10 @@ class RCL(PluginMethod, BaseMomentumMethod):
             if len(targets):
                 labels = self.hierarchy.labels[level - 1][known].cpu().numpy()
                 values["nmi"] = float(normalized_mutual_info_score(targets, labels))
-            self.log_dict({f"hierarchy_{n}_level{level}": v for n, v in values.items()})
+            # the same on all processes, but Lightning warns of epochs' values that aren't reduced
+            self.log_dict(
+                {f"hierarchy_{n}_level{level}": v for n, v in values.items()}, sync_dist=True
+            )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another method or another number of images.

@@ -96,7 +96,9 @@ def two_processes(folder: Path, method: str, *arguments: str) -> list[dict[str, 
     worker = Path(__file__)
     path = os.pathsep.join([str(worker.parents[1]), os.environ.get("PYTHONPATH", "")])
     env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "ignore", str(worker), method, str(folder), *arguments]
+    # Lightning's warning of values that aren't reduced would reach users too
+    filters = ["-W", "ignore", "-W", "error:It is recommended to use"]
+    command = [sys.executable, *filters, str(worker), method, str(folder), *arguments]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return [torch.load(folder / f"rank{r}.pt", weights_only=True) for r in range(2)]
