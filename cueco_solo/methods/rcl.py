@@ -254,6 +254,11 @@ class RCL(PluginMethod, BaseMomentumMethod):
             found = dbscan(
                 bank, kwargs.dbscan_eps, min_samples=kwargs.dbscan_min_samples, seed=self.seed
             )
+        if not (found >= 0).any():
+            rank_zero_warn(
+                f"method_kwargs.dbscan_eps={list(kwargs.dbscan_eps)}: DBSCAN found no cluster, so "
+                "every image is alone on all levels; raise dbscan_eps or hierarchy_warmup_epochs"
+            )
         hierarchy.restart(found.flip(0))  # from level 2 up
         self._runs += 1
 
@@ -279,13 +284,20 @@ class RCL(PluginMethod, BaseMomentumMethod):
             )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of another method or another number of images.
+        """Refuse a checkpoint of another method, number of levels or number of images.
 
         Raises:
             ConfigError: the checkpoint can't be continued with this data set.
         """
         super().on_load_checkpoint(checkpoint)
         labels = checkpoint["state_dict"].get("hierarchy.labels")
+        levels = 1 if labels is None else len(labels)
+        if levels != self.options.num_levels:
+            raise config_error(
+                "method_kwargs.num_levels",
+                self.options.num_levels,
+                f"must be {levels}, as when this checkpoint was trained",
+            )
         if labels is not None and labels.shape[1] != self.options.num_samples:
             raise config_error(
                 "data.train_path",

@@ -345,6 +345,12 @@ def test_a_run_that_ends_before_its_clustering_starts_says_so(options):
         fit(model, loader=views_loader(n=8), max_epochs=2)
 
 
+def test_a_clustering_that_finds_nothing_says_so():
+    model = rcl(dbscan_eps=[0.02, 0.01], num_samples=8)
+    with pytest.warns(UserWarning, match=r"dbscan_eps=\[0.02, 0.01\]: DBSCAN found no cluster"):
+        fit(model, loader=views_loader(n=8), max_epochs=1)
+
+
 @pytest.mark.parametrize(("options", "epochs"), [({}, 3), ({"hierarchy": "none"}, 1)])
 def test_other_runs_do_not(options, epochs):
     model = rcl(hierarchy_warmup_epochs=2, num_samples=8, **options)
@@ -364,6 +370,20 @@ def test_checkpoint_of_another_number_of_images(tmp_path):
         "data.train_path='.' has 32 images, but this checkpoint was trained with 8 and knows each "
         "by its index; resume with the same images, or start anew"
     )
+
+
+@pytest.mark.parametrize(
+    ("state", "options", "levels"),
+    [
+        ({"hierarchy.labels": torch.zeros(2, 32)}, {}, "3 must be 2"),
+        ({"hierarchy.labels": torch.zeros(3, 32)}, {"hierarchy": "none"}, "1 must be 3"),
+        ({}, {}, "3 must be 1"),
+    ],
+)
+def test_checkpoint_of_another_number_of_levels(state, options, levels):
+    checkpoint = {"cueco_solo_method": "rcl", "state_dict": state}
+    with pytest.raises(ConfigError, match=f"^method_kwargs.num_levels={levels}, as when this ch"):
+        rcl(**options).on_load_checkpoint(checkpoint)
 
 
 def test_checkpoint_of_another_method():
