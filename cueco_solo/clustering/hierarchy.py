@@ -76,15 +76,20 @@ class Hierarchy(nn.Module):
         """Put a batch's keys into the bank.
 
         Args:
-            k: keys of both views, ``[views, N, D]``; their mean direction is kept.
+            k: keys of both views, ``[views, N, D]``; their mean direction is kept, unless it isn't
+                finite.
             index: their samples, ``[N]``, int64; may repeat.
 
         Returns:
             torch.Tensor: the distinct samples in ascending order, int64.
         """
         samples, groups = index.unique(return_inverse=True)
-        means = group_means(k.mean(0), groups, len(samples))[0]
-        self.bank[samples] = F.normalize(means, dim=1).to(self.bank.dtype)
+        k = k.mean(0)
+        # an overflow under half precision must not get into the labels
+        k = torch.where(k.isfinite().all(1, keepdim=True), k, 0)
+        means = group_means(k, groups, len(samples))[0]
+        keys = F.normalize(means, dim=1).to(self.bank.dtype)
+        self.bank[samples] = torch.where(means.any(1, keepdim=True), keys, self.bank[samples])
         return samples
 
     @torch.no_grad()
@@ -162,14 +167,16 @@ class Hierarchy(nn.Module):
         top = level == len(self.labels)
         parents = torch.zeros_like(touched) if top else self.labels[level][touched]
         parents = parents.repeat_interleave(len(parts))
-        similar = part_centres @ part_centres.T > self.merge_threshold[level]
+        similar = (part_centres @ part_centres.T > self.merge_threshold[level]).triu_()
         similar &= (parents[:, None] == parents) & (there.flatten()[:, None] & there.flatten())
         one, other = similar.nonzero(as_tuple=True)
         groups = connected(one, other, len(similar)).view_as(there)
 
-        # a group's label: of a cluster that is in it whole, else of a sample in one of its parts
+        # a group's label is the smallest of its parts' names, each a sample in it: a split cluster
+        # names its parts after their prototypes, a whole one keeps its label
         split = (there & (groups != groups[:, :1])).any(1)
-        names = torch.where(split[:, None], rows.gather(1, peaks), touched[:, None])
+        chosen = rows.gather(1, peaks)
+        names = torch.where(split[:, None], chosen, touched[:, None])
         names = names.masked_fill(~there, self.labels.shape[1])
         label_of = torch.full_like(names.flatten(), self.labels.shape[1])
         label_of = label_of.scatter_reduce(0, groups.flatten(), names.flatten(), "amin")[groups]
@@ -181,7 +188,7 @@ class Hierarchy(nn.Module):
                 level,
                 members.rows[divided],
                 members.slots[divided],
-                (prototypes, there, rows.gather(1, peaks)),
+                (prototypes, there, chosen),
                 generator,
             )
         labels[members.rows] = label_of[members.slots, member_part]

@@ -4,6 +4,8 @@ Tang et al., ECCV 2022. Whether two images are a positive pair depends on the cr
 criteria are the levels of a hierarchy of clusters that is refined while the network learns.
 """
 
+import math
+import sys
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -130,7 +132,7 @@ class RCL(PluginMethod, BaseMomentumMethod):
         Returns:
             torch.Tensor: the scalar to minimise.
         """
-        if batch_idx == 0:
+        if batch_idx == 0 and self.hierarchy is not None:
             check_indexes(self.cfg, batch[0])
         out = super().training_step(batch, batch_idx)
         p, k, index = out["p"], out["momentum_z"], batch[0]
@@ -223,16 +225,22 @@ class RCL(PluginMethod, BaseMomentumMethod):
         # reading the buffers in every step would wait for the GPU
         self._steps, self._runs = int(self.hierarchy.steps), int(self.hierarchy.runs)
         check_size(self.cfg, self.trainer.train_dataloader)
-        warmup, epochs = self.options.hierarchy_warmup_epochs, self.trainer.max_epochs or -1
-        if not self.clustered and 0 <= epochs <= warmup:
+        batches = self.trainer.num_training_batches / self.trainer.accumulate_grad_batches
+        epochs = self.trainer.estimated_stepping_batches / math.ceil(min(batches, sys.maxsize))
+        warmup = self.options.hierarchy_warmup_epochs
+        if not self.clustered and epochs <= warmup:
             rank_zero_warn(
-                f"method_kwargs.hierarchy_warmup_epochs={warmup}: this run ends after {epochs} "
+                f"method_kwargs.hierarchy_warmup_epochs={warmup}: this run ends after {epochs:g} "
                 "epochs, before its clustering starts, and trains the contrastive loss alone; "
                 "lower hierarchy_warmup_epochs or train longer"
             )
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Cluster all samples at the ends of the epochs that the schedule names."""
+        """Cluster all samples at the ends of the epochs that the schedule names.
+
+        The last epoch is one of them: its checkpoint then has clusters of the final features, and a
+        run that is continued starts with them.
+        """
         super().on_train_batch_end(outputs, batch, batch_idx)
         if self.hierarchy is None or not self.trainer.is_last_batch:
             return
@@ -300,9 +308,9 @@ class RCL(PluginMethod, BaseMomentumMethod):
             )
         if labels is not None and labels.shape[1] != self.options.num_samples:
             raise config_error(
-                "data.train_path",
-                self.cfg.data.get("train_path"),
-                f"has {self.options.num_samples} images, but this checkpoint was trained with "
-                f"{labels.shape[1]} and knows each by its index",
+                "method_kwargs.num_samples",
+                self.options.num_samples,
+                f"images, but this checkpoint was trained with {labels.shape[1]} and knows each "
+                "by its index",
                 "resume with the same images, or start anew",
             )

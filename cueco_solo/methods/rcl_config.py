@@ -9,8 +9,9 @@ method_kwargs:
     pred_hidden_dim (int): hidden size of the predictors. 4096.
     temperature (float): of the relative contrastive loss, Eq. 3. 0.1.
     queue_size (int): keys per view, K; at least the batch size of all processes. 98304.
-    num_samples (int): images in the training set. Counted where the data are files; needed where
-        they can't be counted, and spares the counting of millions.
+    num_samples (int): images in the training set, for their labels: of no use with one level.
+        Counted where the data are files; needed where they can't be counted, and spares the
+        counting of millions.
     num_levels (int): criteria, H, 1 to 4. 3; with hierarchy=none always 1.
     num_predictors (int): 1, or H criterion-specific ones. H.
     hierarchy (str): where the labels of levels 2 to H come from. "online": DBSCAN once, refined in
@@ -89,10 +90,11 @@ def fill_rcl(cfg: DictConfig) -> DictConfig:
     fill_momentum(cfg, base_tau=0.99)
     _fill_levels(kwargs)
     _check_queue(cfg)
-    _check_indexes(cfg)
-    if kwargs.num_samples is None:
-        kwargs.num_samples = count_images(cfg.data, "method_kwargs.num_samples")
     below = kwargs.num_levels - 1
+    if below:
+        _check_indexes(cfg)
+        if kwargs.num_samples is None:
+            kwargs.num_samples = count_images(cfg.data, "method_kwargs.num_samples")
     eps = _per_level(kwargs, "dbscan_eps", falling=True)
     if kwargs.merge_threshold is None:
         kwargs.merge_threshold = [1 - radius**2 / 2 for radius in eps]
@@ -100,8 +102,10 @@ def fill_rcl(cfg: DictConfig) -> DictConfig:
         kwargs.merge_threshold = [kwargs.merge_threshold] * below
     _per_level(kwargs, "merge_threshold")
     if kwargs.kmeans_clusters is None:
-        kwargs.kmeans_clusters = [max(2, int(s * kwargs.num_samples)) for s in _KMEANS_SHARES]
-    if max(_per_level(kwargs, "kmeans_clusters"), default=0) > kwargs.num_samples:
+        images = kwargs.num_samples or 0
+        kwargs.kmeans_clusters = [max(2, int(share * images)) for share in _KMEANS_SHARES]
+    clusters = _per_level(kwargs, "kmeans_clusters")
+    if clusters and clusters[-1] > kwargs.num_samples:
         raise config_error(
             "method_kwargs.kmeans_clusters",
             list(kwargs.kmeans_clusters),

@@ -57,12 +57,16 @@ def seconds(function: Callable[[], Any], repeats: int) -> float:
     function()
     times = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = _now()
         function()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
+        times.append(_now() - start)
     return sorted(times)[len(times) // 2]
+
+
+def _now() -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def training_step(model: Any, batch: list[Any]) -> Callable[[], None]:

@@ -236,3 +236,14 @@ def test_restart_makes_levels_nested_and_counts():
     h.restart(levels)
     assert torch.equal(h.labels[1:], nested(levels)) and int(h.runs) == 1
     assert h.sizes().tolist() == [[1] * 5, [2, 0, 1, 1, 1], [2, 0, 2, 0, 1]]
+
+
+def test_a_key_that_is_not_finite_leaves_the_old_one():
+    x = unit(6, 4)
+    h = filled(x, torch.zeros(1, 6, dtype=torch.long), thresholds=[0.9])
+    k = unit(2, 3, 4, seed=1)
+    k[0, 1, 2], k[1, 2, 0] = torch.nan, torch.inf
+    before = h.bank.clone()
+    h.refine(h.remember(k, torch.tensor([0, 1, 2])), seed=0)
+    assert torch.equal(h.bank[1:], before[1:]) and not torch.equal(h.bank[0], before[0])
+    assert_hierarchy(h.labels)

@@ -320,15 +320,14 @@ def test_another_number_of_images_than_there_are():
     )
 
 
-@pytest.mark.parametrize("hierarchy", ["online", "none"])
 @pytest.mark.parametrize(("shift", "span"), [(-1, "from -1 to 6"), (25, "from 25 to 32")])
-def test_indexes_that_are_no_images(shift, span, hierarchy):
+def test_indexes_that_are_no_images(shift, span):
     class Shifted(Views):
         def __getitem__(self, i):
             index, views, label = super().__getitem__(i)
             return index + shift, views, label
 
-    model = rcl(hierarchy=hierarchy)
+    model = rcl()
     loader = torch.utils.data.DataLoader(Shifted(32), batch_size=8)
     with pytest.raises(
         ConfigError,
@@ -339,10 +338,11 @@ def test_indexes_that_are_no_images(shift, span, hierarchy):
 
 
 @pytest.mark.parametrize("options", [{}, {"hierarchy": "dbscan"}])
-def test_a_run_that_ends_before_its_clustering_starts_says_so(options):
-    model = rcl(hierarchy_warmup_epochs=2, num_samples=8, **options)
+@pytest.mark.parametrize("limit", [{"max_epochs": 2}, {"max_epochs": -1, "max_steps": 4}])
+def test_a_run_that_ends_before_its_clustering_starts_says_so(options, limit):
+    model = rcl(hierarchy_warmup_epochs=2, num_samples=16, **options)
     with pytest.warns(UserWarning, match="hierarchy_warmup_epochs=2: this run ends after 2 epochs"):
-        fit(model, loader=views_loader(n=8), max_epochs=2)
+        fit(model, loader=views_loader(n=16), **limit)
 
 
 def test_a_clustering_that_finds_nothing_says_so():
@@ -367,8 +367,8 @@ def test_checkpoint_of_another_number_of_images(tmp_path):
     with pytest.raises(ConfigError) as error:
         fit(rcl(), ckpt_path=tmp_path / "eight.ckpt")
     assert str(error.value) == (
-        "data.train_path='.' has 32 images, but this checkpoint was trained with 8 and knows each "
-        "by its index; resume with the same images, or start anew"
+        "method_kwargs.num_samples=32 images, but this checkpoint was trained with 8 and knows "
+        "each by its index; resume with the same images, or start anew"
     )
 
 
