@@ -16,17 +16,17 @@ from omegaconf import DictConfig
 
 from cueco_solo.clustering.grouping import MomentumGrouping, moved_centroids
 from cueco_solo.errors import config_error
-from cueco_solo.host import BaseMomentumMethod, gather, initialize_momentum_params
+from cueco_solo.host import BaseMomentumMethod, gather
 from cueco_solo.losses.cueco import centroid_contrastive, info_nce, variance_loss
-from cueco_solo.methods.common import PluginMethod
 from cueco_solo.methods.cueco_config import fill_cueco
+from cueco_solo.methods.momentum import KeyMethod
 from cueco_solo.metrics import alignment, uniformity
 from cueco_solo.modules.heads import mlp_head
 from cueco_solo.modules.queue import KeyQueue
 from cueco_solo.precision import in_float32
 
 
-class CueCo(PluginMethod, BaseMomentumMethod):
+class CueCo(KeyMethod):
     """CueCo on solo-learn's momentum base class.
 
     The settings under ``method_kwargs`` are described in :mod:`cueco_solo.methods.cueco_config`.
@@ -40,11 +40,8 @@ class CueCo(PluginMethod, BaseMomentumMethod):
         self.check_views(self.cfg)
         kwargs = self.options = SimpleNamespace(**self.cfg.method_kwargs)
         dim, hidden = kwargs.proj_output_dim, [kwargs.proj_hidden_dim]
-        output_bn = kwargs.proj_output_bn
 
-        self.projector = mlp_head(self.features_dim, hidden, dim, output_bn=output_bn)
-        self.momentum_projector = mlp_head(self.features_dim, hidden, dim, output_bn=output_bn)
-        initialize_momentum_params(self.projector, self.momentum_projector)
+        self.make_projectors(hidden, dim, output_bn=kwargs.proj_output_bn)
         self.predictor = mlp_head(dim, [kwargs.pred_hidden_dim], dim)
 
         self.queue = KeyQueue(2, kwargs.queue_size, dim)
@@ -76,22 +73,10 @@ class CueCo(PluginMethod, BaseMomentumMethod):
             {"name": "predictor", "params": self.predictor.parameters()},
         ]
 
-    @property
-    def momentum_pairs(self) -> list[tuple[Any, Any]]:
-        """Adds the projectors to the parent's pairs; the key side has no predictor."""
-        return [*super().momentum_pairs, (self.projector, self.momentum_projector)]
-
     def forward(self, X: torch.Tensor) -> dict[str, Any]:
         """Adds the query ``z`` to the parent's outputs: predicted, l2-normalised, ``[N, D]``."""
         out = super().forward(X)
         out["z"] = F.normalize(self.predictor(self.projector(out["feats"])), dim=-1)
-        return out
-
-    @torch.no_grad()
-    def momentum_forward(self, X: torch.Tensor) -> dict[str, Any]:
-        """Adds the key, also named ``z``, to the parent's outputs: l2-normalised, ``[N, D]``."""
-        out = super().momentum_forward(X)
-        out["z"] = F.normalize(self.momentum_projector(out["feats"]), dim=-1)
         return out
 
     def training_step(self, batch: Sequence[Any], batch_idx: int) -> torch.Tensor:

@@ -33,7 +33,7 @@ momentum:
 from omegaconf import DictConfig
 
 from cueco_solo.errors import config_error
-from cueco_solo.methods.common import fill_momentum
+from cueco_solo.methods.momentum import fill_momentum
 from cueco_solo.schema import Option, fill_options
 
 # ours, the paper names no L

@@ -21,7 +21,7 @@ from cueco_solo.clustering.dbscan import dbscan
 from cueco_solo.clustering.hierarchy import Hierarchy
 from cueco_solo.clustering.kmeans import kmeans
 from cueco_solo.errors import config_error
-from cueco_solo.host import BaseMomentumMethod, gather, initialize_momentum_params
+from cueco_solo.host import BaseMomentumMethod, gather
 from cueco_solo.losses.rcl import (
     RelativeKeys,
     nearest_key,
@@ -29,13 +29,13 @@ from cueco_solo.losses.rcl import (
     relative_contrastive,
     relative_keys,
 )
-from cueco_solo.methods.common import PluginMethod
+from cueco_solo.methods.momentum import KeyMethod
 from cueco_solo.methods.rcl_config import check_indexes, check_size, fill_rcl
 from cueco_solo.modules.heads import mlp_head
 from cueco_solo.modules.queue import KeyQueue
 
 
-class RCL(PluginMethod, BaseMomentumMethod):
+class RCL(KeyMethod):
     """RCL on solo-learn's momentum base class.
 
     The settings under ``method_kwargs`` are described in :mod:`cueco_solo.methods.rcl_config`.
@@ -57,13 +57,7 @@ class RCL(PluginMethod, BaseMomentumMethod):
         kwargs = self.options = SimpleNamespace(**self.cfg.method_kwargs)
         dim, hidden = kwargs.proj_output_dim, [kwargs.proj_hidden_dim] * 2
 
-        self.projector = mlp_head(
-            self.features_dim, hidden, dim, output_bn=True, output_affine=True
-        )
-        self.momentum_projector = mlp_head(
-            self.features_dim, hidden, dim, output_bn=True, output_affine=True
-        )
-        initialize_momentum_params(self.projector, self.momentum_projector)
+        self.make_projectors(hidden, dim, output_bn=True, output_affine=True)
         self.predictors = nn.ModuleList(
             mlp_head(dim, [kwargs.pred_hidden_dim], dim) for _ in range(kwargs.num_predictors)
         )
@@ -99,11 +93,6 @@ class RCL(PluginMethod, BaseMomentumMethod):
             {"name": "predictors", "params": self.predictors.parameters()},
         ]
 
-    @property
-    def momentum_pairs(self) -> list[tuple[Any, Any]]:
-        """Adds the projectors to the parent's pairs; the key side has no predictor."""
-        return [*super().momentum_pairs, (self.projector, self.momentum_projector)]
-
     def forward(self, X: torch.Tensor) -> dict[str, Any]:
         """Adds the projection ``z``, ``[N, D]``, and the predictions ``p``, ``[predictors, N, D]``.
 
@@ -113,13 +102,6 @@ class RCL(PluginMethod, BaseMomentumMethod):
         z = self.projector(out["feats"])
         p = torch.stack([predictor(z) for predictor in self.predictors])
         out.update({"z": z, "p": F.normalize(p, dim=-1)})
-        return out
-
-    @torch.no_grad()
-    def momentum_forward(self, X: torch.Tensor) -> dict[str, Any]:
-        """Adds the key, named ``z``, to the parent's outputs: l2-normalised, ``[N, D]``."""
-        out = super().momentum_forward(X)
-        out["z"] = F.normalize(self.momentum_projector(out["feats"]), dim=-1)
         return out
 
     def training_step(self, batch: Sequence[Any], batch_idx: int) -> torch.Tensor:

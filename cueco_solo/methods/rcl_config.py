@@ -43,7 +43,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.data.datasets import count_images
 from cueco_solo.errors import config_error
-from cueco_solo.methods.common import fill_momentum
+from cueco_solo.methods.momentum import fill_momentum
 from cueco_solo.schema import Option, fill_options
 
 MAX_LEVELS = 4

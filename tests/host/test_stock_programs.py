@@ -1,4 +1,4 @@
-"""solo-learn main's own programs, unmodified, training and evaluating CueCo on a CPU."""
+"""solo-learn main's own programs, unmodified, training and evaluating our methods on a CPU."""
 
 import json
 import os
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
     reason="release 1.0.2 has no such programs, and SOLO_LEARN_MAIN names no checkout",
 )
 
-SMALL = (
+SIZES = (
     "+hardware=cpu",
     "data.num_workers=1",
     "optimizer.batch_size=8",
@@ -33,9 +33,9 @@ SMALL = (
     "method_kwargs.proj_output_dim=16",
     "method_kwargs.pred_hidden_dim=32",
     "method_kwargs.queue_size=16",
-    "method_kwargs.num_clusters=3",
-    "method_kwargs.cluster_warmup_steps=2",
 )
+SMALL = (*SIZES, "method_kwargs.num_clusters=3", "method_kwargs.cluster_warmup_steps=2")
+SMALL_RCL = (*SIZES, "method_kwargs.hierarchy_warmup_epochs=1")
 
 
 def run(cwd: Path, *args: object, site: Path | None = None) -> str:
@@ -70,14 +70,16 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="module")
-def pretrained(work: Path) -> Path:
+@pytest.fixture(scope="module", params=["cueco", "rcl"])
+def pretrained(work: Path, request: pytest.FixtureRequest) -> Path:
     """The folder of a run of main_pretrain.py in two processes, with validation and k-NN."""
+    place = work / request.param
+    place.mkdir()
     run(
-        work,
+        place,
         CHECKOUT / "main_pretrain.py",
-        "--config-name=cueco-custom",
-        *SMALL,
+        f"--config-name={request.param}-custom",
+        *(SMALL if request.param == "cueco" else SMALL_RCL),
         "augmentations=asymmetric-32",
         f"data.train_path={work / 'train'}",
         f"data.val_path={work / 'val'}",
@@ -88,14 +90,15 @@ def pretrained(work: Path) -> Path:
         "+knn_eval.enabled=true",
         "+knn_eval.k=3",
     )
-    (args,) = (work / "trained_models" / "cueco").rglob("args.json")
+    (args,) = (place / "trained_models" / request.param).rglob("args.json")
     return args.parent
 
 
 def test_pretraining_in_two_processes(pretrained: Path) -> None:
     args = json.loads((pretrained / "args.json").read_text())
-    assert (args["method"], args["data"]["num_classes"]) == ("cueco", 3)
-    assert args["optimizer"]["lr"] == pytest.approx(0.3 * 2 * 8 / 256)
+    assert (args["method"], args["data"]["num_classes"]) == (pretrained.parent.name, 3)
+    lr = {"cueco": 0.3, "rcl": 0.4}[args["method"]]
+    assert args["optimizer"]["lr"] == pytest.approx(lr * 2 * 8 / 256)
     checkpoints = sorted(pretrained.glob("*.ckpt"))
     assert [re.sub(".*-", "", path.name) for path in checkpoints] == ["ep=0.ckpt", "ep=1.ckpt"]
     state = torch.load(checkpoints[-1], weights_only=True)
@@ -107,8 +110,9 @@ def test_pretraining_in_two_processes(pretrained: Path) -> None:
 
 def test_linear_evaluation_of_a_checkpoint(pretrained: Path, work: Path) -> None:
     checkpoint = max(pretrained.glob("*.ckpt"))
+    place = pretrained.parents[2]
     run(
-        work,
+        place,
         CHECKOUT / "main_linear.py",
         "--config-name=linear-custom",
         "+hardware=cpu",
@@ -119,7 +123,7 @@ def test_linear_evaluation_of_a_checkpoint(pretrained: Path, work: Path) -> None
         "max_epochs=1",
         f"pretrained_feature_extractor='{checkpoint}'",
     )
-    (found,) = (work / "trained_models" / "linear").rglob("*.ckpt")
+    (found,) = (place / "trained_models" / "linear").rglob("*.ckpt")
     classifier = torch.load(found, weights_only=True)["state_dict"]
     backbone = torch.load(checkpoint, weights_only=True)["state_dict"]
     name = "backbone.layer4.1.conv2.weight"
@@ -182,7 +186,7 @@ def test_rcl_follows_each_image_that_dali_reads(work: Path, tmp_path: Path) -> N
         tmp_path,
         CHECKOUT / "main_pretrain.py",
         "--config-name=rcl-imagenet100-dali",
-        *(option for option in SMALL if "cluster" not in option),
+        *SMALL_RCL,
         "augmentations=asymmetric-32",
         f"data.train_path={work / 'train'}",
         "data.val_path=null",
@@ -190,7 +194,6 @@ def test_rcl_follows_each_image_that_dali_reads(work: Path, tmp_path: Path) -> N
         # at which this network's clusters are neither images alone nor one of all
         "method_kwargs.dbscan_eps=[1.2,1.0]",
         "method_kwargs.dbscan_min_samples=2",
-        "method_kwargs.hierarchy_warmup_epochs=1",
         "max_epochs=2",
     )
     (checkpoint,) = (tmp_path / "trained_models" / "rcl").rglob("*.ckpt")

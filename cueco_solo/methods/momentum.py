@@ -1,0 +1,104 @@
+"""What the methods with a momentum encoder share."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from omegaconf import DictConfig
+from tqdm import tqdm
+
+from cueco_solo.errors import config_error
+from cueco_solo.host import BaseMomentumMethod, gather, initialize_momentum_params
+from cueco_solo.methods.common import PluginMethod
+from cueco_solo.modules.heads import mlp_head
+from cueco_solo.schema import Option, fill_options
+
+
+def fill_momentum(cfg: DictConfig, base_tau: float) -> None:
+    """Check the section ``momentum`` and fill in the defaults, in place.
+
+    Args:
+        cfg: the whole configuration.
+        base_tau: the method's default for the EMA coefficient at the start.
+
+    Raises:
+        ConfigError: an unknown key, a wrong type, a value out of range, base_tau > final_tau.
+    """
+    momentum = fill_options(
+        cfg,
+        {
+            "base_tau": Option(base_tau, low=0, high=1),
+            "final_tau": Option(1.0, low=0, high=1),
+            "classifier": Option(False),
+        },
+        "momentum",
+    ).momentum
+    if momentum.base_tau > momentum.final_tau:
+        raise config_error(
+            "momentum.base_tau",
+            momentum.base_tau,
+            f"must be at most momentum.final_tau={momentum.final_tau}",
+            "lower base_tau or raise final_tau",
+        )
+
+
+class KeyMethod(PluginMethod, BaseMomentumMethod):
+    """A method that compares queries with the keys of a momentum backbone and projector."""
+
+    def make_projectors(self, hidden_dims: Sequence[int], output_dim: int, **options: Any) -> None:
+        """Make ``projector`` and ``momentum_projector``; arguments as :func:`mlp_head` has them."""
+        self.projector, self.momentum_projector = (
+            mlp_head(self.features_dim, hidden_dims, output_dim, **options) for _ in range(2)
+        )
+        initialize_momentum_params(self.projector, self.momentum_projector)
+
+    @property
+    def momentum_pairs(self) -> list[tuple[Any, Any]]:
+        """Adds the projectors to the parent's pairs; the key side has no predictor."""
+        return [*super().momentum_pairs, (self.projector, self.momentum_projector)]
+
+    @torch.no_grad()
+    def momentum_forward(self, X: torch.Tensor) -> dict[str, Any]:
+        """Adds the key, named ``z``, to the parent's outputs: l2-normalised, ``[N, D]``."""
+        out = super().momentum_forward(X)
+        out["z"] = F.normalize(self.momentum_projector(out["feats"]), dim=-1)
+        return out
+
+    def on_train_start(self) -> None:
+        """Go on with the EMA coefficient where the run stopped, if it is a resumed one."""
+        super().on_train_start()
+        step = self.trainer.global_step
+        if step:
+            # solo-learn saves neither: the first update after a resume would use base_tau, and with
+            # accumulated gradients it would come one micro-batch after the resume
+            self.last_step = step
+            self.momentum_updater.update_tau(
+                cur_step=step, max_steps=self.trainer.estimated_stepping_batches
+            )
+
+    @torch.no_grad()
+    def training_keys(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Keys of one pass over the training data, gathered over all processes, batch by batch.
+
+        The networks stay in training mode, since the keys of the training steps, which clusters
+        are compared with, are normalised by batch statistics too; the running ones are put back.
+
+        Yields:
+            tuple: sample indexes ``[N]``, int64, and keys of all views ``[views, N, D]``, float32.
+        """
+        networks = (self.momentum_backbone, self.momentum_projector)
+        saved = [(buffer, buffer.clone()) for network in networks for buffer in network.buffers()]
+        precision, bar = self.trainer.precision_plugin, self.trainer.progress_bar_callback
+        quiet = bar is None or not self.trainer.is_global_zero
+        for indexes, views, *_ in tqdm(
+            self.trainer.train_dataloader, "keys", leave=False, disable=quiet
+        ):
+            keys = []
+            for view in views:
+                X = precision.convert_input(view.to(self.device, non_blocking=True))
+                with precision.forward_context():
+                    keys.append(gather(self.momentum_forward(X)["z"].float()))
+            yield gather(indexes.to(self.device)), torch.stack(keys)
+        for buffer, value in saved:
+            buffer.copy_(value)
