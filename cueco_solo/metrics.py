@@ -43,3 +43,25 @@ def uniformity(z: torch.Tensor) -> torch.Tensor:
         torch.Tensor: scalar in [-8, 0], 0 when all vectors coincide.
     """
     return torch.pdist(z).pow(2).mul(-2).exp().mean().log()
+
+
+def rank_me(features: torch.Tensor) -> torch.Tensor:
+    """Effective rank of a feature matrix (RankMe, Garrido et al. 2023).
+
+    The exponential of the entropy of ``p = s / sum(s) + 1e-7``, s the singular values of the
+    matrix as it is, not centred. High is necessary for good features, not enough.
+
+    Args:
+        features: floating, ``[N, D]``.
+
+    Returns:
+        torch.Tensor: float64 scalar between 1 and min(N, D); 1 also if all are zero.
+    """
+    tall = features if features.size(0) >= features.size(1) else features.T
+    # seconds less than an SVD; in float64 what squaring loses is below the 1e-7
+    gram = tall.new_zeros((tall.size(1),) * 2, dtype=torch.float64)
+    for part in tall.split(8192):
+        gram.addmm_(part.double().T, part.double())
+    s = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt()
+    p = s / s.sum().clamp(min=torch.finfo(s.dtype).tiny) + 1e-7
+    return torch.special.entr(p).sum().exp()

@@ -11,6 +11,8 @@ from cueco_solo.cli.command import add_command
 _SHARED = """RUN is a run folder of cueco-solo pretrain, or any folder with solo-learn's args.json
 and a checkpoint. Data and image size are those of the run unless other paths are given. The figures
 are printed and written to RUN/eval-*.json."""
+_KEPT = """Features are extracted once and kept in RUN/features, to be read as long as checkpoint,
+data and transform are the same; the files may be removed."""
 
 
 def add_parsers(commands: Any) -> None:
@@ -20,7 +22,8 @@ def add_parsers(commands: Any) -> None:
         run_linear,
         "train a linear classifier on the frozen backbone",
         f"""Train a linear classifier on the frozen backbone, on augmented images as solo-learn's
-        main_linear.py does, or with --cached on features extracted once, in seconds. {_SHARED}""",
+        main_linear.py does, or with --cached on features extracted once, in seconds. {_SHARED}
+        {_KEPT}""",
         "cueco-solo linear trained_models/cueco/RUN --cached",
         "cueco-solo linear trained_models/cueco/RUN --config-name linear-cifar10 max_epochs=50",
     )
@@ -42,7 +45,7 @@ def add_parsers(commands: Any) -> None:
         run_knn,
         "classify by nearest neighbours in the frozen features",
         f"""Classify validation images by their nearest training images, by cosine and by Euclidean
-        distance, with solo-learn's weighted votes. {_SHARED}""",
+        distance, with solo-learn's weighted votes. {_SHARED} {_KEPT}""",
         "cueco-solo knn trained_models/cueco/RUN",
         "cueco-solo knn trained_models/cueco/RUN --untrained --k 20",
     )
@@ -60,7 +63,8 @@ def add_parsers(commands: Any) -> None:
         run_cluster,
         "score K-means on the frozen features against the labels",
         f"""Fit K-means with one cluster per class on the training features and score it on the
-        validation features: NMI, AMI, ARI and accuracy under the best matching. {_SHARED}""",
+        validation features: NMI, AMI, ARI and accuracy under the best matching. Beside them stands
+        RankMe, the effective rank of the features of either split. {_SHARED} {_KEPT}""",
         "cueco-solo cluster trained_models/cueco/RUN",
     )
     _shared_arguments(cluster)
@@ -107,17 +111,20 @@ def _shared_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--num-workers", type=_count, metavar="N", help="default: the run's data.num_workers"
     )
+    parser.add_argument(
+        "--no-cache", action="store_true", help="neither read nor keep extracted features"
+    )
 
 
 class _Session:
-    """What the three commands have in common: the run, its data, its frozen backbone."""
+    """What the three commands have in common: the run, its data, its features."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         import torch
 
         from cueco_solo.cli.quiet import quieten
         from cueco_solo.errors import config_error
-        from cueco_solo.evaluation.features import evaluation_data, load_backbone
+        from cueco_solo.evaluation.features import evaluation_data
         from cueco_solo.runs import load_run
 
         quieten()
@@ -130,23 +137,30 @@ class _Session:
         self.data = evaluation_data(self.run, args.train_path, args.val_path)
         if args.num_workers is not None:
             self.data.num_workers = args.num_workers
-        self.backbone = load_backbone(self.run, args.untrained)
         self.settings: dict[str, Any] = {
             key: self.data[key] for key in ("dataset", "train_path", "val_path")
         }
 
     def features(self) -> Any:
-        from cueco_solo.evaluation.features import run_features
+        from cueco_solo.evaluation.cache import cached_features
 
-        workers = self.data.num_workers
-        return run_features(
-            self.run, self.data, self.backbone, self.args.batch_size, workers, self.device
+        return cached_features(
+            self.run,
+            self.data,
+            self.args.untrained,
+            self.args.batch_size,
+            self.data.num_workers,
+            self.device,
+            cache=not self.args.no_cache,
         )
 
-    def report(self, name: str, results: dict[str, float], settings: dict[str, Any]) -> None:
+    def report(
+        self, name: str, results: dict[str, float], settings: dict[str, Any], **notes: str
+    ) -> None:
         from cueco_solo.evaluation.report import report
 
-        report(self.run, name, results, {**self.settings, **settings}, self.args.untrained)
+        settings = {**self.settings, **settings}
+        report(self.run, name, results, settings, self.args.untrained, notes)
 
 
 def run_knn(args: argparse.Namespace) -> None:
@@ -161,10 +175,16 @@ def run_knn(args: argparse.Namespace) -> None:
 def run_cluster(args: argparse.Namespace) -> None:
     """Clustering scores of a run."""
     from cueco_solo.evaluation.cluster import cluster_scores
+    from cueco_solo.metrics import rank_me
 
     session = _Session(args)
-    results = cluster_scores(session.features(), args.restarts, args.seed)
-    session.report("cluster", results, {"restarts": args.restarts, "seed": args.seed})
+    features = session.features()
+    results, notes = cluster_scores(features, args.restarts, args.seed), {}
+    for split in ("train", "test"):
+        matrix = getattr(features, split)
+        results[f"rankme_{split}"] = float(rank_me(matrix))
+        notes[f"rankme_{split}"] = f"dimensions, of {min(matrix.shape)} possible"
+    session.report("cluster", results, {"restarts": args.restarts, "seed": args.seed}, **notes)
 
 
 def _linear_config(dataset: str, config_path: str | None) -> str:
@@ -180,6 +200,7 @@ def run_linear(args: argparse.Namespace) -> None:
 
     from cueco_solo.cli.compose import compose_config
     from cueco_solo.evaluation import linear
+    from cueco_solo.evaluation.features import load_backbone
 
     session = _Session(args)
     data, run = session.data, session.run
@@ -195,11 +216,11 @@ def run_linear(args: argparse.Namespace) -> None:
         values={"devices": 1, **{f"data.{key}": data[key] for key in keys}},
     )
     parsed = linear.parse_linear(cfg)
-    results = (
-        linear.cached_linear_accuracies(session.features(), parsed)
-        if args.cached
-        else linear.linear_accuracies(session.backbone, parsed, run.cfg.augmentations[0])
-    )
+    if args.cached:
+        results = linear.cached_linear_accuracies(session.features(), parsed)
+    else:
+        backbone = load_backbone(run, args.untrained)
+        results = linear.linear_accuracies(backbone, parsed, run.cfg.augmentations[0])
     stated = ("max_epochs", "optimizer", "scheduler", "seed")
     settings = {key: parsed[key] for key in stated}
     plain = OmegaConf.to_container(OmegaConf.create(settings))

@@ -108,14 +108,13 @@ def _evaluate(trained: Any, data: Any, cfg: Any, untrained: bool) -> dict[str, f
     """What ``linear --cached``, ``knn`` and ``cluster`` find, from features extracted once."""
     import torch
 
+    from cueco_solo.evaluation.cache import cached_features
     from cueco_solo.evaluation.cluster import cluster_scores
-    from cueco_solo.evaluation.features import load_backbone, run_features
     from cueco_solo.evaluation.knn import knn_accuracies
     from cueco_solo.evaluation.linear import cached_linear_accuracies
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    backbone = load_backbone(trained, untrained)
-    features = run_features(trained, data, backbone, _BATCH_SIZE, data.num_workers, device)
+    features = cached_features(trained, data, untrained, _BATCH_SIZE, data.num_workers, device)
     clusters = cluster_scores(features)
     figures = (
         cached_linear_accuracies(features, cfg)["top1"],

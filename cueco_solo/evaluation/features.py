@@ -1,4 +1,4 @@
-"""Frozen features of a pre-trained backbone, extracted once for all that is computed of them."""
+"""Frozen features of a pre-trained backbone, for all that is computed of them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -130,11 +130,29 @@ def run_features(
         device: where to compute.
 
     Raises:
-        ConfigError: an image can't be read, or a data set can't be had.
+        ConfigError: an image can't be read, a data set can't be had or has one class only, or the
+            features aren't finite.
     """
     _, transform = labelled_transforms(data.dataset, run.cfg.augmentations[0])
     train, test = (
         extract(backbone, plain_loader(dataset, batch_size, workers), device)
         for dataset in labelled_datasets(data, transform, transform)
     )
-    return Features(*train, *test, int(torch.cat((train[1], test[1])).max()) + 1)
+    features = Features(*train, *test, int(torch.cat((train[1], test[1])).max()) + 1)
+    _check(features, run, data)
+    return features
+
+
+def _check(features: Features, run: Run, data: DictConfig) -> None:
+    finite = torch.cat([split.isfinite().all(1) for split in (features.train, features.test)])
+    if not finite.all():
+        raise config_error(
+            "checkpoint",
+            str(run.checkpoint),
+            f"gives features that aren't finite for {int((~finite).sum())} of {len(finite)} images",
+            "the training has diverged: evaluate an earlier checkpoint or train with a lower lr",
+        )
+    if len(features.train_labels.unique()) < 2:
+        raise config_error(
+            "--train-path", data.train_path, "has one class only", "give images of several classes"
+        )

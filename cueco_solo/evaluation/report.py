@@ -1,8 +1,10 @@
 """Figures of an evaluation: as a table to read and as JSON in the run folder."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cueco_solo.errors import config_error
 from cueco_solo.runs import Run, versions, write_json
 
 
@@ -12,19 +14,24 @@ def report(
     results: dict[str, float],
     settings: dict[str, Any],
     untrained: bool = False,
+    notes: Mapping[str, str] | None = None,
 ) -> Path:
     """Print the figures and what they depend on, and write ``eval-<name>.json``.
 
     Args:
         run: the run evaluated.
         name: of the evaluation.
-        results: percent by name of the figure.
+        results: by name of the figure; percent, unless ``notes`` says otherwise.
         settings: what they depend on.
         untrained: the backbone wasn't the run's trained one; the file gets the suffix
             ``-untrained``.
+        notes: what a figure is, printed behind it, for those that aren't percent.
 
     Returns:
         The file.
+
+    Raises:
+        ConfigError: the file can't be written; the figures are printed all the same.
     """
     path = run.folder / f"eval-{name}{'-untrained' if untrained else ''}.json"
     content = {
@@ -33,12 +40,17 @@ def report(
         "settings": settings,
         "versions": versions(),
     }
-    write_json(path, content)
     width = max(len(figure) for figure in results)
     print(f"{name} evaluation of {'an untrained ' if untrained else ''}{run.cfg.name}, in percent")
     for figure, value in results.items():
-        print(f"  {figure:{width}}  {value:6.2f}")
+        print(f"  {figure:{width}}  {value:6.2f}  {(notes or {}).get(figure, '')}".rstrip())
     for key, value in settings.items():
         print(f"  {key}: {value}")
+    try:
+        write_json(path, content)
+    except OSError as error:
+        reason = f"can't be written ({error.strerror})"
+        remedy = "make the run folder writable"
+        raise config_error("figures", str(path), reason, remedy) from error
     print(f"written to {path}")
     return path

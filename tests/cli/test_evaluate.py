@@ -38,13 +38,49 @@ def test_knn(run: Path, capsys: pytest.CaptureFixture[str]):
     )
 
 
-def test_cluster_of_an_untrained_backbone(run: Path):
+def test_cluster_of_an_untrained_backbone(run: Path, capsys: pytest.CaptureFixture[str]):
     content = figures(
         run, "cluster", "--untrained", "--restarts", "2", file="eval-cluster-untrained.json"
     )
-    assert content["results"].keys() == {"nmi", "ami", "ari", "acc"}
+    ranks = {"rankme_train", "rankme_test"}
+    assert content["results"].keys() == {"nmi", "ami", "ari", "acc"} | ranks
     assert content["settings"]["restarts"] == 2
     assert content["checkpoint"] is None
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    for name, most in (("rankme_train", 18), ("rankme_test", 9)):  # fewer images than dimensions
+        assert 1 <= content["results"][name] <= most
+        line = next(line for line in lines if name in line)
+        assert line[2:] == ["dimensions,", "of", str(most), "possible"]
+
+
+def test_the_commands_share_features(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """What the first command extracts the others read, with the same figures, without a network."""
+    first = figures(run, "knn", "--k", "3", file="eval-knn.json")["results"]
+    (path,) = (run / "features").iterdir()
+    read = f"features: read from {path}"
+    assert read not in capsys.readouterr().out
+
+    def fail(*_: Any) -> None:
+        raise AssertionError("the backbone was built")
+
+    monkeypatch.setattr("cueco_solo.evaluation.cache.load_backbone", fail)
+    assert figures(run, "knn", "--k", "3", file="eval-knn.json")["results"] == first
+    figures(run, "cluster", "--restarts", "1", file="eval-cluster.json")
+    overrides = ("optimizer.batch_size=9", "max_epochs=1")
+    figures(run, "linear", "--cached", *overrides, file="eval-linear-cached.json")
+    assert capsys.readouterr().out.count(read) == 3
+    with pytest.raises(AssertionError, match="was built"):
+        main(["knn", str(run), "--num-workers", "0", "--no-cache"])
+
+
+def test_figures_that_cant_be_written_are_shown(run: Path, capsys: pytest.CaptureFixture[str]):
+    (run / "eval-knn.json").mkdir()
+    assert main(["knn", str(run), "--num-workers", "0", "--k", "3"]) == 2
+    shown = capsys.readouterr()
+    assert "cosine_3_top1" in shown.out
+    assert "eval-knn.json' can't be written (" in shown.err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("mode", [[], ["--cached"]])

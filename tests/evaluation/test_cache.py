@@ -1,0 +1,279 @@
+"""Features kept in the run folder: read when nothing has changed, else extracted anew."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from cueco_solo.data.transforms import labelled_transforms
+from cueco_solo.errors import ConfigError
+from cueco_solo.evaluation import cache, features
+from cueco_solo.evaluation.cache import cached_features, features_key
+from cueco_solo.evaluation.features import Features, evaluation_data
+from cueco_solo.runs import load_run
+
+
+@pytest.fixture
+def run(trained: Path, images: Path, tmp_path: Path) -> Path:
+    """A run folder of its own with images of its own."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for path in (trained / "args.json", next(trained.glob("*ep=1.ckpt"))):
+        shutil.copy(path, folder)
+    data = shutil.copytree(images, tmp_path / "images")
+    args = json.loads((folder / "args.json").read_text())
+    args["data"].update(train_path=str(data / "train"), val_path=str(data / "val"))
+    (folder / "args.json").write_text(json.dumps(args))
+    return folder
+
+
+def get(folder: Path, untrained: bool = False, **options: Any) -> Features:
+    run = load_run(folder)
+    return cached_features(run, evaluation_data(run), untrained, 8, 0, "cpu", **options)
+
+
+def kept(folder: Path) -> list[Path]:
+    return sorted((folder / "features").iterdir())
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    def fail(*_: Any) -> None:
+        raise AssertionError("the backbone was built")
+
+    return lambda: monkeypatch.setattr(cache, "load_backbone", fail)
+
+
+def equal(one: Features, other: Features) -> bool:
+    return one.num_classes == other.num_classes and all(
+        torch.equal(getattr(one, name), getattr(other, name))
+        for name in ("train", "train_labels", "test", "test_labels")
+    )
+
+
+def test_the_second_time_neither_builds_the_network_nor_draws_a_number(
+    run: Path, no_network: Callable[[], None], capsys: pytest.CaptureFixture[str]
+):
+    first = get(run)
+    (path,) = kept(run)
+    assert f", kept in {path}" in capsys.readouterr().out
+    no_network()
+    state = torch.get_rng_state()
+    assert equal(get(run), first)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert capsys.readouterr().out == f"features: read from {path}\n"
+    with pytest.raises(AssertionError, match="was built"):
+        get(run, cache=False)
+
+
+def change_args(folder: Path, key: str, value: Any) -> None:
+    args = OmegaConf.load(folder / "args.json")
+    OmegaConf.update(args, key, value, force_add=True)
+    (folder / "args.json").write_text(json.dumps(OmegaConf.to_container(args)))
+
+
+def a_byte_of_the_checkpoint(folder: Path) -> None:
+    path = next(folder.glob("*.ckpt"))
+    path.write_bytes(path.read_bytes() + b"\0")
+
+
+def an_image_in(split: str, what: Callable[[Path], Any]) -> Callable[[Path], Any]:
+    return lambda folder: what(folder.parent / "images" / split / "red" / "0.png")
+
+
+def touch(path: Path) -> None:
+    stat = path.stat()
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+
+
+def longer(path: Path) -> None:
+    stat = path.stat()
+    path.write_bytes(path.read_bytes() + b"\0")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+CHANGES = {
+    "checkpoint": a_byte_of_the_checkpoint,
+    "train image's time": an_image_in("train", touch),
+    "val image's time": an_image_in("val", touch),
+    "val image's size": an_image_in("val", longer),
+    "train image's name": an_image_in("train", lambda path: path.rename(path.with_name("a.png"))),
+    "one image less": an_image_in("train", Path.unlink),
+    "paths": lambda folder: change_args(
+        folder, "data.train_path", str(folder.parent / "images/val")
+    ),
+    "data set": lambda folder: change_args(folder, "data.dataset", "imagenet100"),
+    "format": lambda folder: change_args(folder, "data.format", "dali"),
+    "fraction": lambda folder: change_args(folder, "data.fraction", 0.5),
+    "backbone": lambda folder: change_args(folder, "backbone.name", "resnet50"),
+    "backbone's arguments": lambda folder: change_args(folder, "backbone.kwargs.a", 1),
+    "method": lambda folder: change_args(folder, "method", "simclr"),
+    "size of the images": lambda folder: change_args(
+        folder, "augmentations", [{"crop_size": 24}, {"crop_size": 24}]
+    ),
+    "normalisation": lambda folder: change_args(
+        folder, "augmentations", [{"crop_size": 32, "mean": [0.5, 0.5, 0.5]}]
+    ),
+}
+
+
+def key(folder: Path, untrained: bool = False) -> str:
+    run = load_run(folder)
+    return features_key(run, evaluation_data(run), untrained)
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_every_change_is_another_key(run: Path, change: Callable[[Path], Any]):
+    before = key(run)
+    assert key(run) == before
+    change(run)
+    assert key(run) != before
+
+
+def test_versions_are_part_of_the_key(run: Path, monkeypatch: pytest.MonkeyPatch):
+    before = key(run)
+    monkeypatch.setattr("timm.__version__", "0")
+    assert key(run) != before
+
+
+def test_what_decides_nothing_is_no_part_of_the_key(run: Path):
+    before, untrained = key(run), key(run, untrained=True)
+    change_args(run, "data.num_workers", 3)
+    change_args(run, "optimizer.lr", 7)
+    shutil.move(run.parent / "images", run.parent / "elsewhere")
+    for split in ("train", "val"):
+        change_args(run, f"data.{split}_path", str(run.parent / "elsewhere" / split))
+    assert (key(run), key(run, untrained=True)) == (before, untrained)
+    change_args(run, "seed", 99)  # decides where training starts
+    assert key(run) == before
+    assert key(run, untrained=True) not in (before, untrained)
+    a_byte_of_the_checkpoint(run)
+    assert key(run) != before
+
+
+@pytest.mark.parametrize(
+    ("dataset", "folder"),
+    [
+        ("cifar10", "cifar-10-batches-py"),
+        ("cifar100", "cifar-100-python"),
+        ("stl10", "stl10_binary"),
+    ],
+)
+def test_of_a_downloaded_data_set_only_its_own_files_count(run: Path, dataset: str, folder: str):
+    root = run.parent / "datasets"
+    (root / folder).mkdir(parents=True)
+    for name in ("train_path", "val_path"):
+        change_args(run, f"data.{name}", str(root))
+    change_args(run, "data.dataset", dataset)
+    before = key(run)
+    (root / "other").write_text("")
+    assert key(run) == before
+    (root / folder / "batch").write_text("")
+    assert key(run) != before
+
+
+def test_an_h5_file_counts_itself(run: Path):
+    file = run.parent / "train.h5"
+    file.write_bytes(b"a")
+    for name, value in (("format", "h5"), ("train_path", str(file)), ("val_path", str(file))):
+        change_args(run, f"data.{name}", value)
+    before = key(run)
+    touch(file)
+    assert key(run) != before
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1  # amid the train features, which are most of the file
+    path.write_bytes(content)
+
+
+def foreign(path: Path) -> None:
+    """Features of something else, whole, under the name of these."""
+    content = torch.load(path, weights_only=True)
+    torch.save({**content, "key": "another"}, path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [cut, flip, foreign, lambda path: path.write_text(""), lambda path: torch.save([1], path)],
+    ids=["cut", "flip", "foreign", "empty", "list"],
+)
+def test_a_damaged_file_is_replaced(
+    run: Path, damage: Callable[[Path], Any], no_network: Callable[[], None]
+):
+    first = get(run)
+    (path,) = kept(run)
+    damage(path)
+    assert equal(get(run), first)
+    assert kept(run) == [path]
+    no_network()
+    assert equal(get(run), first)
+
+
+def test_a_folder_that_cant_be_written_costs_the_cache_only(
+    run: Path, capsys: pytest.CaptureFixture[str]
+):
+    (run / "features").write_text("")  # what also root can't make a folder of
+    assert len(get(run).train) == 18
+    (line,) = capsys.readouterr().out.splitlines()
+    assert f"not kept: {run / 'features'} can't be written (File exists)" in line
+
+
+def test_no_half_file_under_the_final_name(run: Path, monkeypatch: pytest.MonkeyPatch):
+    def interrupted(content: Any, file: Any) -> None:
+        file.write(b"half")
+        file.flush()
+        assert [path.suffix for path in kept(run)] == [".part"]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        get(run)
+    assert kept(run) == []
+
+
+def test_no_cache_leaves_nothing(run: Path, capsys: pytest.CaptureFixture[str]):
+    get(run, cache=False)
+    assert not (run / "features").exists()
+    assert "not kept (--no-cache)" in capsys.readouterr().out
+
+
+def test_trained_and_untrained_lie_side_by_side(run: Path):
+    trained, untrained = get(run), get(run, untrained=True)
+    assert len(kept(run)) == 2
+    assert not torch.equal(trained.test, untrained.test)
+    assert equal(get(run, untrained=True), untrained)
+
+
+def test_a_diverged_checkpoint_is_named_and_nothing_kept(run: Path):
+    path = next(run.glob("*.ckpt"))
+    content = torch.load(path, weights_only=True)
+    content["state_dict"]["backbone.layer4.1.bn2.weight"][3] = float("nan")
+    torch.save(content, path)
+    with pytest.raises(ConfigError, match=r"aren't finite for 27 of 27 images; the training has"):
+        get(run)
+    assert not (run / "features").exists()
+    get(run, untrained=True)
+
+
+def test_one_class_is_refused_where_no_folder_says_so(run: Path, monkeypatch: pytest.MonkeyPatch):
+    """As in an HDF5 file."""
+    loaded = load_run(run)
+    data = evaluation_data(loaded)
+    _, transform = labelled_transforms(data.dataset, loaded.cfg.augmentations[0])
+    train, test = features.labelled_datasets(data, transform, transform)
+    train.samples = [(path, 1) for path, _ in train.samples]
+    monkeypatch.setattr(features, "labelled_datasets", lambda *_: (train, test))
+    with pytest.raises(ConfigError, match=r"--train-path='.*train' has one class only"):
+        get(run)
