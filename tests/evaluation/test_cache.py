@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.errors import ConfigError
 from cueco_solo.evaluation import cache, features
-from cueco_solo.evaluation.cache import cached_features, features_key
+from cueco_solo.evaluation.cache import cached_features, features_key, write_features
 from cueco_solo.evaluation.features import Features, evaluation_data
 from cueco_solo.runs import load_run
 
@@ -200,8 +200,8 @@ def flip(path: Path) -> None:
 
 def foreign(path: Path) -> None:
     """Features of something else, whole, under the name of these."""
-    content = torch.load(path, weights_only=True)
-    torch.save({**content, "key": "another"}, path)
+    content = torch.load(path, weights_only=True)["features"]
+    write_features(path, "another", Features(**{**content, "test": content["test"] + 1}))
 
 
 @pytest.mark.parametrize(
