@@ -58,7 +58,7 @@ def rank_me(features: torch.Tensor) -> torch.Tensor:
         torch.Tensor: float64 scalar between 1 and min(N, D); 1 also if all are zero.
     """
     tall = features if features.size(0) >= features.size(1) else features.T
-    # seconds less than an SVD; in float64 what squaring loses is below the 1e-7
+    # no float64 copy of all rows, as an SVD needs; what squaring loses is below the 1e-7
     gram = tall.new_zeros((tall.size(1),) * 2, dtype=torch.float64)
     for part in tall.split(8192):
         gram.addmm_(part.double().T, part.double())
