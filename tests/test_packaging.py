@@ -71,8 +71,8 @@ assert "cueco" not in before
 cueco_solo.register()
 once = dict(METHODS)
 cueco_solo.register()
-assert once == METHODS and set(once) - set(before) == {"cueco"}
+assert once == METHODS and set(once) - set(before) == {"cueco", "rcl"}
 assert all(once[name] is method for name, method in before.items())
-print(once["cueco"].__name__)
+print(once["cueco"].__name__, once["rcl"].__name__)
 """
-    assert python(code)[-1] == "CueCo"
+    assert python(code)[-1] == "CueCo RCL"
