@@ -75,4 +75,4 @@ assert once == METHODS and set(once) - set(before) == {"cueco", "rcl"}
 assert all(once[name] is method for name, method in before.items())
 print(once["cueco"].__name__, once["rcl"].__name__)
 """
-    assert python(code)[-1] == "CueCo RCL"
+    assert python(code)[-2:] == ["CueCo", "RCL"]
