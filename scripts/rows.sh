@@ -1,12 +1,12 @@
-# Sourced by ablations.sh and sensitivity.sh: trains and evaluates each of ROWS, whose words are a
-# name and its overrides.
+# Sourced by the scripts beside it and below: trains and evaluates each of ROWS, whose words are a
+# name and its overrides; on the images of VAL_PATH, if that is set.
 
 run_rows() {
   if [ $# -eq 0 ]; then
     sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0" >&2
     exit 2
   fi
-  local config=$1 row words folder
+  local config=$1 row words folder where
   shift
   for row in "${ROWS[@]}"; do
     read -r -a words <<<"$row"
@@ -18,9 +18,10 @@ run_rows() {
       echo "error: $config ${words[0]} named no run folder" >&2
       exit 1
     fi
-    cueco_solo linear "$folder" --cached
-    cueco_solo knn "$folder"
-    cueco_solo cluster "$folder"
+    where=("$folder" ${VAL_PATH:+--val-path "$VAL_PATH"})
+    cueco_solo linear "${where[@]}" --cached
+    cueco_solo knn "${where[@]}"
+    cueco_solo cluster "${where[@]}"
   done
 }
 
