@@ -7,5 +7,5 @@
 #     bash scripts/quickstart.sh max_epochs=2     # a glimpse: overrides go to every pre-training
 set -eu
 cd "$(dirname "$0")/.."
-. scripts/venv.sh
+. scripts/venv.sh "" # no extras; without an argument it would see this script's own
 exec .venv/bin/cueco-solo quickstart "$@"
