@@ -183,9 +183,8 @@ class RCL(KeyMethod):
         """What queries of samples ``index`` with keys ``k`` are compared with, now."""
         if self.options.hierarchy == "none":
             return nearest_key(k, queue, self.queue.index)
-        if not self.clustered:
+        if self.hierarchy is None or not self.clustered:
             return own_key(k, len(self.predictors))
-        assert self.hierarchy is not None
         return relative_keys(k, queue, index, self.queue.index, self.hierarchy.labels)
 
     # ---- life cycle of the hierarchy (Sec. 4.3), counted in epochs ----
