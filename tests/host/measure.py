@@ -85,6 +85,8 @@ def measure(name: str) -> dict[str, Any]:
         ``losses``, ``rates`` (per batch and parameter group), ``metrics`` of the last validation,
         and digests of the state dict: ``layout`` of its names and shapes, ``weights`` of all of it.
     """
+    # as recorded: other threads add in another order, which batch norm over eight samples blows up
+    torch.set_num_threads(2)
     if name in LINEAR:
         mixup, changes = LINEAR[name]
         cfg, crops = configuration("byol", changes), None
