@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # CueCo beside MoCo V2+ and SimCLR, from nothing to a table: on a fresh machine with Python 3.10 or
-# newer that reaches the package index. At most 8 minutes on two cores, after the installation; run
+# newer that reaches the package index. 8 or 9 minutes on two cores, after the installation; run
 # again, it reuses what is there.
 #
 #     bash scripts/quickstart.sh                  # everything
