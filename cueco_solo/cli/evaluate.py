@@ -157,10 +157,10 @@ class _Session:
     def report(
         self, name: str, results: dict[str, float], settings: dict[str, Any], **notes: str
     ) -> None:
-        from cueco_solo.evaluation.report import report
+        from cueco_solo.evaluation.figures import write_figures
 
         settings = {**self.settings, **settings}
-        report(self.run, name, results, settings, self.args.untrained, notes)
+        write_figures(self.run, name, results, settings, self.args.untrained, notes)
 
 
 def run_knn(args: argparse.Namespace) -> None:

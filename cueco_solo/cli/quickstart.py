@@ -86,7 +86,7 @@ def _figures(trained: Any, untrained: bool) -> list[str]:
     from cueco_solo.cli.compose import compose_config
     from cueco_solo.evaluation.features import evaluation_data
     from cueco_solo.evaluation.linear import parse_linear
-    from cueco_solo.evaluation.report import report
+    from cueco_solo.evaluation.figures import write_figures
 
     data = evaluation_data(trained)
     paths = {f"data.{key}": data[key] for key in ("train_path", "val_path")}
@@ -99,7 +99,7 @@ def _figures(trained: Any, untrained: bool) -> list[str]:
     checkpoint = None if untrained else trained.checkpoint.name
     if (content.get("checkpoint"), content.get("settings")) != (checkpoint, settings):
         results = _evaluate(trained, data, cfg, untrained)
-        report(trained, "quickstart", results, dict(settings), untrained)  # type: ignore[arg-type]
+        write_figures(trained, "quickstart", results, dict(settings), untrained)  # type: ignore[arg-type]
         content = {"results": results}
     return [f"{content['results'][figure]:.1f}" for figure in _FIGURES]
 

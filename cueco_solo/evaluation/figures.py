@@ -8,7 +8,7 @@ from cueco_solo.errors import config_error
 from cueco_solo.runs import Run, versions, write_json
 
 
-def report(
+def write_figures(
     run: Run,
     name: str,
     results: dict[str, float],

@@ -1,0 +1,215 @@
+"""What a report shows, as plain data between those who gather it and the page that draws it.
+
+Everything here is JSON: str, int, float, bool, None, list and dict. Floats are finite. Pictures are
+``data:`` URIs.
+"""
+
+from typing import Any, TypedDict
+
+
+class Figure(TypedDict):
+    """One measurement of one run, or one published figure.
+
+    Attributes:
+        source: ``"ours"``, or what the figure was published in.
+        dataset: data set that was evaluated on.
+        method: name of the method.
+        backbone: name of the network.
+        epochs: of pre-training.
+        protocol: ``linear``, ``linear-cached``, ``linear-online``, ``knn``, ``clustering``, ...
+        metric: ``top1``, ``nmi``, ... within the protocol.
+        value: percent, unless the metric says otherwise.
+        seed: of the run; None if published.
+        run: the run's ``id``; None if published.
+    """
+
+    source: str
+    dataset: str
+    method: str
+    backbone: str
+    epochs: int | None
+    protocol: str
+    metric: str
+    value: float
+    seed: int | None
+    run: str | None
+
+
+class Curve(TypedDict):
+    """A logged quantity; ``step`` and ``value`` have the same length."""
+
+    step: list[int]
+    value: list[float]
+
+
+class Embedding(TypedDict):
+    """Test features in two dimensions; one entry per image.
+
+    Attributes:
+        algorithm: ``"t-SNE"`` or ``"UMAP"``.
+        x: first coordinate.
+        y: second coordinate.
+        label: class, an index into ``Images.classes``.
+        image: an index into ``Images.thumbnails``.
+    """
+
+    algorithm: str
+    x: list[float]
+    y: list[float]
+    label: list[int]
+    image: list[int]
+
+
+class Cluster(TypedDict):
+    """A cluster of test images with up to nine random ones of them.
+
+    Attributes:
+        cluster: its number.
+        size: images in it.
+        entropy: of the classes in it, in nats; 0 if it holds one class only.
+        images: indices into ``Images.thumbnails``.
+    """
+
+    cluster: int
+    size: int
+    entropy: float
+    images: list[int]
+
+
+class Clusters(TypedDict):
+    """K-means of the features.
+
+    Attributes:
+        lowest_entropy: the clusters of the lowest entropy, lowest first.
+        matrix: images by cluster (row) and class (column); rows in the order of the best matching.
+        order: the clusters' numbers by row.
+    """
+
+    lowest_entropy: list[Cluster]
+    matrix: list[list[int]]
+    order: list[int]
+
+
+class Companions(TypedDict):
+    """A training image and, level by level, images of its cluster (RCL).
+
+    Attributes:
+        image: an index into ``Images.thumbnails``.
+        levels: for level 2 and up: size of the cluster and some other members of it, most similar
+            first.
+    """
+
+    image: int
+    levels: list["Level"]
+
+
+class Level(TypedDict):
+    """See :class:`Companions`."""
+
+    level: int
+    size: int
+    images: list[int]
+
+
+class Images(TypedDict):
+    """The pictures of one data set, shared by all runs that were evaluated on it."""
+
+    classes: list[str]
+    thumbnails: list[str]
+
+
+class Reproduce(TypedDict):
+    """How a run was made.
+
+    Attributes:
+        command: a shell command that makes it again, quoted.
+        seed: of the run.
+        commit: of this package, None if unknown.
+        solo_learn: form, version and commit of solo-learn, as one text.
+        versions: of the libraries, by name.
+        hardware: platform and GPUs, as one text.
+    """
+
+    command: str | None
+    seed: int | None
+    commit: str | None
+    solo_learn: str | None
+    versions: dict[str, str]
+    hardware: str | None
+
+
+class RunPart(TypedDict):
+    """One run; what it doesn't have is None or empty, and ``missing`` says why.
+
+    Attributes:
+        id: unique in the report.
+        folder: as given.
+        name: ``name`` of its configuration.
+        method, dataset, backbone, epochs, seed: as in :class:`Figure`.
+        images: key into ``Document.images``.
+        figures: what was measured.
+        curves: by logged name, e.g. ``train_nce_loss``, ``val_acc1``, ``cluster_active``,
+            ``train_alignment``, ``train_uniformity``.
+        config: flat: dotted key to value as text.
+        missing: sentences for what couldn't be shown, e.g. why there is no embedding.
+    """
+
+    id: str
+    folder: str
+    name: str
+    method: str
+    dataset: str
+    backbone: str
+    epochs: int | None
+    seed: int | None
+    images: str | None
+    figures: list[Figure]
+    curves: dict[str, Curve]
+    embedding: Embedding | None
+    clusters: Clusters | None
+    companions: list[Companions]
+    config: dict[str, Any]
+    reproduce: Reproduce
+    missing: list[str]
+
+
+class Document(TypedDict):
+    """The whole report.
+
+    Attributes:
+        title: of the page.
+        created: date and time with time zone, ISO 8601.
+        runs: in the order given.
+        images: by data set and place, see ``RunPart.images``.
+        published: figures of others for the same data sets and protocols; may be empty.
+        baseline: the method that others are compared with, or None.
+        comparisons: differences to the baseline over seeds, see :class:`Comparison`.
+    """
+
+    title: str
+    created: str
+    runs: list[RunPart]
+    images: dict[str, Images]
+    published: list[Figure]
+    baseline: str | None
+    comparisons: list["Comparison"]
+
+
+class Comparison(TypedDict):
+    """Method minus baseline in one metric, paired by seed.
+
+    Attributes:
+        dataset, method, protocol, metric: what is compared.
+        seeds: number of pairs.
+        difference: the mean, in the metric's unit.
+        low, high: 95 % confidence interval (Student's t); None with fewer than two pairs.
+    """
+
+    dataset: str
+    method: str
+    protocol: str
+    metric: str
+    seeds: int
+    difference: float
+    low: float | None
+    high: float | None
