@@ -85,8 +85,8 @@ def _figures(trained: Any, untrained: bool) -> list[str]:
 
     from cueco_solo.cli.compose import compose_config
     from cueco_solo.evaluation.features import evaluation_data
-    from cueco_solo.evaluation.linear import parse_linear
     from cueco_solo.evaluation.figures import write_figures
+    from cueco_solo.evaluation.linear import parse_linear
 
     data = evaluation_data(trained)
     paths = {f"data.{key}": data[key] for key in ("train_path", "val_path")}
