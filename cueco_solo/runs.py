@@ -9,16 +9,17 @@ import importlib.metadata
 import json
 import os
 import platform
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 import cueco_solo
+from cueco_solo.checkpoints import latest_checkpoint
+from cueco_solo.checkpoints import read_checkpoint as read_checkpoint
 from cueco_solo.errors import config_error
 from cueco_solo.host import host_info
 
@@ -99,65 +100,6 @@ def same_run(cfg: DictConfig) -> Path | None:
     return max(found)[1] if found else None
 
 
-def latest_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint of the highest epoch in a run folder; of the newest file, if none is named."""
-
-    def age(path: Path) -> tuple[int, float]:
-        epoch = re.search(r"ep=(\d+)$", path.stem)
-        return int(epoch.group(1)) if epoch else -1, path.stat().st_mtime
-
-    return max(folder.glob("*.ckpt"), key=age, default=None)
-
-
-def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
-    """A checkpoint's content, tensors on the CPU, read without executing anything in it.
-
-    Args:
-        path: the file.
-        key: what the user called it, for the message.
-
-    Raises:
-        ConfigError: there is no such file, or it is truncated or something else.
-    """
-    import torch
-
-    if not path.is_file():
-        raise config_error(key, str(path), "doesn't exist", "check the path")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = f"can't be read ({type(error).__name__}: it is truncated or no checkpoint)"
-        raise config_error(key, str(path), reason, "give another checkpoint") from error
-    if not isinstance(content, dict) or "state_dict" not in content:
-        raise config_error(key, str(path), "holds no state_dict", "give a Lightning checkpoint")
-    return content
-
-
-class Progress(NamedTuple):
-    """How far a training had come: what a fit resumed from there starts with."""
-
-    epoch: int = 0
-    step: int = 0
-
-
-def progress(checkpoint: dict[str, Any], path: Path) -> Progress:
-    """How far the training had come when the checkpoint was written.
-
-    Raises:
-        ConfigError: it doesn't say, so nothing can go on from it.
-    """
-    try:
-        epoch = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-        return Progress(epoch, checkpoint["global_step"])
-    except (KeyError, TypeError) as error:
-        raise config_error(
-            "resume_from_checkpoint",
-            str(path),
-            "holds weights, but not how far the training was",
-            "give a whole checkpoint of a run",
-        ) from error
-
-
 @dataclass(frozen=True)
 class Run:
     """A finished or interrupted run on disk, of ``cueco-solo pretrain`` or of solo-learn's script.
@@ -196,57 +138,6 @@ def load_run(folder: Path, key: str = "RUN") -> Run:
             key, str(folder), "holds no .ckpt", "the run must have finished its first epoch"
         )
     return Run(folder, cfg, checkpoint)
-
-
-def resume_point(cfg: DictConfig) -> Path | None:
-    """The checkpoint that ``resume_from_checkpoint`` names: a file, or the newest in a folder.
-
-    Raises:
-        ConfigError: nothing is there, or it is a run of another method, or its ``args.json`` is
-            damaged.
-    """
-    given = cfg.get("resume_from_checkpoint")
-    if given is None:
-        return None
-    path = Path(given)
-    key = "resume_from_checkpoint"
-    if path.is_dir():
-        found = latest_checkpoint(path)
-        if found is None:
-            raise config_error(
-                key, str(path), "holds no .ckpt", "give a checkpoint or a run folder"
-            )
-        path = found
-    args = path.parent / "args.json"
-    try:
-        method = json.loads(args.read_text(encoding="utf-8"))["method"] if args.is_file() else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        remedy = "mend or remove that file"
-        raise config_error(key, str(path), "has no readable args.json beside it", remedy) from error
-    if method not in (None, cfg.method):
-        raise config_error(
-            key, str(path), f"is a checkpoint of method={method}, not {cfg.method}", "give another"
-        )
-    return path
-
-
-def check_state(state: dict[str, Any], model: Any, path: Path) -> None:
-    """Refuse a checkpoint that doesn't fit the model, before Lightning prints every key of it.
-
-    Raises:
-        ConfigError: keys or shapes differ.
-    """
-    own = model.state_dict()
-    different = sorted(own.keys() ^ state.keys()) or sorted(
-        key for key in own if own[key].shape != state[key].shape
-    )
-    if different:
-        raise config_error(
-            "resume_from_checkpoint",
-            str(path),
-            f"doesn't fit this configuration: {different[0]} and {len(different) - 1} more differ",
-            "give a checkpoint of the same method, backbone and method_kwargs",
-        )
 
 
 def commit_of(package: str) -> str | None:

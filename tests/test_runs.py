@@ -63,14 +63,6 @@ def test_only_the_identical_configuration_is_resumed(tmp_path: Path):
     assert runs.same_run(cfg) == first
 
 
-def test_the_newest_checkpoint_is_that_of_the_highest_epoch(tmp_path: Path):
-    for epoch in (10, 9, 0):
-        (tmp_path / f"n-n-seed5-abcdef-ep={epoch}.ckpt").touch()
-    newest = runs.latest_checkpoint(tmp_path)
-    assert newest is not None
-    assert newest.name.endswith("ep=10.ckpt")
-
-
 def test_a_run_folder_needs_arguments_and_a_checkpoint(tmp_path: Path):
     run = tmp_path / "runs" / "one"
     run.mkdir(parents=True)

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError
 
 import cueco_solo
-from cueco_solo import host, runs
+from cueco_solo import checkpoints, host, runs
 from cueco_solo.cli.quiet import quieten
 from cueco_solo.cli.trainer import make_trainer
 from cueco_solo.data import checks
@@ -59,7 +59,7 @@ def pretrain(cfg: DictConfig) -> Path:
         model = _build(method, parsed)
     if not parsed.performance.disable_channel_last:
         model = model.to(memory_format=torch.channels_last)
-    start = _check_resume(resume, model, composed) if resume else runs.Progress()
+    start = _check_resume(resume, model, composed) if resume else checkpoints.Progress()
     if resume and start.epoch == composed.max_epochs:
         _say(f"nothing to do: this run ended with {resume}\nrun folder: {resume.parent}")
         return resume.parent
@@ -131,19 +131,19 @@ def _build(method: Any, cfg: DictConfig) -> Any:
 
 def _resume_point(cfg: DictConfig) -> Path | None:
     if cfg.get("resume_from_checkpoint") is not None:
-        return runs.resume_point(cfg)
+        return checkpoints.resume_point(cfg)
     if OmegaConf.select(cfg, "auto_resume.enabled", default=False):
         run = runs.same_run(cfg)
-        return run and runs.latest_checkpoint(run)
+        return run and checkpoints.latest_checkpoint(run)
     return None
 
 
-def _check_resume(path: Path, model: Any, cfg: DictConfig) -> runs.Progress:
+def _check_resume(path: Path, model: Any, cfg: DictConfig) -> checkpoints.Progress:
     """Where to go on, if the checkpoint is one of this model's and training isn't over."""
     key = "resume_from_checkpoint"
-    content = runs.read_checkpoint(path, key)
-    runs.check_state(content["state_dict"], model, path)
-    start = runs.progress(content, path)
+    content = checkpoints.read_checkpoint(path, key)
+    checkpoints.check_state(content["state_dict"], model, path)
+    start = checkpoints.progress(content, path)
     if start.epoch >= cfg.max_epochs and not _continues(cfg, path):
         raise config_error(
             "max_epochs",
@@ -159,7 +159,7 @@ def _continues(cfg: DictConfig, checkpoint: Path) -> bool:
     config = run / "config.yaml"
     return (
         config.is_file()
-        and runs.latest_checkpoint(run) == checkpoint
+        and checkpoints.latest_checkpoint(run) == checkpoint
         and runs.identity(DictConfig(OmegaConf.load(config))) == runs.identity(cfg)
     )
 
@@ -186,7 +186,7 @@ def _run_folder(cfg: DictConfig, resume: Path | None) -> Iterator[Path]:
     try:
         yield run
     except Exception:
-        if new and not (run / "metrics.csv").exists() and not runs.latest_checkpoint(run):
+        if new and not (run / "metrics.csv").exists() and not checkpoints.latest_checkpoint(run):
             shutil.rmtree(run)
         raise
     finally:

@@ -73,7 +73,7 @@ def _table(rows: list[tuple[str, ...]]) -> str:
 
 def _seconds(trained: Any) -> float:
     """Time in training, summed over the parts of an interrupted run."""
-    from cueco_solo.runs import read_checkpoint
+    from cueco_solo.checkpoints import read_checkpoint
 
     timer = read_checkpoint(trained.checkpoint, "RUN")["callbacks"]["Timer"]
     return timer["time_elapsed"]["train"]

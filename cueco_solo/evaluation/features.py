@@ -12,12 +12,13 @@ from tqdm import tqdm
 
 import cueco_solo
 from cueco_solo import host
+from cueco_solo.checkpoints import read_checkpoint
 from cueco_solo.data.checks import DOWNLOADED, check_labelled
 from cueco_solo.data.datasets import labelled_datasets
 from cueco_solo.data.loaders import plain_loader
 from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.errors import config_error
-from cueco_solo.runs import Run, read_checkpoint
+from cueco_solo.runs import Run
 
 
 @dataclass(frozen=True)

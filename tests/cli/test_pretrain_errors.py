@@ -8,7 +8,7 @@ import tiny
 import torch
 from PIL import Image
 
-from cueco_solo.runs import latest_checkpoint
+from cueco_solo.checkpoints import latest_checkpoint
 
 
 @pytest.fixture
