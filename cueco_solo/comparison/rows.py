@@ -1,0 +1,120 @@
+"""The figures of a run folder in tidy form: one row a measurement."""
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from cueco_solo.errors import config_error
+from cueco_solo.report.document import Figure
+from cueco_solo.runs import Run, load_run
+
+_ONLINE = {"top1": "val_acc1", "top5": "val_acc5"}
+_SPLITS = ("train", "training", "val", "valid", "validation", "test")
+
+
+def dataset_name(data: Any) -> str:
+    """What a data set is called: that of solo-learn's, or the folder that ``train/`` lies in.
+
+    Args:
+        data: a mapping with ``dataset`` and ``train_path``.
+    """
+    if data["dataset"] != "custom":
+        return data["dataset"]
+    path = Path(data["train_path"])
+    names = [part for part in path.parts if part.lower() not in _SPLITS and part != path.anchor]
+    return names[-1] if names else data["dataset"]
+
+
+def run_figures(folder: Path, untrained: bool = False) -> list[Figure]:
+    """All figures that were written into a run folder.
+
+    Those of ``eval-*.json``, unless they are of another checkpoint than the run's newest, and the
+    last online accuracies of ``metrics.csv``.
+
+    Args:
+        folder: of a run, with a checkpoint.
+        untrained: the figures of the untrained backbone instead, as method ``untrained``.
+
+    Raises:
+        ConfigError: it is no run folder, or one of these files can't be read.
+    """
+    run = load_run(folder)
+    common = {
+        "source": "ours",
+        "method": "untrained" if untrained else run.cfg.method,
+        "backbone": run.cfg.backbone.name,
+        "epochs": 0 if untrained else epochs(run),
+        "seed": run.cfg.seed,
+        "run": folder.name,
+    }
+    found = [] if untrained else _online(run)
+    for path in sorted(folder.glob("eval-*.json")):
+        if path.stem.endswith("-untrained") == untrained:
+            found += _evaluated(run, path, None if untrained else run.checkpoint.name)
+    return [Figure(**{**common, **figure}) for figure in found]  # type: ignore[typeddict-item]
+
+
+def epochs(run: Run) -> int:
+    """Epochs that the checkpoint has had; those of the configuration, if its name doesn't say."""
+    named = re.search(r"ep=(\d+)$", run.checkpoint.stem)
+    return int(named[1]) + 1 if named else run.cfg.max_epochs
+
+
+def _online(run: Run) -> list[dict[str, Any]]:
+    path = run.folder / "metrics.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    found = []
+    for metric, column in _ONLINE.items():
+        values = [row[column] for row in rows if row.get(column)]
+        if values:
+            found.append(
+                {
+                    "dataset": dataset_name(run.cfg.data),
+                    "protocol": "linear-online",
+                    "metric": metric,
+                    "value": float(values[-1]),
+                }
+            )
+    return found
+
+
+def _evaluated(run: Run, path: Path, checkpoint: str | None) -> list[dict[str, Any]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        results, settings = content["results"], content["settings"]
+        if content["checkpoint"] != checkpoint:
+            return []
+        name = path.stem.removeprefix("eval-").removesuffix("-untrained")
+        dataset = dataset_name(settings if "dataset" in settings else run.cfg.data)
+        return [
+            {
+                "dataset": dataset,
+                "protocol": _protocol(name),
+                "metric": _metric(key),
+                "value": float(value),
+            }
+            for key, value in results.items()
+        ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        remedy = "remove it and evaluate again"
+        raise config_error("RUN", str(path), "isn't what an evaluation writes", remedy) from error
+
+
+def _protocol(evaluation: str) -> str:
+    """The published figures' word for what an ``eval-<evaluation>.json`` holds."""
+    name = re.sub(r"^finetune(-|$)", r"semi-supervised\1", evaluation)
+    return {"cluster": "clustering"}.get(name, name)
+
+
+def _metric(key: str) -> str:
+    """``cosine_20_top1`` is ``knn20``, ``euclidean_20_top5`` is ``knn20-euclidean-top5``."""
+    named = re.fullmatch(r"(cosine|euclidean)_(\d+)_(top[15])", key)
+    if not named:
+        return key
+    distance, k, top = named.groups()
+    return f"knn{k}" + "-euclidean" * (distance != "cosine") + "-top5" * (top == "top5")
