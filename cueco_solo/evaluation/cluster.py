@@ -1,6 +1,7 @@
 """Unsupervised classification: K-means on frozen features, scored against the labels."""
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from sklearn.metrics import (
@@ -47,8 +48,8 @@ def agreement(labels: ArrayLike, clusters: ArrayLike) -> dict[str, float]:
     }
 
 
-def cluster_scores(features: Features, restarts: int = 10, seed: int = 5) -> dict[str, float]:
-    """K-means with one cluster per class, fitted on the train and scored on the test features.
+def assigned_clusters(features: Features, restarts: int = 10, seed: int = 5) -> NDArray[np.integer]:
+    """K-means with one cluster per class, fitted on the train features.
 
     Args:
         features: of both splits.
@@ -56,7 +57,7 @@ def cluster_scores(features: Features, restarts: int = 10, seed: int = 5) -> dic
         seed: of the starts.
 
     Returns:
-        What :func:`agreement` returns.
+        The cluster of each test feature, ``[M]``.
 
     Raises:
         ConfigError: there are fewer train features than classes.
@@ -69,4 +70,9 @@ def cluster_scores(features: Features, restarts: int = 10, seed: int = 5) -> dic
         )
     kmeans = KMeans(features.num_classes, n_init=restarts, random_state=seed)
     kmeans.fit(features.train.numpy())
-    return agreement(features.test_labels.numpy(), kmeans.predict(features.test.numpy()))
+    return kmeans.predict(features.test.numpy())
+
+
+def cluster_scores(features: Features, restarts: int = 10, seed: int = 5) -> dict[str, float]:
+    """:func:`agreement` of :func:`assigned_clusters` with the test labels."""
+    return agreement(features.test_labels.numpy(), assigned_clusters(features, restarts, seed))
