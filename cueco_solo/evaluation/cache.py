@@ -40,7 +40,7 @@ def features_key(run: Run, data: DictConfig, untrained: bool = False) -> str:
         untrained: of the backbone before the first step, which the seed decides.
     """
     cfg, host = run.cfg, host_info()
-    origin = {"seed": cfg.seed} if untrained else {"checkpoint": _digest_of_file(run.checkpoint)}
+    origin = {"seed": cfg.seed} if untrained else {"checkpoint": digest_of_file(run.checkpoint)}
     network = {
         "method": cfg.method,
         "backbone": OmegaConf.to_container(cfg.backbone, resolve=True),
@@ -63,7 +63,8 @@ def features_key(run: Run, data: DictConfig, untrained: bool = False) -> str:
     return json.dumps(content, sort_keys=True)
 
 
-def _digest_of_file(path: Path) -> str:
+def digest_of_file(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
