@@ -1,11 +1,27 @@
 """Figures of an evaluation: as a table to read and as JSON in the run folder."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cueco_solo.errors import config_error
 from cueco_solo.runs import Run, versions, write_json
+
+
+def figures_path(run: Run, name: str, untrained: bool = False) -> Path:
+    """The file that the figures of an evaluation lie in."""
+    return run.folder / f"eval-{name}{'-untrained' if untrained else ''}.json"
+
+
+def is_done(path: Path, run: Run, settings: dict[str, Any], untrained: bool = False) -> bool:
+    """Whether a file holds figures of the run's newest checkpoint with these very settings."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found = content["checkpoint"], content["settings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return found == (None if untrained else run.checkpoint.name, json.loads(json.dumps(settings)))
 
 
 def write_figures(
@@ -33,7 +49,7 @@ def write_figures(
     Raises:
         ConfigError: the file can't be written; the figures are printed all the same.
     """
-    path = run.folder / f"eval-{name}{'-untrained' if untrained else ''}.json"
+    path = figures_path(run, name, untrained)
     content = {
         "checkpoint": None if untrained else run.checkpoint.name,
         "results": results,
