@@ -48,6 +48,22 @@ def agreement(labels: ArrayLike, clusters: ArrayLike) -> dict[str, float]:
     }
 
 
+def label_scores(labels: ArrayLike, clusters: ArrayLike) -> dict[str, float]:
+    """How well a clusterer's own labels agree with classes, of which there may be fewer.
+
+    Args:
+        labels: class of each sample, ``[N]``.
+        clusters: its label of each sample, ``[N]``.
+
+    Returns:
+        Percent: what :func:`agreement` returns, whose ``acc`` matches one label with each class,
+        and ``acc_many_to_one``, which takes a label for the class that most of its samples have.
+    """
+    counts = contingency_matrix(labels, clusters)
+    many_to_one = 100.0 * float(counts.max(0).sum() / counts.sum())
+    return {**agreement(labels, clusters), "acc_many_to_one": many_to_one}
+
+
 def assigned_clusters(features: Features, restarts: int = 10, seed: int = 5) -> NDArray[np.integer]:
     """K-means with one cluster per class, fitted on the train features.
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.errors import ConfigError, config_error
 
@@ -19,14 +19,18 @@ class PluginMethod:
     trainer: Any
 
     @staticmethod
-    def check_views(cfg: DictConfig) -> None:
+    def check_views(cfg: DictConfig, small_too: bool = False) -> None:
         """Refuse anything but two crops of one size.
+
+        Args:
+            cfg: the parsed configuration.
+            small_too: any number of smaller crops may stand beside them.
 
         Raises:
             ConfigError: the augmentations give another number of large crops, or small ones.
         """
         large, small = cfg.data.num_large_crops, cfg.data.num_small_crops
-        if (large, small) != (2, 0):
+        if large != 2 or (small and not small_too):
             raise config_error(
                 "augmentations",
                 f"{large} large and {small} small crops",
@@ -76,3 +80,19 @@ class PluginMethod:
                 f"method={self.cfg.method} can't load this checkpoint, which is of {owner}; choose "
                 f"a checkpoint of {self.cfg.method}, or set method to the checkpoint's"
             )
+
+
+def check_dali_indexes(cfg: DictConfig) -> None:
+    """Refuse DALI labels that don't tell images apart.
+
+    Raises:
+        ConfigError: ``dali.encode_indexes_into_labels`` isn't set.
+    """
+    encoded = OmegaConf.select(cfg, "dali.encode_indexes_into_labels")
+    if cfg.data.get("format") == "dali" and not encoded:
+        raise config_error(
+            "dali.encode_indexes_into_labels",
+            encoded,
+            f"must be True with data.format=dali, since method={cfg.method} follows each image",
+            "add dali.encode_indexes_into_labels=True, in solo-learn's own programs with ++",
+        )

@@ -43,6 +43,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.data.datasets import count_images
 from cueco_solo.errors import config_error
+from cueco_solo.methods.common import check_dali_indexes
 from cueco_solo.methods.momentum import fill_momentum
 from cueco_solo.schema import Option, fill_options
 
@@ -92,7 +93,7 @@ def fill_rcl(cfg: DictConfig) -> DictConfig:
     _check_queue(cfg)
     below = kwargs.num_levels - 1
     if below:
-        _check_indexes(cfg)
+        check_dali_indexes(cfg)
         if kwargs.num_samples is None:
             kwargs.num_samples = count_images(cfg.data, "method_kwargs.num_samples")
     eps = _per_level(kwargs, "dbscan_eps", falling=True)
@@ -164,17 +165,6 @@ def _check_queue(cfg: DictConfig) -> None:
             cfg.method_kwargs.queue_size,
             f"must be at least {batch}, the batch size of all processes, to hold a whole step",
             "raise it or lower optimizer.batch_size",
-        )
-
-
-def _check_indexes(cfg: DictConfig) -> None:
-    encoded = OmegaConf.select(cfg, "dali.encode_indexes_into_labels")
-    if cfg.data.get("format") == "dali" and not encoded:
-        raise config_error(
-            "dali.encode_indexes_into_labels",
-            encoded,
-            f"must be True with data.format=dali, since method={cfg.method} follows each image",
-            "add dali.encode_indexes_into_labels=True, in solo-learn's own programs with ++",
         )
 
 

@@ -12,6 +12,7 @@ def mlp_head(
     *,
     output_bn: bool = False,
     output_affine: bool = False,
+    activation: type[nn.Module] = nn.ReLU,
 ) -> nn.Sequential:
     """An MLP of Linear-BN-ReLU blocks with a linear output, as in MoCo v3 (arXiv:2104.02057).
 
@@ -23,6 +24,7 @@ def mlp_head(
         output_dim: size of the output.
         output_bn: end with a batch norm.
         output_affine: whether that one has affine parameters; MoCo v3's hasn't.
+        activation: of the hidden layers.
 
     Returns:
         nn.Sequential: ``[N, input_dim] -> [N, output_dim]``.
@@ -32,7 +34,7 @@ def mlp_head(
         layers += [
             nn.Linear(input_dim, hidden_dim, bias=False),
             nn.BatchNorm1d(hidden_dim),
-            nn.ReLU(inplace=True),
+            activation(inplace=True),
         ]
         input_dim = hidden_dim
     layers.append(nn.Linear(input_dim, output_dim, bias=not output_bn))
