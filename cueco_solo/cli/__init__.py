@@ -4,12 +4,21 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from cueco_solo.errors import ConfigError, HostError
+from cueco_solo.errors import ConfigError, HostError, one_line
 
 
 def _parser() -> argparse.ArgumentParser:
     # each module is light: what is heavy, it imports when its command runs
-    from cueco_solo.cli import command, data, doctor, evaluate, pretrain, quickstart
+    from cueco_solo.cli import (
+        command,
+        data,
+        doctor,
+        evaluate,
+        export,
+        finetune,
+        pretrain,
+        quickstart,
+    )
 
     parser = argparse.ArgumentParser(
         prog="cueco-solo",
@@ -22,16 +31,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (quickstart, pretrain, evaluate, data, doctor):
+    for module in (quickstart, pretrain, evaluate, finetune, export, data, doctor):
         module.add_parsers(commands)
     return parser
-
-
-def _line(error: BaseException) -> str:
-    """The message in one line; a worker process wraps it in a traceback, whose last line it is."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    text = lines[-1] if lines[0].startswith("Caught ") else " ".join(lines)
-    return text.removeprefix(f"{type(error).__module__}.{type(error).__qualname__}: ")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,5 +54,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return args.run(args) or 0
     except (ConfigError, HostError) as error:
-        print(f"cueco-solo: error: {_line(error)}", file=sys.stderr)
+        print(f"cueco-solo: error: {one_line(error)}", file=sys.stderr)
         return 2

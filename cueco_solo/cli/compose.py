@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.monitor.settings import OPTIONS as ONLINE_OPTIONS
 from cueco_solo.training import TRAINER_KEYS
 
 _PACKAGE = "cueco_solo.configs"
@@ -55,6 +56,7 @@ SECTIONS: dict[str, tuple[str, ...] | None] = {
     "checkpoint": ("enabled", "dir", "frequency", "keep_prev"),
     "auto_resume": ("enabled", "max_hours"),
     "auto_umap": ("enabled", "dir", "frequency"),
+    "online_clustering": tuple(ONLINE_OPTIONS),
     "knn_eval": ("enabled", "k", "distance_func"),
     "performance": ("disable_channel_last",),
     "dali": ("device", "encode_indexes_into_labels"),
@@ -72,6 +74,7 @@ _LINEAR_ONLY = (
     "mixup",
     "cutmix",
 )
+_LABELLED = ("linear-", "finetune-")
 _GROUPS = ("augmentations", "wandb")
 # words, whatever they look like
 _TEXTS = (
@@ -88,7 +91,7 @@ def config_names(config_path: str | None, linear: bool) -> list[str]:
     folder = Path(config_path) if config_path else resources.files(_PACKAGE)
     names = (Path(entry.name) for entry in folder.iterdir())
     stems = sorted(name.stem for name in names if name.suffix == ".yaml")
-    return [name for name in stems if name.startswith("linear-") == linear]
+    return [name for name in stems if name.startswith(_LABELLED) == linear]
 
 
 def _close(word: str, known: Iterable[str]) -> str:

@@ -53,9 +53,7 @@ def add_parsers(commands: Any) -> None:
     knn.add_argument(
         "--k", type=positive, nargs="+", default=[20, 100, 200], help="default: 20 100 200"
     )
-    knn.add_argument(
-        "--temperature", type=above_zero, default=0.07, help="of cosine votes (0.07)"
-    )
+    knn.add_argument("--temperature", type=above_zero, default=0.07, help="of cosine votes (0.07)")
 
     cluster = add_command(
         commands,
@@ -115,9 +113,11 @@ def run_linear(args: argparse.Namespace) -> None:
     session = Session(args)
     run = session.run
     cfg = linear.parse_linear(session.compose(f"linear-{session.data.dataset}", "linear-custom"))
-    if args.cached:
-        results = linear.cached_linear_accuracies(session.features(), cfg)
-    else:
+
+    def compute() -> dict[str, float]:
+        if args.cached:
+            return linear.cached_linear_accuracies(session.features(), cfg)
         backbone = load_backbone(run, args.untrained)
-        results = linear.linear_accuracies(backbone, cfg, run.cfg.augmentations[0])
-    session.report_training("linear-cached" if args.cached else "linear", results, cfg)
+        return linear.linear_accuracies(backbone, cfg, run.cfg.augmentations[0])
+
+    session.report_training("linear-cached" if args.cached else "linear", cfg, compute)

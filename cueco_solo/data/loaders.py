@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningDataModule
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset, DistributedSampler, get_worker_info
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, Subset, get_worker_info
 
 from cueco_solo.errors import ConfigError, config_error
 
@@ -55,6 +55,8 @@ def item_randomness(*key: int) -> Iterator[None]:
 
 def _file_of(dataset: Any, index: int) -> Path | None:
     """The image file behind an item, for datasets that read files."""
+    if isinstance(dataset, Subset):
+        return _file_of(dataset.dataset, dataset.indices[index])
     if hasattr(dataset, "samples"):
         return Path(dataset.samples[index][0])
     if hasattr(dataset, "images"):

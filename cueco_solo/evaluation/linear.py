@@ -27,7 +27,6 @@ from cueco_solo.training import fit, new_trainer, trainer_options
 
 # what solo-learn's main_linear.py can do beyond a linear classifier on frozen features
 _ELSEWHERE = (
-    "finetune",
     "auto_augment",
     "label_smoothing",
     "mixup",
@@ -54,20 +53,23 @@ class _FeatureInput(nn.Identity):
         self.num_features = num_features
 
 
-def parse_linear(cfg: DictConfig) -> DictConfig:
+def parse_linear(cfg: DictConfig, finetune: bool = False) -> DictConfig:
     """Parse a configuration for linear evaluation as solo-learn does, for one device.
 
     Args:
         cfg: a composed configuration with ``data`` filled in.
+        finetune: the backbone isn't frozen.
 
     Returns:
         The parsed configuration; its learning rate is that of its batch size.
 
     Raises:
-        ConfigError: it asks for more than a linear classifier on frozen features, or for devices
-            that aren't there.
+        ConfigError: it asks for more than a linear classifier, or for devices that aren't there.
     """
     check_linear_settings(cfg)
+    if cfg.get("finetune") not in (None, finetune):
+        remedy = "run cueco-solo " + ("linear" if finetune else "finetune")
+        raise config_error("finetune", cfg.finetune, "is another evaluation", remedy)
     for key in _ELSEWHERE:
         if value := OmegaConf.select(cfg, key, throw_on_missing=False):
             remedy = "solo-learn's main_linear.py does that"
@@ -87,7 +89,7 @@ def parse_linear(cfg: DictConfig) -> DictConfig:
     parsed.devices, parsed.num_nodes = [0], 1  # whose length scales the learning rate
     parsed.pretrained_feature_extractor = None  # the backbone is given
     parsed = host.parse_linear_cfg(parsed)
-    parsed.devices = hardware.devices
+    parsed.devices, parsed.finetune = hardware.devices, finetune
     return parsed
 
 
@@ -133,6 +135,26 @@ def linear_accuracies(backbone: nn.Module, cfg: DictConfig, view: Any) -> dict[s
         ConfigError: the data can't be read or is smaller than a batch.
     """
     train, val = labelled_datasets(cfg.data, *labelled_transforms(cfg.data.dataset, view))
+    return fitted_accuracies(backbone, cfg, train, val)
+
+
+def fitted_accuracies(
+    backbone: nn.Module, cfg: DictConfig, train: Any, val: Any
+) -> dict[str, float]:
+    """Train solo-learn's ``LinearModel`` on labelled images.
+
+    Args:
+        backbone: gives the features.
+        cfg: what :func:`parse_linear` gave.
+        train: training set.
+        val: validation set.
+
+    Returns:
+        Percent on the validation set after the last epoch: ``top1``, ``top5``.
+
+    Raises:
+        ConfigError: an image can't be read, or there are fewer than a batch holds.
+    """
     batch_size = cfg.optimizer.batch_size
     check_batch_size(batch_size, 1, len(train))
     trainer = _trainer(cfg)

@@ -18,7 +18,8 @@ FOLDER = Path(cueco_solo.configs.__path__[0])
 FILES = sorted(FOLDER.glob("*.yaml"))
 NAMES = [file.stem for file in FILES]
 LINEAR = [name for name in NAMES if name.startswith("linear-")]
-PRETRAIN = [name for name in NAMES if name not in LINEAR]
+FINETUNE = [name for name in NAMES if name.startswith("finetune-")]
+PRETRAIN = [name for name in NAMES if name not in LINEAR + FINETUNE]
 FILL = {"cueco": cueco_config.fill_cueco, "rcl": rcl_config.fill_rcl}
 # ours, and the order that their documentation lists their options in
 OPTIONS = {"cueco": list(cueco_config.OPTIONS), "rcl": list(rcl_config.OPTIONS)}
@@ -37,6 +38,7 @@ ORDER = [
     "pretrained_feature_extractor",
     "backbone",
     "pretrain_method",
+    "finetune",
     "method_kwargs",
     "momentum",
     "data",
@@ -61,7 +63,7 @@ WITHIN = {
 
 
 def composed(name: str, *overrides: str) -> DictConfig:
-    return compose_config(name, None, overrides, linear=name in LINEAR)
+    return compose_config(name, None, overrides, linear=name in LINEAR + FINETUNE)
 
 
 def in_order(keys: list[str], order: list[str]) -> bool:

@@ -37,7 +37,7 @@ def test_the_learning_rate_is_that_of_the_batch():
 @pytest.mark.parametrize(
     ("override", "text"),
     [
-        ("finetune=True", "finetune=True is beyond a linear evaluation"),
+        ("finetune=True", "finetune=True is another evaluation; run cueco-solo finetune"),
         ("mixup=0.2", "main_linear.py does that"),
         ("devices=2", "devices=2 must be one device"),
         ("wandb.enabled=True", "wandb.enabled=True is beyond a linear evaluation"),

@@ -1,0 +1,122 @@
+"""The share of the training images whose labels a semi-supervised evaluation may see.
+
+A subset is written as text, one image a line: its path below the training folder, or its number in
+a data set that isn't one of files. So it can be looked at, and read again elsewhere.
+"""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from cueco_solo.errors import config_error
+
+
+def _place(*key: Any) -> bytes:
+    """Where something stands in a random order that is the same on every machine."""
+    return blake2b(repr(key).encode(), digest_size=8).digest()
+
+
+def balanced_subset(labels: Sequence[int], percent: float, seed: int) -> list[int]:
+    """Choose images so that the classes have the same number of them, give or take one.
+
+    Classes take turns, in an order and with an order of their images that the seed decides; a class
+    that has no more images is passed over. So a smaller share is part of a larger one.
+
+    Args:
+        labels: class of each image.
+        percent: of all images, in (0, 100]; there is one of each class in any case.
+        seed: names the subset.
+
+    Returns:
+        Numbers of the images chosen, ascending: a function of the arguments alone.
+    """
+    members: dict[int, list[int]] = {}
+    for index, label in enumerate(labels):
+        members.setdefault(int(label), []).append(index)
+    for indices in members.values():
+        indices.sort(key=lambda index: _place(seed, "image", index))
+    classes = sorted(members, key=lambda label: _place(seed, "class", label))
+    turns = zip_longest(*(members[label] for label in classes))
+    sequence = [index for turn in turns for index in turn if index is not None]
+    return sorted(sequence[: max(len(members), round(percent * len(sequence) / 100))])
+
+
+def labels_of(dataset: Any) -> list[int]:
+    """Labels of a data set of torchvision's, without reading an image."""
+    found = dataset.targets if hasattr(dataset, "targets") else dataset.labels
+    return [int(label) for label in found]
+
+
+def _names(dataset: Any) -> list[str]:
+    """What each image is called in a subset file."""
+    if not hasattr(dataset, "samples"):
+        return [str(index) for index in range(len(dataset))]
+    root = Path(dataset.root)
+    return [Path(path).relative_to(root).as_posix() for path, _ in dataset.samples]
+
+
+def write_subset(path: Path, dataset: Any, chosen: Sequence[int]) -> None:
+    """Write a subset file.
+
+    Raises:
+        ConfigError: the file can't be written.
+    """
+    names = _names(dataset)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"{names[index]}\n" for index in chosen), encoding="utf-8")
+    except OSError as error:
+        reason = f"can't be written ({error.strerror})"
+        raise config_error("subset", str(path), reason, "make the run folder writable") from error
+
+
+def read_subset(path: Path, dataset: Any, percent: float) -> list[int]:
+    """The images that a subset file names; file names without folder do, where they are unique.
+
+    Args:
+        path: a file as :func:`write_subset` makes it, or a published list.
+        dataset: the training data.
+        percent: what share of it this is said to be.
+
+    Returns:
+        Numbers of the images, ascending.
+
+    Raises:
+        ConfigError: the file can't be read, names an unknown image or one twice, has no image of
+            some class, or is another share of the data.
+    """
+
+    def error(reason: str, remedy: str = "give a list of other images") -> Exception:
+        return config_error("--subset", str(path), reason, remedy)
+
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, ValueError) as problem:
+        raise error(f"can't be read ({problem})", "give a text file") from problem
+    names = _names(dataset)
+    numbers: dict[str, int | None] = {}
+    for index, name in enumerate(names):
+        bare = name.rpartition("/")[2]
+        numbers[bare] = None if bare in numbers else index
+    numbers.update((name, index) for index, name in enumerate(names))
+    chosen = []
+    for line in filter(None, map(str.strip, lines)):
+        number = numbers.get(line)
+        if number is None:
+            known = "is ambiguous" if line in numbers else "isn't there"
+            raise error(f"names {line!r}, which {known}", f"write names like {names[0]}")
+        chosen.append(number)
+    if len(set(chosen)) < len(chosen):
+        raise error(f"names {len(chosen) - len(set(chosen))} images twice")
+    labels = labels_of(dataset)
+    if missing := set(labels) - {labels[index] for index in chosen}:
+        raise error(f"has no image of {len(missing)} of the {len(set(labels))} classes")
+    share = percent * len(labels) / 100
+    if abs(len(chosen) - share) > len(set(labels)):
+        raise error(
+            f"has {len(chosen)} images, but --percent {percent:g} are {share:.0f}",
+            f"give --percent {100 * len(chosen) / len(labels):.2g}",
+        )
+    return sorted(chosen)
