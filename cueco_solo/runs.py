@@ -33,6 +33,7 @@ _INCIDENTAL = (
     "enable_progress_bar",
     "log_every_n_steps",
     "max_time",
+    "online_clustering",
     "profiler",
     "resume_from_checkpoint",
     "tensorboard",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.errors import config_error
+from cueco_solo.monitor.settings import online_settings
 from cueco_solo.schema import Option
 
 
@@ -105,6 +106,7 @@ def check_settings(cfg: DictConfig) -> None:
         ConfigError: one is missing, of the wrong type or out of range.
     """
     _check(cfg, _PRETRAINING)
+    online_settings(cfg)
     base, final = (OmegaConf.select(cfg, f"momentum.{key}_tau") for key in ("base", "final"))
     if None not in (base, final) and base > final:
         raise config_error("momentum.base_tau", base, f"must be at most momentum.final_tau={final}")

@@ -20,6 +20,7 @@ def apply() -> None:
     """Apply every shim that the stock programs need (idempotent); solo-learn must be imported."""
     metrics.replace_in_solo()
     _keep_functions_out_of_checkpoints()
+    _monitor_online()
     dali = sys.modules.get("solo.data.dali_dataloader")
     if dali is not None:
         shim_dali(dali)
@@ -37,6 +38,23 @@ def _keep_functions_out_of_checkpoints() -> None:
         return {key: value for key, value in state.items() if key != "get_lr"}
 
     Schedule.state_dict = state_dict
+
+
+def _monitor_online() -> None:
+    """Methods bring the monitor that the section ``online_clustering`` asks for."""
+    from solo.methods.base import BaseMethod
+
+    stock = BaseMethod.configure_callbacks
+    if hasattr(stock, "__wrapped__"):
+        return
+
+    @functools.wraps(stock)
+    def configure_callbacks(self: Any) -> list[Any]:
+        from cueco_solo.monitor.callback import online_callbacks
+
+        return [*stock(self), *online_callbacks(self.cfg)]
+
+    BaseMethod.configure_callbacks = configure_callbacks
 
 
 def shim_dali(dali: ModuleType) -> None:

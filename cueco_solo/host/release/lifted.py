@@ -93,6 +93,11 @@ class Lifted(EpochEnd):
     def configure_optimizers(self) -> Any:
         return optim.configure(self, self.learnable_params, optim.PRETRAIN_SCHEDULERS)
 
+    def configure_callbacks(self) -> Any:
+        from cueco_solo.monitor.callback import online_callbacks
+
+        return [*super().configure_callbacks(), *online_callbacks(self.cfg)]  # type: ignore[misc]
+
     def configure_gradient_clipping(
         self,
         optimizer: Any,

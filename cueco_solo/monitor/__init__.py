@@ -1,0 +1,1 @@
+"""What is computed of the representation while a run trains; see :mod:`.callback`."""
