@@ -1,0 +1,68 @@
+"""The labels that Self-Classifier itself gives, scored against the classes."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cueco_solo.checkpoints import read_checkpoint
+from cueco_solo.evaluation.cluster import label_scores
+from cueco_solo.evaluation.features import Features
+from cueco_solo.runs import Run
+
+_HEADS = ("first", "best")
+
+
+@torch.no_grad()
+def own_labels(run: Run, features: Tensor) -> Tensor:
+    """Labels of the first head and of the one of the lowest loss, which is chosen without labels.
+
+    Args:
+        run: of ``method: self_classifier``.
+        features: of its backbone, float32 ``[N, F]``.
+
+    Returns:
+        int64 ``[2, N]``.
+
+    Raises:
+        ConfigError: the checkpoint can't be read.
+    """
+    from cueco_solo.methods.self_classifier import projector
+    from cueco_solo.modules.classifiers import Classifiers
+
+    state = read_checkpoint(run.checkpoint, "checkpoint")["state_dict"]
+    weight, losses = state["classifiers.weight"], state["head_losses"]
+    mlp, dim = projector(features.size(1), run.cfg.method_kwargs.mlp_dims)
+    heads, classes, _ = weight.shape
+    classifiers = Classifiers(heads, classes, dim)
+    mlp.load_state_dict(_part(state, "projector."))
+    classifiers.load_state_dict({"weight": F.normalize(weight, dim=-1)})
+    z = F.normalize(mlp.eval()(features), dim=-1)
+    return classifiers(z, torch.stack([torch.tensor(0), losses.argmin()])).argmax(-1)
+
+
+def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
+
+
+def own_label_scores(run: Run, features: Features) -> dict[str, float]:
+    """How well a run's own labels of the test images agree with the classes.
+
+    Args:
+        run: any run.
+        features: of both splits.
+
+    Returns:
+        Percent: for either head what :func:`.cluster.label_scores` returns, under ``first_head_``
+        and ``best_head_``; nothing for a method without labels of its own.
+
+    Raises:
+        ConfigError: the checkpoint can't be read.
+    """
+    if run.cfg.method != "self_classifier":
+        return {}
+    classes = features.test_labels.numpy()
+    return {
+        f"{name}_head_{figure}": value
+        for name, labels in zip(_HEADS, own_labels(run, features.test), strict=True)
+        for figure, value in label_scores(classes, labels.numpy()).items()
+    }
