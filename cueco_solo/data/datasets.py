@@ -17,13 +17,15 @@ from cueco_solo.errors import config_error
 _SIZES = {"cifar10": 50_000, "cifar100": 50_000, "stl10": 105_000}  # of what solo-learn trains on
 
 
-def labelled_datasets(data: DictConfig, train: Callable, val: Callable) -> tuple[Any, Any]:
+def labelled_datasets(
+    data: DictConfig, train: Callable | None, val: Callable | None
+) -> tuple[Any, Any]:
     """Training and validation set with labels.
 
     Args:
         data: ``cfg.data``; what DALI would read is read as image folders.
-        train: transform of the training images.
-        val: transform of the validation images.
+        train: transform of the training images; None leaves them as they are.
+        val: transform of the validation images, in the same way.
 
     Raises:
         ConfigError: a data set isn't on disk and can't be downloaded.
@@ -46,6 +48,33 @@ def _torch_format(data: DictConfig) -> str:
     return "image_folder" if kind == "dali" else kind
 
 
+def training_set(data: DictConfig, transform: Callable | None) -> Any:
+    """What a pre-training trains on, in its order: ``(index, transformed image, label)``.
+
+    Args:
+        data: ``cfg.data``; what DALI would read is read as image folders.
+        transform: of the images; None leaves them as they are.
+
+    Raises:
+        ConfigError: the data set isn't on disk and can't be downloaded.
+    """
+    no_labels = data.get("no_labels", False)
+    try:
+        train = host.pretrain_data.prepare_datasets(
+            data.dataset,
+            transform,
+            train_data_path=data.train_path,
+            data_format=_torch_format(data),
+            no_labels=no_labels,
+            data_fraction=data.get("fraction", -1),
+        )
+    except URLError as error:
+        raise download_error(data, error) from error
+    if no_labels and hasattr(train, "images"):
+        train.images.sort()  # solo-learn leaves them in the file system's order
+    return train
+
+
 def count_images(data: DictConfig, key: str) -> int:
     """How many images the training set of a pre-training has.
 
@@ -59,16 +88,7 @@ def count_images(data: DictConfig, key: str) -> int:
     if data.dataset in _SIZES:
         return _SIZES[data.dataset]
     try:
-        return len(
-            host.pretrain_data.prepare_datasets(
-                data.dataset,
-                None,
-                train_data_path=data.train_path,
-                data_format=_torch_format(data),
-                no_labels=data.get("no_labels", False),
-                data_fraction=data.get("fraction", -1),
-            )
-        )
+        return len(training_set(data, None))
     except (OSError, AssertionError) as error:
         reason = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
         allowed = f"can't be read to count its images ({reason})"
@@ -98,19 +118,7 @@ def pretraining_data(
     transform = _views(cfg, module.build_transform_pipeline)
     if cfg.debug_augmentations:
         print(f"augmentations:\n{transform}")
-    try:
-        train = module.prepare_datasets(
-            data.dataset,
-            transform,
-            train_data_path=data.train_path,
-            data_format=_torch_format(data),
-            no_labels=data.no_labels,
-            data_fraction=data.fraction,
-        )
-    except URLError as error:
-        raise download_error(data, error) from error
-    if data.no_labels and hasattr(train, "images"):
-        train.images.sort()  # solo-learn leaves them in the file system's order
+    train = training_set(data, transform)
     check_batch_size(batch_size, world_size, len(train))
     val = _validation(cfg)
     result = (

@@ -1,0 +1,75 @@
+"""``cueco-solo report``: runs side by side in one HTML file."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from cueco_solo.cli.command import add_command
+from cueco_solo.cli.session import positive, seed
+
+
+def add_parsers(commands: Any) -> None:
+    parser = add_command(
+        commands,
+        "report",
+        run,
+        "show runs side by side in one HTML file",
+        """Write one HTML file that needs nothing but itself: figures, training curves, test
+        features in two dimensions with their pictures, clusters, for RCL a few images with their
+        companions, the differences in configuration, and how to make each run again. Figures are
+        those that linear, knn, cluster and finetune wrote before. RUNS are run folders of
+        cueco-solo pretrain or of solo-learn, or folders of such. Features are read from
+        RUN/features where they were kept, else extracted and kept there.""",
+        "cueco-solo report trained_models/cueco/RUN trained_models/mocov2plus/RUN",
+        "cueco-solo report trained_models --baseline mocov2plus --out comparison.html",
+    )
+    parser.add_argument("folders", type=Path, nargs="+", metavar="RUNS", help="the run folders")
+    parser.add_argument(
+        "--out", type=Path, default=Path("report.html"), metavar="FILE", help="default: report.html"
+    )
+    parser.add_argument("--title", default="Runs side by side", help="of the page")
+    parser.add_argument(
+        "--baseline", metavar="METHOD", help="show the other methods' paired differences to it"
+    )
+    parser.add_argument("--embedding", choices=("tsne", "umap", "none"), default="tsne")
+    parser.add_argument(
+        "--images", type=positive, default=1000, help="test images in the embedding (1000)"
+    )
+    parser.add_argument("--seed", type=seed, default=5, help="of every random choice (5)")
+    parser.add_argument(
+        "--no-published", action="store_true", help="leave published figures out of it"
+    )
+    parser.add_argument("--train-path", metavar="DIR", help="instead of the runs' data.train_path")
+    parser.add_argument("--val-path", metavar="DIR", help="instead of the runs' data.val_path")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument(
+        "--no-cache", action="store_true", help="neither read nor keep extracted features"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Gather, draw, write."""
+    import torch
+
+    from cueco_solo.cli.quiet import quieten
+    from cueco_solo.errors import config_error
+    from cueco_solo.report.write import write_report
+
+    quieten()
+    there = torch.cuda.is_available()
+    if args.device == "cuda" and not there:
+        raise config_error("--device", "cuda", "isn't there", "leave it out or take cpu")
+    write_report(
+        args.folders,
+        args.out,
+        title=args.title,
+        baseline=args.baseline,
+        published=not args.no_published,
+        embedding=args.embedding,
+        images=args.images,
+        seed=args.seed,
+        device="cuda" if there and args.device != "cpu" else "cpu",
+        cache=not args.no_cache,
+        train_path=args.train_path,
+        val_path=args.val_path,
+    )

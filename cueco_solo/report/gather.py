@@ -1,0 +1,175 @@
+"""From run folders to what a report shows of them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cueco_solo.comparison.published import published_figures
+from cueco_solo.comparison.rows import dataset_name, epochs, run_figures
+from cueco_solo.comparison.statistics import comparisons
+from cueco_solo.errors import config_error
+from cueco_solo.report.curves import read_curves
+from cueco_solo.report.document import Comparison, Document, Figure, RunPart
+from cueco_solo.report.folders import open_runs
+from cueco_solo.report.inside import PROBLEMS, Looking
+from cueco_solo.report.origin import flat_config, reproduce
+from cueco_solo.report.tables import series_names
+from cueco_solo.runs import Run
+
+
+def gather_document(
+    folders: Sequence[Path],
+    *,
+    title: str = "Runs side by side",
+    baseline: str | None = None,
+    published: bool = True,
+    methods: Mapping[Path, str] | None = None,
+    **looking: Any,
+) -> Document:
+    """Collect all that a report shows of some runs.
+
+    What one of them lacks or has lost is said in its ``missing``.
+
+    Args:
+        folders: of runs, or of folders of runs.
+        title: of the page.
+        baseline: method that the others are compared with.
+        published: show what was published on the same data and protocols.
+        methods: what a run's method is called, by its folder; default: its own name.
+        looking: see :class:`~cueco_solo.report.inside.Looking`.
+
+    Raises:
+        ConfigError: a folder is no run, nothing is given, no run is of the baseline, or the
+            embedding can't be had.
+    """
+    look, runs = Looking(**looking), open_runs(folders)
+    composed = all((run.folder / "config.yaml").is_file() for run in runs)
+    parts: list[RunPart] = []
+    for run in runs:
+        parts.append(_part(run, _unique(run.folder.name, parts), composed))
+        parts[-1]["method"] = (methods or {}).get(run.folder, run.cfg.method)
+    names = series_names(parts)
+    _check_baseline(baseline, parts, names)
+    for number, (run, part) in enumerate(zip(runs, parts, strict=True), 1):
+        print(f"[{number}/{len(runs)}] {run.folder}", flush=True)
+        look.fill(run, part)
+    figures = [figure for part in parts for figure in part["figures"]]
+    return Document(
+        title=title,
+        created=datetime.now().astimezone().isoformat(timespec="seconds"),
+        runs=parts,
+        images=look.albums(),
+        published=_published(figures) if published else [],
+        baseline=baseline,
+        comparisons=_comparisons(figures, names, baseline) if baseline else [],
+    )
+
+
+def _unique(name: str, parts: Sequence[RunPart]) -> str:
+    taken, number, free = {part["id"] for part in parts}, 1, name
+    while free in taken:
+        number += 1
+        free = f"{name} ({number})"
+    return free
+
+
+def _part(run: Run, name: str, composed: bool) -> RunPart:
+    """All of a run but what needs its images."""
+    cfg = run.cfg
+    made, missing = reproduce(run)
+    part = RunPart(
+        id=name,
+        folder=str(run.folder),
+        name=str(cfg.get("name") or run.folder.name),
+        method=cfg.method,
+        dataset=dataset_name(cfg.data),
+        backbone=cfg.backbone.name,
+        epochs=epochs(run),
+        seed=cfg.get("seed"),
+        images=None,
+        figures=[],
+        curves={},
+        embedding=None,
+        clusters=None,
+        companions=[],
+        config={},
+        reproduce=made,
+        missing=missing,
+    )
+    _fill_figures(run, part)
+    _fill_curves(run.folder / "metrics.csv", part)
+    try:
+        part["config"] = flat_config(run, composed)
+    except Exception as error:  # YAML's and OmegaConf's have no base in common
+        part["config"] = flat_config(run, False)
+        missing.append(f"Configuration: config.yaml can't be read ({_line(error)}).")
+    return part
+
+
+def _fill_figures(run: Run, part: RunPart) -> None:
+    try:
+        found = run_figures(run.folder)
+    except PROBLEMS as error:
+        part["missing"].append(f"Figures: {_line(error)}.")
+        return
+    for figure in found:
+        if math.isfinite(figure["value"]):
+            part["figures"].append({**figure, "run": part["id"]})
+        else:
+            what = f"{figure['protocol']} {figure['metric']}"
+            part["missing"].append(f"Figures: {what} is {figure['value']}.")
+    if not found:
+        part["missing"].append(
+            "Figures: none yet; cueco-solo linear, knn and cluster measure them."
+        )
+
+
+def _fill_curves(path: Path, part: RunPart) -> None:
+    try:
+        part["curves"] = read_curves(path)
+    except FileNotFoundError:
+        part["missing"].append(
+            "Training curves: there is no metrics.csv; cueco-solo pretrain writes it, solo-learn's "
+            "own programs don't."
+        )
+    except OSError as error:
+        part["missing"].append(f"Training curves: metrics.csv can't be read ({error.strerror}).")
+    else:
+        if not part["curves"]:
+            part["missing"].append("Training curves: metrics.csv holds no number.")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _published(figures: Sequence[Figure]) -> list[Figure]:
+    """What was published on data sets and by protocols that occur."""
+    ours = {(figure["dataset"], figure["protocol"]) for figure in figures}
+    return [row for row in published_figures() if (row["dataset"], row["protocol"]) in ours]
+
+
+def _check_baseline(baseline: str | None, parts: Sequence[RunPart], names: dict[str, str]) -> None:
+    there = list(dict.fromkeys(names.values()))
+    if baseline is not None and baseline not in there:
+        allowed = f"must be one of {', '.join(there)}"
+        raise config_error("--baseline", baseline, allowed)
+
+
+def _comparisons(
+    figures: Sequence[Figure], names: dict[str, str], baseline: str
+) -> list[Comparison]:
+    """Paired differences among runs of the same backbone and epochs, by the page's names."""
+    groups: dict[tuple[str, int | None], list[Figure]] = {}
+    for figure in figures:
+        named = Figure(**{**figure, "method": names[str(figure["run"])]})  # type: ignore[typeddict-item]
+        groups.setdefault((figure["backbone"], figure["epochs"]), []).append(named)
+    found = {setting: comparisons(group, baseline) for setting, group in groups.items()}
+    found = {setting: items for setting, items in found.items() if items}
+    if len(found) > 1:
+        for (backbone, number), items in found.items():
+            for item in items:
+                item["method"] += f", {backbone}, {number} epochs"
+    return [item for items in found.values() for item in items]

@@ -1,0 +1,62 @@
+"""The report as a file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cueco_solo.errors import config_error
+from cueco_solo.report.document import Document
+from cueco_solo.report.gather import gather_document
+from cueco_solo.report.page import render
+
+
+def write_report(folders: Sequence[Path], out: Path, **options: Any) -> Path:
+    """Write the report on some runs, whole or not at all, and print what it is.
+
+    Args:
+        folders: of runs, or of folders of runs.
+        out: the HTML file; one that is there is replaced.
+        options: see :func:`~cueco_solo.report.gather.gather_document`.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        ConfigError: see :func:`~cueco_solo.report.gather.gather_document`; or the file can't be
+            written, which is found out first.
+    """
+    if out.is_dir():
+        raise config_error("--out", str(out), "is a folder", f"give {out / 'report.html'}")
+    part = out.with_name(f".{out.name}.part")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+    except OSError as error:
+        raise _unwritable(out, error) from error
+    try:
+        document = gather_document(folders, **options)
+        try:
+            part.write_text(render(document), encoding="utf-8")
+            part.replace(out)
+        except OSError as error:
+            raise _unwritable(out, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+    _say(document, out)
+    return out
+
+
+def _unwritable(out: Path, error: OSError) -> Exception:
+    return config_error(
+        "--out", str(out), f"can't be written ({error.strerror})", "give another file"
+    )
+
+
+def _say(document: Document, out: Path) -> None:
+    albums = document["images"].values()
+    pictures = [uri for album in albums for uri in album["thumbnails"]]
+    for run in document["runs"]:
+        for sentence in run["missing"]:
+            print(f"{run['id']}: {sentence}")
+    print(f"pictures: {len(pictures)}, {sum(map(len, pictures)) / 1e6:.1f} MB")
+    print(f"report: {out} ({out.stat().st_size / 1e6:.1f} MB)", flush=True)
