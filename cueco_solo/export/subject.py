@@ -1,0 +1,137 @@
+"""What is exported: the backbone of a run, its weights, and what is known about them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor, nn
+from torchvision.transforms import Normalize
+
+from cueco_solo import host
+from cueco_solo.checkpoints import progress, read_checkpoint
+from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.evaluation.cache import digest_of_file
+from cueco_solo.evaluation.features import load_backbone
+from cueco_solo.export.networks import Network, networks
+from cueco_solo.runs import Run
+
+# of the batch that features are compared on
+_IMAGES = 5
+
+
+class Preprocessing(NamedTuple):
+    """What the backbone expects: square images of ``size`` pixels, normalised by channel."""
+
+    size: int
+    mean: list[float]
+    std: list[float]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The backbone of a run.
+
+    Attributes:
+        run: the run.
+        backbone: as the host builds it, in eval mode, without gradients, in contiguous memory.
+        networks: those that take its weights, by library.
+        preprocessing: what it expects.
+    """
+
+    run: Run
+    backbone: nn.Module
+    networks: dict[str, Network]
+    preprocessing: Preprocessing
+
+    @property
+    def network(self) -> Network:
+        """The network to use where there is a choice."""
+        return next(iter(self.networks.values()))
+
+    @cached_property
+    def state(self) -> dict[str, Tensor]:
+        """The weights, contiguous, so that no memory layout goes into a file."""
+        return {key: value.contiguous() for key, value in self.backbone.state_dict().items()}
+
+    @cached_property
+    def images(self) -> Tensor:
+        """The fixed batch, float32 ``[5, 3, size, size]``, standard normal."""
+        size = self.preprocessing.size
+        generator = torch.Generator().manual_seed(5)
+        return torch.randn(_IMAGES, 3, size, size, generator=generator)
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 of the checkpoint, hexadecimal."""
+        return digest_of_file(self.run.checkpoint)
+
+    @cached_property
+    def epochs(self) -> int | None:
+        """Epochs that the checkpoint has had; None if it doesn't say."""
+        try:
+            content = read_checkpoint(self.run.checkpoint, "checkpoint")
+            return progress(content, self.run.checkpoint).epoch
+        except ConfigError:
+            return None
+
+    @torch.no_grad()
+    def features(self, images: Tensor) -> Tensor:
+        """What the run's own backbone makes of images, float32 ``[N, D]``."""
+        return self.backbone(images)
+
+
+def load_subject(run: Run) -> Subject:
+    """Read the backbone of a run.
+
+    Raises:
+        ConfigError: the checkpoint can't be read or holds another backbone, its weights aren't
+            finite, or the configuration doesn't say what images it expects.
+        HostError: the installed solo-learn doesn't have the run's method.
+    """
+    backbone = load_backbone(run).to(memory_format=torch.contiguous_format)  # type: ignore
+    if not all(value.isfinite().all() for value in backbone.state_dict().values()):
+        remedy = "the training has diverged: remove this checkpoint to export an earlier one"
+        raise config_error(
+            "checkpoint", str(run.checkpoint), "has weights that aren't finite", remedy
+        )
+    return Subject(run, backbone, networks(run.cfg, backbone), _preprocessing(run.cfg))
+
+
+def _preprocessing(cfg: DictConfig) -> Preprocessing:
+    """As in pre-training, where solo-learn knows some data sets' mean and deviation."""
+    try:
+        augmentation = cfg.augmentations[0]
+        pipeline = host.pretrain_data.build_transform_pipeline(cfg.data.dataset, augmentation)
+        (norm,) = (step for step in pipeline.transforms if isinstance(step, Normalize))
+        mean, std = ([float(value) for value in values] for values in (norm.mean, norm.std))
+        return Preprocessing(int(augmentation.crop_size), mean, std)
+    except Exception as error:
+        reason = "doesn't say what images the backbone was trained on"
+        remedy = "give a folder of a pre-training run"
+        raise config_error("args.json", "augmentations", reason, remedy) from error
+
+
+def facts(subject: Subject) -> dict[str, str]:
+    """What goes into a file beside the weights, as text."""
+    cfg, pre = subject.run.cfg, subject.preprocessing
+    stem = subject.network.stem
+    known: dict[str, Any] = {
+        "format": "pt",
+        "library": subject.network.library,
+        "architecture": subject.network.name,
+        "arguments": subject.network.arguments,
+        "stem": f"cifar: conv1 {stem}, no maxpool" if stem else "standard",
+        "method": cfg.method,
+        "dataset": cfg.data.dataset,
+        "epochs": subject.epochs,
+        "seed": cfg.seed,
+        "input_size": pre.size,
+        "mean": pre.mean,
+        "std": pre.std,
+        "checkpoint": Path(subject.run.checkpoint).name,
+        "checkpoint_sha256": subject.checksum,
+    }
+    return {key: str(value) for key, value in known.items() if value not in (None, {})}

@@ -1,0 +1,76 @@
+"""An export: the files of a backbone and its model card, in a folder of their own."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.export.card import model_card
+from cueco_solo.export.formats import FORMATS, Written, check_format, export_file
+from cueco_solo.export.subject import Subject
+
+CARD = "README.md"
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a folder in which something lies already.
+
+    Raises:
+        ConfigError: it isn't empty, is a file or can't be read.
+    """
+    try:
+        taken = out.exists() and any(out.iterdir())
+    except OSError as error:
+        raise _unusable(out, error) from error
+    if taken:
+        remedy = "give a new folder, or remove what is there"
+        raise config_error("--out", str(out), "isn't empty", remedy)
+
+
+def possible_formats(subject: Subject) -> tuple[list[str], list[str]]:
+    """Formats that this backbone can be had in here, and why not in the others, a line each."""
+    possible, reasons = [], []
+    for format in FORMATS:
+        try:
+            check_format(format, subject)
+            possible.append(format)
+        except ConfigError as error:
+            reasons.append(str(error))
+    return possible, reasons
+
+
+def export_backbone(subject: Subject, formats: Iterable[str], out: Path) -> dict[str, Written]:
+    """Write the files and the card; all of them or none.
+
+    Args:
+        subject: what is exported.
+        formats: of :data:`FORMATS`.
+        out: a new or empty folder.
+
+    Returns:
+        What was written, by format.
+
+    Raises:
+        ConfigError: the folder can't be written or isn't empty, a format can't be had, or what was
+            written gives other features than the run.
+    """
+    check_folder(out)
+    chosen = list(dict.fromkeys(formats))
+    for format in chosen:
+        check_format(format, subject)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        written = {format: export_file(format, subject, out) for format in chosen}
+        (out / CARD).write_text(model_card(subject, written), encoding="utf-8")
+    except BaseException as error:
+        for name in (CARD, *(kind.file for kind in FORMATS.values())):
+            if out.is_dir():
+                (out / name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _unusable(out, error) from error
+        raise
+    return written
+
+
+def _unusable(out: Path, error: OSError) -> ConfigError:
+    reason = f"can't be written ({error.strerror or error})"
+    return config_error("--out", str(out), reason, "give a folder of yours")
