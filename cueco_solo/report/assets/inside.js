@@ -1,0 +1,160 @@
+// What the features of chosen runs look like: embedding, clusters, matrix, companions; a panel per run.
+function panel(run, ...content) {
+  return element("div", { className: "panel" }, element("h4", {}, swatch(run), run.label), ...content);
+}
+
+const absent = () => element("p", { className: "note", textContent: "Not there for this run; see What is missing." });
+
+// --- The picture beside a point.
+function hideTip() {
+  byId("tip").hidden = true;
+}
+
+function showTip(run, index, label, x, y) {
+  const tip = byId("tip");
+  tip.replaceChildren(picture(imagesOf(run), index, 96), element("div", { textContent: className(run, label) }));
+  tip.hidden = false;
+  const { width, height } = tip.getBoundingClientRect();
+  tip.style.left = `${Math.max(4, Math.min(x + 14, innerWidth - width - 4))}px`;
+  tip.style.top = `${Math.max(4, y + 14 + height > innerHeight ? y - height - 14 : y + 14)}px`;
+}
+
+// --- Embeddings, coloured by class.
+function embeddingTraces(run) {
+  const { x, y, label, image } = run.embedding;
+  const chosen = byId("highlight").value;
+  const legend = new Set(label).size <= 12;
+  return [...new Set(label)].sort((a, b) => a - b).map((c) => {
+    const members = label.flatMap((value, i) => (value === c ? [i] : []));
+    const name = className(run, c);
+    const faded = chosen !== "" && chosen !== name;
+    return {
+      x: members.map((i) => x[i]), y: members.map((i) => y[i]), customdata: members.map((i) => [image[i], c]),
+      name: plain(name, 20), type: "scatter", mode: "markers", hoverinfo: "none", showlegend: legend,
+      marker: {
+        size: members.length > 100 ? 5 : 6, symbol: SYMBOLS[c % SYMBOLS.length],
+        color: faded ? colour("--line") : seriesColour(c), opacity: faded ? 0.5 : 0.85,
+      },
+    };
+  });
+}
+
+function embeddingPanel(run) {
+  if (!run.embedding) return panel(run, absent());
+  const name = `${run.embedding.algorithm} of ${run.embedding.x.length} test images`;
+  const host = element("div", { className: "chart embedding", role: "group", ariaLabel: `${name}, ${run.label}` });
+  const hidden = { showticklabels: false, showline: false, showgrid: false, zeroline: false };
+  chart(host, () => ({
+    traces: embeddingTraces(run),
+    plotLayout: {
+      hovermode: "closest", hoverdistance: 20, margin: { l: 4, r: 4, t: 4, b: 4 },
+      xaxis: axis("", hidden), yaxis: axis("", { ...hidden, scaleanchor: "x" }),
+      legend: { orientation: "h", y: -0.02, yanchor: "top", x: 0, itemsizing: "constant", font: { size: 11.5 } },
+    },
+  }), () => {
+    host.on("plotly_hover", ({ points, event }) => showTip(run, ...points[0].customdata, event.clientX, event.clientY));
+    host.on("plotly_unhover", hideTip);
+  });
+  return panel(run, host, element("p", { className: "note", textContent: name }));
+}
+
+addEventListener("scroll", hideTip, { passive: true });
+addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
+
+// --- Clusters.
+function clusterFigure(run, cluster) {
+  const tiles = cluster.images.map((index) => picture(imagesOf(run), index, 64));
+  const text = `Cluster ${cluster.cluster}: ${cluster.size} images, entropy ${cluster.entropy.toFixed(2)}`;
+  const grid = element("div", { className: "pictures nine", role: "img", ariaLabel: `${tiles.length} pictures of cluster ${cluster.cluster}` }, ...tiles);
+  return element("figure", {}, grid, element("figcaption", { textContent: text }));
+}
+
+function clustersPanel(run) {
+  if (!run.clusters || !run.clusters.lowest_entropy.length) return panel(run, absent());
+  const figures = run.clusters.lowest_entropy.map((cluster) => clusterFigure(run, cluster));
+  return panel(run, element("div", { className: "cluster-list" }, ...figures));
+}
+
+function matrixFigure(run, host) {
+  const { matrix, order } = run.clusters;
+  const classes = imagesOf(run).classes;
+  const shares = matrix.map((row) => {
+    const total = row.reduce((sum, count) => sum + count, 0);
+    return row.map((count) => (total ? (100 * count) / total : 0));
+  });
+  const small = classes.length <= 12 && host.clientWidth / classes.length > 24;
+  const ticks = (names) => ({ tickvals: names.map((_, i) => i), ticktext: names.map((name) => plain(name, 12)), tickangle: names.some((name) => String(name).length > 3) ? -90 : 0, showgrid: false, zeroline: false });
+  const many = { showgrid: false, zeroline: false };
+  return {
+    traces: [{
+      type: "heatmap", z: shares, zmin: 0, zmax: 100, xgap: 1, ygap: 1, text: matrix,
+      customdata: matrix.map((row, i) => row.map((count, j) => `cluster ${order[i]}<br>class ${plain(classes[j] ?? j)}<br>${count} images`)),
+      hovertemplate: "%{customdata}, %{z:.0f} % of the cluster<extra></extra>",
+      texttemplate: small ? "%{text}" : "", textfont: { size: 11 },
+      colorscale: [[0, colour("--stripe")], [1, colour("--heat")]], showscale: !small,
+      colorbar: { ticksuffix: " %", thickness: 10, outlinewidth: 0 },
+    }],
+    plotLayout: {
+      xaxis: axis("class", classes.length <= 20 ? ticks(classes) : many),
+      yaxis: axis("cluster", { ...(order.length <= 20 ? ticks(order) : many), tickangle: 0, autorange: "reversed" }),
+    },
+  };
+}
+
+function matrixPanel(run) {
+  if (!run.clusters) return panel(run, absent());
+  const host = element("div", { className: "chart matrix", role: "group", ariaLabel: `Clusters against classes, ${run.label}` });
+  chart(host, () => matrixFigure(run, host));
+  return panel(run, host);
+}
+
+// --- Companions (RCL).
+function companionsOf(run, companions) {
+  const levels = companions.levels.flatMap((level) => {
+    const text = `Level ${level.level}: cluster of ${level.size}`;
+    const tiles = level.images.map((index) => picture(imagesOf(run), index, 48));
+    const row = element("div", { className: "pictures", role: "img", ariaLabel: `${tiles.length} companions, level ${level.level}` }, ...tiles);
+    return [element("p", { textContent: text }), tiles.length ? row : element("p", { textContent: "It is alone." })];
+  });
+  return element("div", { className: "companion" }, picture(imagesOf(run), companions.image, 64), element("div", {}, ...levels));
+}
+
+function companionsPanel(run) {
+  if (!run.companions.length) return null;
+  const all = run.companions.map((companions) => companionsOf(run, companions));
+  return panel(run, element("div", { className: "companions" }, ...all));
+}
+
+// --- All of it for the runs chosen.
+function fill(id, runs, build) {
+  const host = byId(id);
+  if (!host) return;
+  host.querySelectorAll(".chart").forEach(forget);
+  const panels = runs.map(build).filter(Boolean);
+  const nothing = element("p", { className: "note", textContent: "None of the runs shown has any." });
+  host.replaceChildren(...(panels.length ? panels : [nothing]));
+}
+
+function setUpHighlight() {
+  const select = byId("highlight");
+  if (!select) return;
+  const names = new Set(Object.values(report.images).flatMap((images) => images.classes));
+  options(select, [["", [["", "all classes"], ...[...names].map((name) => [name, name])]]]);
+  select.addEventListener("change", () => document.querySelectorAll(".embedding").forEach(redraw));
+}
+
+function setUpFeatures() {
+  const host = byId("features-chooser");
+  if (!host) return;
+  setUpHighlight();
+  const runs = report.runs.filter((run) => run.embedding || run.clusters || run.companions.length);
+  chooser(host, runs, firstOfEach(runs, 4), (chosen) => {
+    hideTip();
+    fill("embeddings", chosen, embeddingPanel);
+    fill("clusters", chosen, clustersPanel);
+    fill("matrices", chosen, matrixPanel);
+    fill("companions", chosen, companionsPanel);
+  });
+}
+
+setUpFeatures();

@@ -1,0 +1,280 @@
+"""The page in a headless Chromium: what people do with it."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from report_document import bare_document, document
+
+from cueco_solo.report.page import render
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright isn't installed")
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium or Chrome")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    with sync_api.sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("pages")
+    documents = {
+        "usual": document(),
+        "nasty": document(nasty=True),
+        "bare": bare_document(),
+    }
+    written = {name: folder / f"{name}.html" for name in documents}
+    for name, path in written.items():
+        path.write_text(render(documents[name]), encoding="utf-8")
+    return written
+
+
+@pytest.fixture
+def visit(browser, files) -> Iterator:
+    """Opens a page; at the end nothing may have been asked for or complained about."""
+    contexts, complaints, requests = [], [], []
+
+    def opened(name: str = "usual", width: int = 1280, **settings):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(files[name].as_uri())
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    assert [url for url in requests if not url.startswith("data:")] == [
+        url for url in requests if url.startswith("file:") and url.endswith(".html")
+    ]
+    assert len([url for url in requests if url.startswith("file:")]) == len(contexts)
+
+
+def scroll_through(page) -> None:
+    height = page.evaluate("document.documentElement.scrollHeight")
+    for y in range(0, height, 700):
+        page.evaluate(f"scrollTo({{top: {y}, behavior: 'instant'}})")
+        page.wait_for_timeout(60)
+
+
+def names(page, table: str = "summary") -> list[str]:
+    return page.eval_on_selector_all(
+        f"#{table} tbody:not([hidden]) tr:first-child th", "all => all.map(e => e.dataset.value)"
+    )
+
+
+def head(page, text: str, table: str = "summary"):
+    return page.locator(f"#{table} thead th[data-column]:not([hidden])", has_text=text).first
+
+
+def first_chart(page, selector: str):
+    chart = page.locator(selector).first
+    chart.scroll_into_view_if_needed()
+    page.wait_for_function(
+        "chart => chart.querySelector('.main-svg') !== null", arg=chart.element_handle()
+    )
+    return chart
+
+
+@pytest.mark.parametrize("name", ["usual", "nasty", "bare"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_whole_page_without_complaint_request_or_sideways_scrolling(visit, name, width):
+    page = visit(name, width)
+    scroll_through(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("window.pwned") is None
+    drawn = page.locator(".chart .main-svg").count()
+    assert drawn == 0 if name == "bare" else drawn > 6
+
+
+def test_injected_strings_are_shown_as_they_are(visit):
+    page = visit("nasty")
+    assert page.title() == page.locator("h1").inner_text()
+    assert page.title().startswith("</script><script>")
+    scroll_through(page)
+    assert page.locator("svg a, main img[src='x'], a[href^='javascript']").count() == 0
+    # The address of a picture is none of ours: it is not asked for.
+    assert page.locator("img[src^='http']").count() == 0
+    legend = first_chart(page, "#curves-1").locator(".legendtext").all_text_contents()
+    assert any("<" in text or "&" in text for text in legend)
+
+
+def test_sorting_by_figure_and_name(visit):
+    page = visit()
+    assert names(page) == ["mocov2plus", "cueco", "rcl"]
+    top1 = head(page, "top-1")
+    top1.get_by_role("button").click()
+    assert names(page) == ["rcl", "cueco", "mocov2plus"]
+    assert top1.get_attribute("aria-sort") == "descending"
+    top1.get_by_role("button").click()
+    assert names(page) == ["mocov2plus", "cueco", "rcl"]
+    assert top1.get_attribute("aria-sort") == "ascending"
+    method = head(page, "Method")
+    method.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    assert names(page) == ["cueco", "mocov2plus", "rcl"]
+    page.keyboard.press("Space")
+    assert names(page) == ["rcl", "mocov2plus", "cueco"]
+    assert [method.get_attribute("aria-sort"), top1.get_attribute("aria-sort")] == [
+        "descending",
+        "none",
+    ]
+
+
+def test_sorting_is_by_number_and_unmeasured_comes_last(visit):
+    page = visit()
+    values = ["9", "", "80"]
+    for cell, value in zip(
+        page.locator("#summary tbody tr:first-child td:nth-child(6)").all(), values, strict=True
+    ):
+        cell.evaluate(
+            "(e, value) => value ? e.dataset.value = value : delete e.dataset.value", value
+        )
+    button = head(page, "top-1").get_by_role("button")
+    button.click()
+    assert names(page) == ["rcl", "mocov2plus", "cueco"]
+    button.click()
+    assert names(page) == ["mocov2plus", "rcl", "cueco"]
+
+
+def test_differences_sort_too(visit):
+    page = visit()
+    head(page, "Difference", "paired").get_by_role("button").click()
+    assert names(page, "paired")[0] == "rcl"
+
+
+def test_filter_by_text_and_protocol(visit):
+    page = visit()
+    tools = page.locator(".tools[data-for=summary]")
+    tools.get_by_role("searchbox").fill("RCL digits")
+    assert names(page) == ["rcl"]
+    assert "1 of 3" in tools.get_by_role("status").inner_text()
+    tools.get_by_role("searchbox").fill("")
+    shown = "#summary thead th[data-protocol]:not([hidden])"
+    assert page.locator(shown, has_text="Euclidean").count() == 0
+    tools.get_by_role("checkbox").check()
+    assert page.locator(shown, has_text="Euclidean").count() == 1
+    tools.locator(".protocol").select_option("clustering")
+    protocols = page.locator(shown).evaluate_all("all => all.map(e => e.dataset.protocol)")
+    assert set(protocols) == {"clustering"}
+    assert len(protocols) == 5
+
+
+def test_single_runs_unfold_and_lead_to_their_command(visit):
+    page = visit()
+    button = page.get_by_role("button", name="Single runs of rcl")
+    single = page.locator("#summary .single:visible")
+    assert single.count() == 0
+    button.focus()
+    page.keyboard.press("Enter")
+    assert single.count() == 3
+    single.first.get_by_role("link").click()
+    opened = page.locator("details.how[open]")
+    assert opened.count() == 1
+    assert "rcl-digits-placed seed=5" in opened.inner_text()
+
+
+def test_dark_mode_follows_the_system_and_the_button(visit):
+    background = "getComputedStyle(document.body).backgroundColor"
+    page = visit(color_scheme="dark")
+    dark = page.evaluate(background)
+    chart = first_chart(page, "#strip")
+    text = "chart => getComputedStyle(chart.querySelector('.xtick text')).fill"
+    dark_text = chart.evaluate(text)
+    page.get_by_role("button", name="Dark").click()
+    assert page.evaluate(background) != dark
+    assert chart.evaluate(text) != dark_text
+    assert page.locator("#theme").get_attribute("aria-pressed") == "false"
+    assert visit(color_scheme="light").evaluate(background) != dark
+
+
+def test_pointing_at_a_feature_shows_its_picture(visit):
+    page = visit()
+    chart = first_chart(page, ".embedding")
+    point = chart.locator(".scatterlayer .point").nth(3).bounding_box()
+    page.mouse.move(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
+    tip = page.locator("#tip")
+    tip.wait_for(state="visible")
+    assert tip.locator("img").get_attribute("src").startswith("data:image/png;base64,")
+    assert tip.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)")
+    assert tip.inner_text().startswith("digit ")
+    page.keyboard.press("Escape")
+    assert not tip.is_visible()
+
+
+def test_choosing_runs_quantity_and_class(visit):
+    page = visit()
+    panels = page.locator("#embeddings .panel")
+    assert panels.count() == 3
+    page.locator("#features-chooser").get_by_label("rcl · seed 6").check()
+    assert panels.count() == 4
+    assert page.locator("#companions .panel").count() == 2
+    chart = first_chart(page, "#curves-1")
+    page.locator("#quantity-1").select_option("cluster_active")
+    assert "cluster_active" in chart.locator(".ytitle").text_content()
+    assert chart.locator(".scatterlayer .trace").count() == 3
+    groups = page.locator("#quantity-1 optgroup").evaluate_all("all => all.map(e => e.label)")
+    assert groups == ["Loss parts", "Online accuracy", "Cluster health", "Other"]
+
+
+def test_charts_offer_nothing_that_leaves_the_page(visit):
+    page = visit()
+    first_chart(page, "#strip")
+    titles = page.locator("#strip .modebar-btn").evaluate_all(
+        "all => all.map(e => e.dataset.title)"
+    )
+    assert len(titles) == 2
+    assert not [title for title in titles if "hare" in title or "loud" in title]
+
+
+def test_configuration_shows_what_differs(visit):
+    page = visit()
+    keys = page.locator("#config tbody th")
+    assert keys.all_inner_texts() == [
+        "method",
+        "method_kwargs.num_clusters",
+        "method_kwargs.num_levels",
+        "method_kwargs.temperature",
+        "name",
+    ]
+    chooser = page.locator("#config-chooser")
+    for label in ("cueco · seed 5", "rcl · seed 5"):
+        chooser.get_by_label(label).uncheck()
+    chooser.get_by_label("mocov2plus · seed 6").check()
+    assert keys.all_inner_texts() == ["seed"]
+    assert page.locator("#config tbody td").all_inner_texts() == ["5", "6"]
+    page.get_by_label("keys that agree too").check()
+    assert "optimizer.lr" in keys.all_inner_texts()
+
+
+def test_command_is_copied(visit):
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    how = page.locator("details.how").first
+    how.locator("summary").click()
+    how.get_by_role("button").click()
+    how.get_by_role("button", name="Copied").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == how.locator("code").first.inner_text()
+    assert copied.endswith("'data.train_path=./my data/train'")
+
+
+def test_keyboard_reaches_the_results_first(visit):
+    page = visit()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the results"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
