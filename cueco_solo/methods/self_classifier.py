@@ -159,7 +159,7 @@ class SelfClassifier(PluginMethod, BaseMethod):
     def _base_shared_step(self, X: torch.Tensor, targets: torch.Tensor) -> dict[str, Any]:
         # what training and validation have in common in both forms of solo-learn
         out: dict[str, Any] = super()._base_shared_step(X, targets)
-        if self.trainer.state.stage == RunningStage.VALIDATING:
+        if not self.training and self.trainer.state.stage == RunningStage.VALIDATING:
             heads = torch.stack([self.head_losses.new_zeros((), dtype=torch.long), self.best_head])
             self._labels.append((self.classifiers(out["z"], heads).argmax(-1), targets))
         return out
