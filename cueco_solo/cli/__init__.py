@@ -18,6 +18,7 @@ def _parser() -> argparse.ArgumentParser:
         finetune,
         pretrain,
         quickstart,
+        report,
     )
 
     parser = argparse.ArgumentParser(
@@ -31,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (quickstart, pretrain, evaluate, finetune, export, data, doctor):
+    for module in (quickstart, pretrain, evaluate, finetune, export, report, data, doctor):
         module.add_parsers(commands)
     return parser
 
