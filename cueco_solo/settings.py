@@ -27,6 +27,7 @@ _SHARED = {
     "backbone.name": Option(""),
     "data.dataset": Option(""),
     "data.num_workers": Option(0, low=0),
+    "data.superclasses": _FLAG,
     "data.train_path": _TEXT,
     "data.val_path": _TEXT,
     "optimizer.name": Option("", choices=("sgd", "lars", "adam", "adamw")),
@@ -86,6 +87,9 @@ def _check(cfg: DictConfig, options: Mapping[str, Option]) -> None:
             raise config_error(key, None, "is missing", f"add {key}=... to the configuration")
         if not option.accepts(value):
             raise config_error(key, value, option.allowed)
+    if OmegaConf.select(cfg, "data.superclasses") and cfg.data.dataset != "cifar100":
+        allowed = f"is for data.dataset=cifar100, not {cfg.data.dataset}"
+        raise config_error("data.superclasses", True, allowed, "remove it")
     if "/" in cfg.name:
         raise config_error("name", cfg.name, "names files, so it can't have a /", "leave it out")
 

@@ -33,6 +33,7 @@ SECTIONS: dict[str, tuple[str, ...] | None] = {
         "num_workers",
         "no_labels",
         "fraction",
+        "superclasses",
         "augmentations",
     ),
     "optimizer": (

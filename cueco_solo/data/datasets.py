@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from cueco_solo import host
 from cueco_solo.data.checks import check_batch_size, download_error
 from cueco_solo.data.loaders import SeededData, plain_loader
+from cueco_solo.data.superclasses import label_superclasses
 from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.errors import config_error
 
@@ -31,7 +32,7 @@ def labelled_datasets(
         ConfigError: a data set isn't on disk and can't be downloaded.
     """
     try:
-        return host.classification_data.prepare_datasets(
+        both = host.classification_data.prepare_datasets(
             data.dataset,
             train,
             val,
@@ -41,6 +42,8 @@ def labelled_datasets(
         )
     except URLError as error:
         raise download_error(data, error) from error
+    train_set, val_set = (label_superclasses(data, dataset) for dataset in both)
+    return train_set, val_set
 
 
 def _torch_format(data: DictConfig) -> str:
@@ -72,7 +75,7 @@ def training_set(data: DictConfig, transform: Callable | None) -> Any:
         raise download_error(data, error) from error
     if no_labels and hasattr(train, "images"):
         train.images.sort()  # solo-learn leaves them in the file system's order
-    return train
+    return label_superclasses(data, train)
 
 
 def count_images(data: DictConfig, key: str) -> int:

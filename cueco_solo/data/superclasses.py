@@ -1,5 +1,9 @@
 """CIFAR-100's 20 superclasses of five classes each (Krizhevsky 2009), "CIFAR-100-20"."""
 
+from typing import Any
+
+from omegaconf import DictConfig
+
 _CLASSES = {
     "aquatic mammals": "beaver dolphin otter seal whale",
     "fish": "aquarium_fish flatfish ray shark trout",
@@ -26,3 +30,25 @@ NAMES = tuple(_CLASSES)
 _OF_CLASS = {name: i for i, names in enumerate(_CLASSES.values()) for name in names.split()}
 # by fine label: the classes are numbered in alphabetical order
 SUPERCLASS = tuple(_OF_CLASS[name] for name in sorted(_OF_CLASS))
+
+
+def label_superclasses(data: DictConfig, dataset: Any) -> Any:
+    """With ``data.superclasses``, the superclasses are the labels.
+
+    Args:
+        data: ``cfg.data``.
+        dataset: torchvision's CIFAR-100, changed in place.
+
+    Returns:
+        ``dataset``.
+    """
+    if data.get("superclasses"):
+        dataset.targets = [SUPERCLASS[label] for label in dataset.targets]
+        dataset.classes = list(NAMES)
+    return dataset
+
+
+def count_superclasses(data: DictConfig) -> None:
+    """Correct the ``num_classes`` that solo-learn gives CIFAR-100, in place."""
+    if data.get("superclasses"):
+        data.num_classes = len(NAMES)
