@@ -42,3 +42,10 @@ def told(what: str, *kinds: type[Exception]) -> Iterator[None]:
     except turned as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ConfigError(f"{what}: {reason}") from error
+
+
+def one_line(error: BaseException) -> str:
+    """The message in one line; a worker process wraps it in a traceback, whose last line it is."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    text = lines[-1] if lines[0].startswith("Caught ") else " ".join(lines)
+    return text.removeprefix(f"{type(error).__module__}.{type(error).__qualname__}: ")

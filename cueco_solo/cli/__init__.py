@@ -11,6 +11,7 @@ def _parser() -> argparse.ArgumentParser:
     # each module is light: what is heavy, it imports when its command runs
     from cueco_solo.cli import (
         command,
+        compare,
         data,
         doctor,
         evaluate,
@@ -32,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (quickstart, pretrain, evaluate, finetune, export, report, data, doctor):
+    for module in (quickstart, compare, pretrain, evaluate, finetune, export, report, data, doctor):
         module.add_parsers(commands)
     return parser
 

@@ -44,7 +44,7 @@ def pretrain(cfg: DictConfig) -> Path:
         ConfigError: something in it, on the disk or in a checkpoint can't be used.
         HostError: the installed solo-learn can't do it.
     """
-    composed = DictConfig(OmegaConf.merge(_DEFAULTS, cfg))
+    composed = with_defaults(cfg)
     check_settings(composed)
     quieten()
     cueco_solo.register()
@@ -79,6 +79,11 @@ def pretrain(cfg: DictConfig) -> Path:
         )
     _say(f"run folder: {run}")
     return run
+
+
+def with_defaults(cfg: DictConfig) -> DictConfig:
+    """The configuration as it is trained and written down."""
+    return DictConfig(OmegaConf.merge(_DEFAULTS, cfg))
 
 
 @rank_zero_only

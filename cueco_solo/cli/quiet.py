@@ -21,6 +21,8 @@ _LOGGED = (
     # about saving whole checkpoints, which is what a run needs to be resumed
     "`weights_only` was not set",
     "Tip: ",
+    # of every training that went as it should
+    "`Trainer.fit` stopped: `max_epochs=",
     # what find_hardware decides, and what Lightning does to count steps
     "GPU available: ",
     "TPU available: ",

@@ -3,9 +3,11 @@
 import csv
 import json
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from cueco_solo.checkpoints import read_checkpoint
 from cueco_solo.errors import config_error
 from cueco_solo.report.document import Figure
 from cueco_solo.runs import Run, load_run
@@ -27,7 +29,9 @@ def dataset_name(data: Any) -> str:
     return names[-1] if names else data["dataset"]
 
 
-def run_figures(folder: Path, untrained: bool = False) -> list[Figure]:
+def run_figures(
+    folder: Path, untrained: bool = False, only: Collection[str] | None = None
+) -> list[Figure]:
     """All figures that were written into a run folder.
 
     Those of ``eval-*.json``, unless they are of another checkpoint than the run's newest, and the
@@ -36,24 +40,49 @@ def run_figures(folder: Path, untrained: bool = False) -> list[Figure]:
     Args:
         folder: of a run, with a checkpoint.
         untrained: the figures of the untrained backbone instead, as method ``untrained``.
+        only: names of the ``eval-*.json`` to read; default: all.
 
     Raises:
         ConfigError: it is no run folder, or one of these files can't be read.
     """
     run = load_run(folder)
-    common = {
-        "source": "ours",
-        "method": "untrained" if untrained else run.cfg.method,
-        "backbone": run.cfg.backbone.name,
-        "epochs": 0 if untrained else epochs(run),
-        "seed": run.cfg.seed,
-        "run": folder.name,
-    }
     found = [] if untrained else _online(run)
     for path in sorted(folder.glob("eval-*.json")):
-        if path.stem.endswith("-untrained") == untrained:
+        wanted = only is None or path.name in only
+        if wanted and path.stem.endswith("-untrained") == untrained:
             found += _evaluated(run, path, None if untrained else run.checkpoint.name)
-    return [Figure(**{**common, **figure}) for figure in found]  # type: ignore[typeddict-item]
+    return [_figure(run, figure, untrained) for figure in found]
+
+
+def training_time(folder: Path) -> list[Figure]:
+    """Seconds in training, summed over the parts of an interrupted run, as a figure.
+
+    Empty where the checkpoint doesn't say, as that of solo-learn's script.
+
+    Raises:
+        ConfigError: it is no run folder, or its checkpoint can't be read.
+    """
+    run = load_run(folder)
+    timer = read_checkpoint(run.checkpoint, "RUN").get("callbacks", {}).get("Timer")
+    if not timer:
+        return []
+    where = {"dataset": dataset_name(run.cfg.data), "protocol": "training", "metric": "seconds"}
+    return [_figure(run, {**where, "value": timer["time_elapsed"]["train"]})]
+
+
+def _figure(run: Run, measured: dict[str, Any], untrained: bool = False) -> Figure:
+    return Figure(
+        source="ours",
+        dataset=measured["dataset"],
+        method="untrained" if untrained else run.cfg.method,
+        backbone=run.cfg.backbone.name,
+        epochs=0 if untrained else epochs(run),
+        protocol=measured["protocol"],
+        metric=measured["metric"],
+        value=measured["value"],
+        seed=run.cfg.get("seed"),
+        run=run.folder.name,
+    )
 
 
 def epochs(run: Run) -> int:

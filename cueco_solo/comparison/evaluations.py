@@ -1,0 +1,104 @@
+"""What is measured of every run: the commands of ``cueco-solo`` that evaluate one, as typed."""
+
+import argparse
+import contextlib
+import io
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from cueco_solo.errors import ConfigError, config_error
+
+DEFAULT = ("linear --cached", "knn", "cluster")
+_COMMANDS = ("linear", "knn", "cluster", "finetune")
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse that raises instead of leaving the program; its commands' parsers are such, too."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(message)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One command without its run folder: ``("knn", "--k", "20")``."""
+
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return shlex.join(self.words)
+
+    def run(self, folder: Path, untrained: bool = False) -> Path:
+        """Evaluate a run, unless the figures of its newest checkpoint with this setting are there.
+
+        Returns:
+            The file that the figures are in.
+
+        Raises:
+            ConfigError: it can't be done.
+        """
+        args = self._parse(str(folder), *(["--untrained"] if untrained else []))
+        args.reuse = True
+        with contextlib.redirect_stdout(io.StringIO()):  # there will be a table of all of them
+            args.run(args)
+        return args.written
+
+    def check(self) -> None:
+        """Refuse what the command would refuse of its arguments.
+
+        Raises:
+            ConfigError: an option or a value isn't known.
+        """
+        self._parse("RUN")
+
+    def _parse(self, *more: str) -> argparse.Namespace:
+        command, *rest = self.words
+        parser = _parser()
+        try:
+            args, left = parser.parse_known_args([command, *more, *rest])
+            if left and (not hasattr(args, "overrides") or any(w.startswith("-") for w in left)):
+                parser.error(f"unrecognized arguments: {' '.join(left)}")
+        except ConfigError as error:
+            raise config_error("evaluations", str(self), "isn't understood", str(error)) from error
+        if left:  # overrides behind an option
+            args.overrides += left
+        return args
+
+
+def _parser() -> argparse.ArgumentParser:
+    from cueco_solo.cli import evaluate, finetune
+
+    parser = _Parser(add_help=False)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for module in (evaluate, finetune):
+        module.add_parsers(commands)
+    return parser
+
+
+def parse_evaluations(value: Any) -> tuple[Evaluation, ...]:
+    """Read the grid's ``evaluations``.
+
+    Args:
+        value: list of texts as one types them behind ``cueco-solo``, without the run folder; None
+            stands for linear on cached features, k-NN and clustering.
+
+    Raises:
+        ConfigError: one of them isn't a command that evaluates, or stands there twice.
+    """
+    texts: Sequence[Any] = DEFAULT if value is None else value
+    if not isinstance(texts, list | tuple) or not all(isinstance(t, str) and t for t in texts):
+        raise config_error("evaluations", value, "must be a list of texts", 'e.g. "knn --k 20"')
+    found = []
+    for text in texts:
+        evaluation = Evaluation(tuple(shlex.split(text)))
+        if evaluation.words[0] not in _COMMANDS:
+            allowed = f"must start with one of {', '.join(_COMMANDS)}"
+            raise config_error("evaluations", text, allowed)
+        evaluation.check()
+        if evaluation in found:
+            raise config_error("evaluations", text, "stands there twice", "remove one")
+        found.append(evaluation)
+    return tuple(found)

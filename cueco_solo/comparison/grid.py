@@ -1,0 +1,247 @@
+"""The YAML of ``cueco-solo compare``: methods x seeds x data sets, and what to measure."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from cueco_solo.comparison.evaluations import Evaluation, parse_evaluations
+from cueco_solo.comparison.rows import dataset_name
+from cueco_solo.errors import ConfigError, config_error
+
+_PACKAGED = resources.files("cueco_solo.configs") / "compare"
+_METHOD_KEYS = ("config", "config_path", "overrides")
+_DATA = "{data}"
+
+
+@dataclass(frozen=True)
+class Method:
+    """What one name in the tables stands for; ``{data}`` in ``config`` is the data set's name."""
+
+    name: str
+    config: str
+    config_path: str | None = None
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is to be compared.
+
+    Attributes:
+        name: of the comparison; its results go to ``comparisons/<name>``.
+        methods: in the order of the tables.
+        data: overrides by data set; empty: each configuration's own data.
+        seeds: of every method on every data set.
+        evaluations: of every run.
+        overrides: of every pre-training.
+        untrained: evaluate the untrained backbone of the first method too.
+        baseline: the method that the others are compared with.
+    """
+
+    name: str
+    methods: tuple[Method, ...]
+    data: dict[str, tuple[str, ...]]
+    seeds: tuple[int, ...]
+    evaluations: tuple[Evaluation, ...]
+    overrides: tuple[str, ...]
+    untrained: bool
+    baseline: str | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of the grid.
+
+    Attributes:
+        method, dataset, seed: its place in the grid.
+        cfg: composed.
+        command: arguments of ``cueco-solo`` that make this very run.
+    """
+
+    method: str
+    dataset: str
+    seed: int
+    cfg: DictConfig
+    command: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.method} on {self.dataset}, seed {self.seed}"
+
+
+def packaged_grids() -> list[str]:
+    """Names of the grids that come with this package."""
+    return sorted(Path(e.name).stem for e in _PACKAGED.iterdir() if e.name.endswith(".yaml"))
+
+
+def read_grid(given: str) -> Grid:
+    """Read a grid.
+
+    Args:
+        given: a file, or the name of a packaged grid.
+
+    Raises:
+        ConfigError: there is none, or something in it is wrong.
+    """
+    path = Path(given)
+    if not path.is_file():
+        packaged = _PACKAGED / f"{given}.yaml"
+        if not packaged.is_file():
+            remedy = f"give a file or one of {', '.join(packaged_grids())}"
+            raise config_error("GRID", given, "doesn't exist", remedy)
+        path = Path(str(packaged))
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException) as error:
+        reason = " ".join(str(error).split())
+        raise config_error("GRID", given, "can't be read as YAML", reason) from error
+    return _grid(_mapping("GRID", content, tuple(_KEYS)), path)
+
+
+def _grid(content: dict[str, Any], path: Path) -> Grid:
+    methods = content.get("methods")
+    if not methods or not isinstance(methods, dict):
+        raise config_error("methods", methods, "must map names to configurations")
+    data = content.get("data") or {}
+    if not isinstance(data, dict):
+        raise config_error("data", data, "must map names of data sets to lists of overrides")
+    grid = Grid(
+        name=str(content.get("name") or path.stem),
+        methods=tuple(_method(str(name), value, path.parent) for name, value in methods.items()),
+        data={str(name): _overrides(f"data.{name}", value) for name, value in data.items()},
+        seeds=_seeds(content.get("seeds", [5])),
+        evaluations=parse_evaluations(content.get("evaluations")),
+        overrides=_overrides("overrides", content.get("overrides")),
+        untrained=_flag("untrained", content.get("untrained", False)),
+        baseline=content.get("baseline"),
+    )
+    check_baseline(grid.baseline, [method.name for method in grid.methods])
+    return grid
+
+
+_KEYS = ("name", "methods", "data", "seeds", "evaluations", "overrides", "untrained", "baseline")
+
+
+def check_baseline(baseline: str | None, methods: Iterable[str]) -> None:
+    """Refuse a baseline that isn't among the methods."""
+    methods = list(dict.fromkeys(methods))
+    if baseline is not None and baseline not in methods:
+        raise config_error("baseline", baseline, f"must be one of {', '.join(methods)}")
+
+
+def _mapping(key: str, value: Any, known: Sequence[str]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise config_error(key, value, "must be a mapping", f"its keys: {', '.join(known)}")
+    prefix = "" if key == "GRID" else f"{key}."
+    for name in value:
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, n=1)
+            remedy = f"did you mean {close[0]}" if close else f"known are {', '.join(known)}"
+            raise config_error(f"{prefix}{name}", value[name], "is no known key", remedy)
+    return value
+
+
+def _method(name: str, value: Any, folder: Path) -> Method:
+    key = f"methods.{name}"
+    if isinstance(value, str):
+        return Method(name, value)
+    content = _mapping(key, value, _METHOD_KEYS)
+    config, path = content.get("config"), content.get("config_path")
+    if not isinstance(config, str):
+        raise config_error(f"{key}.config", config, "must be the name of a configuration")
+    if path is not None:  # as seen from the grid's own folder
+        path = str(folder / str(path))
+    return Method(name, config, path, _overrides(f"{key}.overrides", content.get("overrides")))
+
+
+def _overrides(key: str, value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(v, str) and "=" in v for v in value):
+        raise config_error(key, value, "must be a list of overrides, each KEY=VALUE")
+    return tuple(value)
+
+
+def _seeds(value: Any) -> tuple[int, ...]:
+    numbers = value if isinstance(value, list) else [value]
+    if not numbers or any(type(n) is not int or not 0 <= n < 2**32 for n in numbers):
+        raise config_error("seeds", value, "must be a list of integers in [0, 2**32 - 1]")
+    if len(set(numbers)) < len(numbers):
+        raise config_error("seeds", value, "holds a seed twice", "name each once")
+    return tuple(numbers)
+
+
+def _flag(key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise config_error(key, value, "must be true or false")
+    return value
+
+
+def jobs(grid: Grid, overrides: Sequence[str] = ()) -> list[Job]:
+    """Every run of the grid, by data set, then seed, then method.
+
+    Seeds come before methods, so that a grid that was interrupted has complete comparisons.
+
+    Args:
+        grid: the grid.
+        overrides: of every pre-training, over all that the grid says; ``seed=6`` stands for the
+            grid's seeds.
+
+    Raises:
+        ConfigError: a configuration, an override or a key doesn't exist, or two runs are the same.
+    """
+    from cueco_solo.runs import run_id
+
+    seeds = _typed_seed(overrides) or grid.seeds
+    found: dict[tuple[str, str], Job] = {}
+    for data, of_data in (grid.data or {"": ()}).items():
+        for seed in seeds:
+            for method in grid.methods:
+                job = _job(grid, method, data, of_data, overrides, seed)
+                same = found.setdefault((job.cfg.method, run_id(job.cfg)), job)
+                if same is not job:
+                    raise ConfigError(
+                        f"methods.{job.method}: {job} and {same} are the same configuration; "
+                        "remove one of them"
+                    )
+    return list(found.values())
+
+
+def _typed_seed(overrides: Sequence[str]) -> tuple[int, ...] | None:
+    typed = [text.partition("=")[2] for text in overrides if text.lstrip("+").startswith("seed=")]
+    if not typed:
+        return None
+    return _seeds([int(typed[-1]) if typed[-1].isdigit() else typed[-1]])
+
+
+def _job(
+    grid: Grid,
+    method: Method,
+    data: str,
+    of_data: Sequence[str],
+    typed: Sequence[str],
+    seed: int,
+) -> Job:
+    from cueco_solo.cli.compose import compose_config
+    from cueco_solo.cli.fit import with_defaults
+
+    if _DATA in method.config and not data:
+        remedy = "name the data sets under data"
+        raise config_error(f"methods.{method.name}", method.config, "has no data set", remedy)
+    name = method.config.replace(_DATA, data)
+    overrides = [*grid.overrides, *method.overrides, *of_data, *typed, f"seed={seed}"]
+    try:
+        cfg = compose_config(name, method.config_path, overrides)
+    except ConfigError as error:
+        raise ConfigError(f"methods.{method.name}: {error}") from error
+    place = ["--config-path", method.config_path] if method.config_path else []
+    command = ("pretrain", *place, "--config-name", name, *overrides)
+    cfg = with_defaults(cfg)
+    OmegaConf.update(cfg, "auto_resume.enabled", True, force_add=True)
+    return Job(method.name, data or dataset_name(cfg.data), seed, cfg, command)
