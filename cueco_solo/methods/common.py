@@ -1,6 +1,7 @@
 """What the methods of this package share on top of solo-learn's base classes."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -13,8 +14,13 @@ class PluginMethod:
     """Mixin in front of ``BaseMethod`` or ``BaseMomentumMethod``.
 
     Refuses configurations under which nothing sensible would be trained.
+
+    Attributes:
+        sizes: the keys of ``method_kwargs`` that a checkpoint shows: each with a name in the state
+            dict and the dimension of it that has this size; None where modules of that name count.
     """
 
+    sizes: ClassVar[Mapping[str, tuple[str, int | None]]] = {}
     cfg: Any
     trainer: Any
 
@@ -67,10 +73,10 @@ class PluginMethod:
         checkpoint[_MARK] = self.cfg.method
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of another method.
+        """Refuse a checkpoint of another method or of other ``sizes``.
 
         Raises:
-            ConfigError: the checkpoint was not made by this method.
+            ConfigError: the checkpoint was not made by this method, or not with these settings.
         """
         super().on_load_checkpoint(checkpoint)  # type: ignore[misc]
         found = checkpoint.get(_MARK)
@@ -80,6 +86,24 @@ class PluginMethod:
                 f"method={self.cfg.method} can't load this checkpoint, which is of {owner}; choose "
                 f"a checkpoint of {self.cfg.method}, or set method to the checkpoint's"
             )
+        self._check_sizes(checkpoint["state_dict"])
+
+    def _check_sizes(self, state: Mapping[str, Any]) -> None:
+        own = self.state_dict()  # type: ignore[attr-defined]
+        for key, (name, dimension) in self.sizes.items():
+            here, there = (_size(each, name, dimension) for each in (own, state))
+            if there and here != there:
+                raise config_error(
+                    f"method_kwargs.{key}",
+                    self.cfg.method_kwargs[key],
+                    f"must be {there}, as when this checkpoint was trained",
+                )
+
+
+def _size(state: Mapping[str, Any], name: str, dimension: int | None) -> int | None:
+    if dimension is None:
+        return len({key.split(".")[1] for key in state if key.startswith(f"{name}.")}) or None
+    return state[name].shape[dimension] if name in state else None
 
 
 def check_dali_indexes(cfg: DictConfig) -> None:

@@ -20,7 +20,6 @@ from cueco_solo.host import BaseMomentumMethod, gather
 from cueco_solo.losses.cueco import centroid_contrastive, info_nce, variance_loss
 from cueco_solo.methods.cueco_config import fill_cueco
 from cueco_solo.methods.momentum import KeyMethod
-from cueco_solo.metrics import alignment, uniformity
 from cueco_solo.modules.heads import mlp_head
 from cueco_solo.modules.queue import KeyQueue
 from cueco_solo.precision import in_float32
@@ -34,6 +33,12 @@ class CueCo(KeyMethod):
     accumulated gradients that happens in every micro-batch, while the life cycle of the clusters
     counts optimisation steps.
     """
+
+    sizes = {
+        **KeyMethod.sizes,
+        "pred_hidden_dim": ("predictor.0.weight", 0),
+        "num_clusters": ("clusters.centroids", 0),
+    }
 
     def __init__(self, cfg: DictConfig):
         super().__init__(cfg)
@@ -174,9 +179,7 @@ class CueCo(KeyMethod):
         self, z: Sequence[torch.Tensor], k: Sequence[torch.Tensor]
     ) -> dict[str, torch.Tensor]:
         """Pull, push (this process's batch) and the state of the clusters (the same on all)."""
-        values = {"train_alignment": (alignment(z[0], k[1]) + alignment(z[1], k[0])) / 2}
-        if len(z[0]) > 1:
-            values["train_uniformity"] = (uniformity(z[0]) + uniformity(z[1])) / 2
+        values = self.pull_and_push(z, k)
         if self.clustered:
             clusters = self.clusters.health(self._step)
             values.update({f"cluster_{name}": value for name, value in clusters.items()})

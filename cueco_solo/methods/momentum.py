@@ -11,6 +11,7 @@ from tqdm import tqdm
 from cueco_solo.errors import config_error
 from cueco_solo.host import BaseMomentumMethod, gather, initialize_momentum_params
 from cueco_solo.methods.common import PluginMethod
+from cueco_solo.metrics import alignment, uniformity
 from cueco_solo.modules.heads import mlp_head
 from cueco_solo.schema import Option, fill_options
 
@@ -46,6 +47,12 @@ def fill_momentum(cfg: DictConfig, base_tau: float) -> None:
 class KeyMethod(PluginMethod, BaseMomentumMethod):
     """A method that compares queries with the keys of a momentum backbone and projector."""
 
+    sizes = {
+        "proj_hidden_dim": ("projector.0.weight", 0),
+        "proj_output_dim": ("queue.keys", 2),
+        "queue_size": ("queue.keys", 1),
+    }
+
     def make_projectors(self, hidden_dims: Sequence[int], output_dim: int, **options: Any) -> None:
         """Make ``projector`` and ``momentum_projector``; arguments as :func:`mlp_head` has them."""
         self.projector, self.momentum_projector = (
@@ -64,6 +71,26 @@ class KeyMethod(PluginMethod, BaseMomentumMethod):
         out = super().momentum_forward(X)
         out["z"] = F.normalize(self.momentum_projector(out["feats"]), dim=-1)
         return out
+
+    @staticmethod
+    @torch.no_grad()
+    def pull_and_push(
+        z: Sequence[torch.Tensor], k: Sequence[torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """Alignment and uniformity of a batch, for the log, both lower when better.
+
+        Args:
+            z: queries of both views, unit vectors, each ``[N, D]``.
+            k: keys of both views, unit vectors, each ``[N, D]``.
+
+        Returns:
+            dict: ``train_alignment`` of queries and keys of different views and, of more than one
+            image, ``train_uniformity`` of the queries, scalars.
+        """
+        values = {"train_alignment": (alignment(z[0], k[1]) + alignment(z[1], k[0])) / 2}
+        if len(z[0]) > 1:
+            values["train_uniformity"] = (uniformity(z[0]) + uniformity(z[1])) / 2
+        return values
 
     def on_train_start(self) -> None:
         """Go on with the EMA coefficient where the run stopped, if it is a resumed one."""

@@ -50,6 +50,7 @@ class RCL(KeyMethod):
     # 2 bytes for every number of the bank: too much to be sent to all processes in every step, as
     # DistributedDataParallel does with buffers; they compute the same one
     _ddp_params_and_buffers_to_ignore = ("hierarchy.bank",)
+    sizes = {**KeyMethod.sizes, "num_predictors": ("predictors", None)}
 
     def __init__(self, cfg: DictConfig):
         super().__init__(cfg)
@@ -134,7 +135,8 @@ class RCL(KeyMethod):
 
         self.log("train_rcl_loss", loss.detach(), on_epoch=True, sync_dist=True)
         # not reduced over processes, which would make each of them wait for the GPU
-        self.log_dict(shares)
+        first = [view[0] for view in p]  # predictions under the criterion that pairs views alone
+        self.log_dict({**shares, **self.pull_and_push(first, k)})
         return loss + out["loss"]
 
     def losses(

@@ -40,6 +40,11 @@ class SelfClassifier(PluginMethod, BaseMethod):
             the lowest names the head whose labels count beside the first one's.
     """
 
+    sizes = {
+        "num_heads": ("classifiers.weight", 0),
+        "head_size": ("classifiers.weight", 1),
+        "queue_size": ("queue.keys", 1),
+    }
     head_losses: torch.Tensor
 
     def __init__(self, cfg: DictConfig):
