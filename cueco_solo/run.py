@@ -3,8 +3,9 @@
 usage: python -m cueco_solo.run SCRIPT [ARGS...]
 
 SCRIPT is main_knn.py or main_umap.py of a solo-learn checkout, ARGS are its own (SCRIPT --help).
-They run as they are, but also on a machine without a GPU; a checkpoint folder that holds several
-checkpoints means its newest. main_pretrain.py and main_linear.py need none of this.
+They run as they are, but also on a machine without a GPU, or with one on a checkpoint that was
+trained without; a checkpoint folder that holds several checkpoints means its newest.
+main_pretrain.py and main_linear.py need none of this.
 
 example, in a checkout of solo-learn:
   python -m cueco_solo.run main_knn.py --dataset cifar10 --train_data_path datasets \\
@@ -101,9 +102,9 @@ def _run(script: Path, args: list[str]) -> None:
             "run the script that lies in a checkout, or put the checkout on PYTHONPATH"
         )
     cueco_solo.register()
-    from cueco_solo.host.main_shims import cuda_means_cpu
+    from cueco_solo.host.main_shims import checkpoints_to_cuda, cuda_means_cpu
 
-    with cuda_means_cpu():
+    with cuda_means_cpu(), checkpoints_to_cuda():
         runpy.run_path(str(script), run_name="__main__")
 
 

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from lightning.pytorch import LightningModule
 
 from cueco_solo.host import metrics
 
@@ -113,6 +114,28 @@ def cuda_means_cpu() -> Iterator[None]:
     finally:
         for owner, cuda, to in stock:
             owner.cuda, owner.to = cuda, to  # type: ignore[method-assign]
+
+
+@contextmanager
+def checkpoints_to_cuda() -> Iterator[None]:
+    """On a machine with CUDA: a model loaded from a checkpoint goes to the GPU, inside Lightning.
+
+    Lightning leaves it where it was trained, main_knn.py sends its images to the GPU. Where there
+    is no CUDA, nothing changes.
+    """
+    if not torch.cuda.is_available():
+        yield
+        return
+    stock = LightningModule.__dict__["load_from_checkpoint"]
+
+    def load(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        return stock.__get__(None, cls)(*args, **kwargs).cuda()
+
+    LightningModule.load_from_checkpoint = classmethod(load)  # type: ignore
+    try:
+        yield
+    finally:
+        LightningModule.load_from_checkpoint = stock  # type: ignore
 
 
 def _to_cpu(to: Any) -> Any:

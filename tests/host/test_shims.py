@@ -1,10 +1,12 @@
 """The shims for main's stock programs, on stand-ins where the real thing isn't installed."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import LightningModule, Trainer
 
 from cueco_solo import host
 from cueco_solo.host import main_shims
@@ -38,6 +40,43 @@ def test_cuda_stays_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> 
     stock = torch.Tensor.to, torch.nn.Module.cuda
     with main_shims.cuda_means_cpu():
         assert stock == (torch.Tensor.to, torch.nn.Module.cuda)
+
+
+class Model(LightningModule):
+    """What main_knn.py loads, as small as can be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 1)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A checkpoint of :class:`Model` that was trained on a CPU."""
+    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    trainer.strategy.connect(Model())
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    return tmp_path / "model.ckpt"
+
+
+def test_what_was_trained_on_a_cpu_goes_to_the_gpu_there(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    moved: list[Any] = []
+    monkeypatch.setattr(LightningModule, "cuda", lambda self: moved.append(self) or self)
+    with main_shims.checkpoints_to_cuda():
+        model = Model.load_from_checkpoint(checkpoint, strict=False, weights_only=True)
+    assert type(model) is Model and moved == [model]
+    Model.load_from_checkpoint(checkpoint, weights_only=True)
+    assert moved == [model]
+
+
+@pytest.mark.usefixtures("without_cuda")
+def test_without_a_gpu_it_stays(checkpoint: Path) -> None:
+    with main_shims.checkpoints_to_cuda():
+        model = Model.load_from_checkpoint(checkpoint, weights_only=True)
+    assert model.layer.weight.device.type == "cpu"
 
 
 def stock_dali() -> Any:
