@@ -89,7 +89,8 @@ def _front_matter(subject: Subject) -> str:
 
 def _training(subject: Subject) -> list[tuple[str, str, str]]:
     cfg, pre = subject.run.cfg, subject.preprocessing
-    epochs = "not recorded" if subject.epochs is None else subject.epochs
+    epochs = "an unknown number" if subject.epochs is None else subject.epochs
+    planned = _text(cfg.get("max_epochs") or "an unknown number")
     arguments = cfg.backbone.get("kwargs")
     mean, std = (", ".join(f"{value:g}" for value in values) for values in (pre.mean, pre.std))
     normalised = f"mean {mean}; standard deviation {std}"
@@ -97,8 +98,12 @@ def _training(subject: Subject) -> list[tuple[str, str, str]]:
         ("run", _text(cfg.name), "args.json: name"),
         ("method", _text(cfg.method), "args.json: method"),
         ("data set", _text(dataset_name(cfg.data)), "args.json: data"),
-        ("training images", _text(cfg.data.train_path), "args.json: data.train\\_path"),
-        ("epochs trained", f"{epochs} of {_text(cfg.max_epochs)}", "checkpoint; args.json"),
+        (
+            "training images",
+            _text(cfg.data.get("train_path") or "not recorded"),
+            "args.json: data.train\\_path",
+        ),
+        ("epochs trained", f"{epochs} of {planned}", "checkpoint; args.json"),
         ("seed", _text(cfg.seed), "args.json: seed"),
         ("backbone", _text(cfg.backbone.name), "args.json: backbone.name"),
         ("its arguments", _text(arguments or "none"), "args.json: backbone.kwargs"),

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor, nn
 from torchvision.transforms import Normalize
 
@@ -18,6 +19,12 @@ from cueco_solo.evaluation.features import load_backbone
 from cueco_solo.export.networks import Network, networks
 from cueco_solo.runs import Run
 
+# one of ``augmentations`` that leaves images as they are
+_PLAIN = {
+    "rrc": {"enabled": False},
+    **{name: {"prob": 0} for name in ("color_jitter", "grayscale", "gaussian_blur")},
+    **{name: {"prob": 0} for name in ("solarization", "equalization", "horizontal_flip")},
+}
 # of the batch that features are compared on
 _IMAGES = 5
 
@@ -89,7 +96,6 @@ def load_subject(run: Run) -> Subject:
     Raises:
         ConfigError: the checkpoint can't be read or holds another backbone, its weights aren't
             finite, or the configuration doesn't say what images it expects.
-        HostError: the installed solo-learn doesn't have the run's method.
     """
     backbone = load_backbone(run).to(memory_format=torch.contiguous_format)  # type: ignore
     if not all(value.isfinite().all() for value in backbone.state_dict().values()):
@@ -101,17 +107,27 @@ def load_subject(run: Run) -> Subject:
 
 
 def _preprocessing(cfg: DictConfig) -> Preprocessing:
-    """As in pre-training, where solo-learn knows some data sets' mean and deviation."""
+    """As in pre-training, where solo-learn has its own mean and deviation for some data sets."""
     try:
-        augmentation = cfg.augmentations[0]
-        pipeline = host.pretrain_data.build_transform_pipeline(cfg.data.dataset, augmentation)
+        given = cfg.augmentations[0]
+        plain = OmegaConf.create({**_PLAIN, "crop_size": given.crop_size})
+        plain.update({key: given[key] for key in ("mean", "std") if key in given})
+        pipeline = host.pretrain_data.build_transform_pipeline(cfg.data.dataset, plain)
         (norm,) = (step for step in pipeline.transforms if isinstance(step, Normalize))
         mean, std = ([float(value) for value in values] for values in (norm.mean, norm.std))
-        return Preprocessing(int(augmentation.crop_size), mean, std)
-    except Exception as error:
-        reason = "doesn't say what images the backbone was trained on"
-        remedy = "give a folder of a pre-training run"
-        raise config_error("args.json", "augmentations", reason, remedy) from error
+        return Preprocessing(int(given.crop_size), mean, std)
+    except (
+        AttributeError,
+        IndexError,
+        KeyError,
+        TypeError,
+        ValueError,
+        OmegaConfBaseException,
+    ) as e:
+        raise ConfigError(
+            f"augmentations in args.json don't say what images the backbone takes ({e}); give the "
+            "folder of a pre-training run"
+        ) from e
 
 
 def facts(subject: Subject) -> dict[str, str]:

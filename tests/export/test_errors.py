@@ -38,11 +38,13 @@ def test_a_diverged_training(make_run: Callable, capsys):
     assert "has weights that aren't finite" in refused(capsys, run)
 
 
-def test_a_run_that_says_nothing_of_its_images(make_run: Callable, capsys):
+@pytest.mark.parametrize("given", ["others", "large"])
+def test_a_run_that_says_nothing_of_its_images(make_run: Callable, capsys, given: str):
     run = make_run()
     args = run / "args.json"
-    args.write_text(args.read_text().replace('"augmentations"', '"others"'))
-    assert "doesn't say what images" in refused(capsys, run)
+    key = {"others": "augmentations", "large": "crop_size"}[given]
+    args.write_text(args.read_text().replace(f'"{key}"', f'"{given}"'))
+    assert "augmentations" in refused(capsys, run)
 
 
 def test_an_unknown_format(standard: Path, capsys):
