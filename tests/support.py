@@ -91,8 +91,12 @@ class StepLog(Callback):
 def fit(
     model: Any, *callbacks: Callback, loader: DataLoader | None = None, **kwargs: Any
 ) -> StepLog:
-    """Train on the CPU without files or noise; ``ckpt_path`` resumes, other words are Trainer's."""
+    """Train on the CPU without files or noise.
+
+    ``ckpt_path`` resumes, ``val_loader`` validates, other words are Trainer's.
+    """
     log, ckpt_path = StepLog(), kwargs.pop("ckpt_path", None)
+    val_loader = kwargs.pop("val_loader", None)
     trainer = Trainer(
         **{
             "max_epochs": model.cfg.max_epochs,
@@ -106,5 +110,5 @@ def fit(
         }
     )
     loader = views_loader() if loader is None else loader
-    trainer.fit(model, loader, ckpt_path=ckpt_path, weights_only=True)
+    trainer.fit(model, loader, val_loader, ckpt_path=ckpt_path, weights_only=True)
     return log

@@ -245,7 +245,7 @@ def test_the_order_of_samples_heads_and_classes_does_not_matter(problem: Any):
 @settings(max_examples=20, deadline=None)
 @given(problems())
 def test_heads_do_not_mix_and_pairs_do_matter(problem: Any):
-    logits, options, generator = problem
+    logits, options, _ = problem
     options["num_targets"] = 2
     losses = self_classification(logits, **options)
     alone = [self_classification(head[:, None], **options) for head in logits.unbind(1)]

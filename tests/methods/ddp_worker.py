@@ -91,9 +91,10 @@ def build(method: str, options: Sequence[str]) -> Any:
     return cueco(**kwargs) if method == "cueco" else rcl(num_samples=IMAGES["rcl"], **kwargs)
 
 
-def two_processes(folder: Path, method: str, *arguments: str) -> list[dict[str, Any]]:
+def two_processes(
+    folder: Path, method: str, *arguments: str, worker: Path = Path(__file__)
+) -> list[dict[str, Any]]:
     """What both ranks wrote; the worker's own output is shown if it fails."""
-    worker = Path(__file__)
     path = os.pathsep.join([str(worker.parents[1]), os.environ.get("PYTHONPATH", "")])
     env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     # Lightning's warning of values that aren't reduced would reach users too

@@ -319,5 +319,5 @@ def test_a_batch_smaller_than_the_classes_warns_once():
 
 
 def test_half_precision_throughout():
-    with pytest.raises(ConfigError, match="^precision='bf16-true'"):
+    with pytest.raises(ConfigError, match=r"^precision='bf16-true'"):
         fit(self_classifier(), loader=views_loader(n=8), precision="bf16-true")
