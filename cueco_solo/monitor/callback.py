@@ -135,7 +135,7 @@ class OnlineClustering(Callback):
         if not 0 < min(seen) == max(seen):
             return
         rows = _gathered_rows(sample, trainer, pl_module.all_gather)
-        if min(pairs) == max(pairs):
+        if 0 < min(pairs) == max(pairs):
             views = pl_module.all_gather(views).reshape(-1, *views.shape)
             views = views.transpose(0, 1).flatten(1, 2)
         # by one process: others' clusters might differ in the last bit

@@ -46,6 +46,7 @@ ORDER = [
     "scheduler",
     "checkpoint",
     "auto_resume",
+    "online_clustering",
     "dali",
     "max_epochs",
     "devices",

@@ -89,6 +89,7 @@ def pretrained(work: Path, request: pytest.FixtureRequest) -> Path:
         "+checkpoint.keep_prev=true",
         "+knn_eval.enabled=true",
         "+knn_eval.k=3",
+        "+online_clustering.every_n_epochs=2",
     )
     (args,) = (place / "trained_models" / request.param).rglob("args.json")
     return args.parent
@@ -105,7 +106,8 @@ def test_pretraining_in_two_processes(pretrained: Path) -> None:
     assert state["global_step"] == 4  # 36 images, of which 18 and so two batches in each process
     # CSV, or TensorBoard's format where that is installed
     logs = [path for path in pretrained.parents[2].glob("lightning_logs/*/*") if path.is_file()]
-    assert any(b"val_knn_acc1" in path.read_bytes() for path in logs)
+    for name in (b"val_knn_acc1", b"online_nmi"):
+        assert any(name in path.read_bytes() for path in logs)
 
 
 def test_linear_evaluation_of_a_checkpoint(pretrained: Path, work: Path) -> None:
