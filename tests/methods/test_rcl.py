@@ -394,3 +394,17 @@ def test_checkpoint_of_another_method():
 def test_other_numbers_of_crops():
     with pytest.raises(ConfigError, match="augmentations='3 large and 0 small crops'"):
         RCL(rcl_cfg({}, data__num_large_crops=3))
+
+
+def test_pull_and_push():
+    """Queries against keys of the other view, and queries of one view among themselves."""
+    q, k = unit(2, 5, 16), unit(2, 5, 16)
+    logged = RCL.pull_and_push(q, k)
+    distances = [(q[view, i] - k[1 - view, i]).pow(2).sum() for view in (0, 1) for i in range(5)]
+    assert float(logged["train_alignment"]) == pytest.approx(float(sum(distances)) / 10, rel=1e-5)
+    views = []
+    for view in q:
+        pairs = [(view[i] - view[j]).pow(2).sum() for i in range(5) for j in range(i)]
+        views.append(torch.stack(pairs).mul(-2).exp().mean().log())
+    assert float(logged["train_uniformity"]) == pytest.approx(float(sum(views)) / 2, rel=1e-4)
+    assert "train_uniformity" not in RCL.pull_and_push(q[:, :1], k[:, :1])

@@ -209,6 +209,8 @@ def test_logged_shares_and_loss():
         assert levels[0] == pytest.approx(share, rel=1e-5)
     assert all("train_rcl_loss_step" in step for step in log.steps)
     assert all(m["train_positive_level3"] == 1 for m in states.metrics[:4])
+    assert all(0 < m["train_alignment"] < 4 for m in states.metrics)
+    assert all(-8 < m["train_uniformity"] < 0 for m in states.metrics)
 
 
 def test_unlabelled_data_trains_and_logs_no_nmi():
