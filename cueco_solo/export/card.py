@@ -149,7 +149,10 @@ def _use(subject: Subject, written: dict[str, Written]) -> list[str]:
         parts.append(_STEM.format(size=stem["kernel_size"], **stem))
     for format, file in written.items():
         if format == "onnx":
-            parts += [f"ONNX, opset {OPSET}, any batch size:", _code(_onnx(subject), "python")]
+            parts += [
+                f"ONNX, opset {OPSET}, any batch size, this image size only:",
+                _code(_onnx(subject), "python"),
+            ]
             continue
         network = subject.networks.get(format, subject.network)
         load = f'torch.load("{file.path.name}", weights_only=True)'
