@@ -50,6 +50,7 @@ _SHARED = {
     "wandb.enabled": _FLAG,
     "wandb.offline": _FLAG,
 }
+_DEFAULTS = {"seed": 5, "checkpoint": {"enabled": True, "dir": "trained_models"}}
 _PRETRAINING = {
     "method": Option(""),
     **_SHARED,
@@ -134,3 +135,8 @@ def check_settings(cfg: DictConfig) -> None:
         raise config_error(
             "augmentations", large, "views of the first crop_size, but a method needs 2"
         )
+
+
+def with_defaults(cfg: DictConfig) -> DictConfig:
+    """A composed configuration of a pre-training as it is trained and written down."""
+    return DictConfig(OmegaConf.merge(_DEFAULTS, cfg))

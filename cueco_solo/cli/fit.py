@@ -21,12 +21,11 @@ from cueco_solo.data import checks
 from cueco_solo.data.datasets import pretraining_data
 from cueco_solo.errors import config_error, told
 from cueco_solo.hardware import Hardware, find_hardware
-from cueco_solo.settings import check_settings
+from cueco_solo.settings import check_settings, with_defaults
 from cueco_solo.training import fit
 
 # the run folder, from the first process to those that Lightning starts with the same arguments
 _RUN_VARIABLE = "CUECO_SOLO_RUN"
-_DEFAULTS = {"seed": 5, "checkpoint": {"enabled": True, "dir": "trained_models"}}
 # bare assertions in solo-learn's own methods
 _WHOLE_BATCHES = ("all4one", "mocov2plus", "nnbyol", "nnclr", "nnsiam", "ressl")
 
@@ -79,11 +78,6 @@ def pretrain(cfg: DictConfig) -> Path:
         )
     _say(f"run folder: {run}")
     return run
-
-
-def with_defaults(cfg: DictConfig) -> DictConfig:
-    """The configuration as it is trained and written down."""
-    return DictConfig(OmegaConf.merge(_DEFAULTS, cfg))
 
 
 @rank_zero_only

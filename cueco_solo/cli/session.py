@@ -141,7 +141,7 @@ class Session:
         compute: Callable[[], dict[str, float]],
         notes: dict[str, str] | None = None,
     ) -> None:
-        """Print and write what ``compute`` gives (it may fill ``notes``); the file is noted in args.
+        """Print and write what ``compute`` gives, which may fill ``notes``; note the file in args.
 
         Nothing is computed where ``args.reuse`` is set and the figures are there, of this very
         checkpoint and with these settings.

@@ -229,7 +229,7 @@ def _job(
     seed: int,
 ) -> Job:
     from cueco_solo.cli.compose import compose_config
-    from cueco_solo.cli.fit import with_defaults
+    from cueco_solo.settings import check_settings, with_defaults
 
     if _DATA in method.config and not data:
         remedy = "name the data sets under data"
@@ -237,11 +237,11 @@ def _job(
     name = method.config.replace(_DATA, data)
     overrides = [*grid.overrides, *method.overrides, *of_data, *typed, f"seed={seed}"]
     try:
-        cfg = compose_config(name, method.config_path, overrides)
+        cfg = with_defaults(compose_config(name, method.config_path, overrides))
+        check_settings(cfg)
     except ConfigError as error:
         raise ConfigError(f"methods.{method.name}: {error}") from error
     place = ["--config-path", method.config_path] if method.config_path else []
     command = ("pretrain", *place, "--config-name", name, *overrides)
-    cfg = with_defaults(cfg)
     OmegaConf.update(cfg, "auto_resume.enabled", True, force_add=True)
     return Job(method.name, data or dataset_name(cfg.data), seed, cfg, command)

@@ -17,13 +17,15 @@ _SPLITS = ("train", "training", "val", "valid", "validation", "test")
 
 
 def dataset_name(data: Any) -> str:
-    """What a data set is called: that of solo-learn's, or the folder that ``train/`` lies in.
+    """What a data set is called: solo-learn's name, or the folder that ``train/`` lies in.
+
+    With CIFAR-100's superclasses as labels it is ``cifar100-20``.
 
     Args:
         data: a mapping with ``dataset`` and ``train_path``.
     """
     if data["dataset"] != "custom":
-        return data["dataset"]
+        return f"{data['dataset']}-20" if data.get("superclasses") else data["dataset"]
     path = Path(data["train_path"])
     names = [part for part in path.parts if part.lower() not in _SPLITS and part != path.anchor]
     return names[-1] if names else data["dataset"]
@@ -119,7 +121,8 @@ def _evaluated(run: Run, path: Path, checkpoint: str | None) -> list[dict[str, A
         if content["checkpoint"] != checkpoint:
             return []
         name = path.stem.removeprefix("eval-").removesuffix("-untrained")
-        dataset = dataset_name(settings if "dataset" in settings else run.cfg.data)
+        data = settings if "dataset" in settings else {}
+        dataset = dataset_name({**run.cfg.data, **data})
         return [
             {
                 "dataset": dataset,
