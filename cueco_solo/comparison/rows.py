@@ -26,7 +26,7 @@ def dataset_name(data: Any) -> str:
     """
     if data["dataset"] != "custom":
         return f"{data['dataset']}-20" if data.get("superclasses") else data["dataset"]
-    path = Path(data["train_path"])
+    path = Path(data["train_path"] or "")
     names = [part for part in path.parts if part.lower() not in _SPLITS and part != path.anchor]
     return names[-1] if names else data["dataset"]
 
