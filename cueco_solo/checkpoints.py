@@ -44,6 +44,41 @@ def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
     return content
 
 
+class _Inert:
+    """Stands for whatever object a checkpoint would have built; takes everything, does nothing."""
+
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+
+    def __setstate__(self, state: Any) -> None: ...
+
+
+def read_weights(path: Path, key: str) -> dict[str, Any]:
+    """A checkpoint's ``state_dict``, whatever objects lie beside it.
+
+    solo-learn's SimSiam and NNSiam leave functions in their schedulers' states, which
+    :func:`read_checkpoint` refuses. Here they are replaced unseen: nothing is executed either.
+    solo-learn called a backbone ``encoder`` up to 1.0.2; the keys are those of today.
+
+    Args:
+        path: the file.
+        key: what the user called it, for the message.
+
+    Raises:
+        ConfigError: there is no such file, or it is truncated or something else.
+    """
+    from torch import serialization
+
+    try:
+        unsafe = serialization.get_unsafe_globals_in_checkpoint(path)
+    except Exception:  # for read_checkpoint to say
+        unsafe = []
+    with serialization.safe_globals([(_Inert, name) for name in unsafe]):
+        state = read_checkpoint(path, key)["state_dict"]
+    if any(name.startswith("backbone.") for name in state):
+        return state
+    return {re.sub(r"^(momentum_)?encoder\.", r"\1backbone.", name): state[name] for name in state}
+
+
 class Progress(NamedTuple):
     """How far a training had come: what a fit resumed from there starts with."""
 

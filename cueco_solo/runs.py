@@ -22,6 +22,7 @@ from cueco_solo.checkpoints import latest_checkpoint
 from cueco_solo.checkpoints import read_checkpoint as read_checkpoint
 from cueco_solo.errors import config_error
 from cueco_solo.host import host_info
+from cueco_solo.host.flat_args import is_flat, lift_args
 
 # what can be changed without changing a single number of the run
 _INCIDENTAL = (
@@ -39,6 +40,8 @@ _INCIDENTAL = (
     "tensorboard",
     "wandb",
 )
+# of ``args.json``: what decides the features
+_NEEDED = ("name", "method", "seed", "backbone.name", "data.dataset", "augmentations")
 _LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "scikit-learn")
 
 
@@ -107,7 +110,8 @@ class Run:
 
     Attributes:
         folder: the run folder.
-        cfg: ``args.json``, the configuration as solo-learn parsed it.
+        cfg: ``args.json``, the configuration as solo-learn parsed it; for versions before 1.0.6
+            what :func:`~cueco_solo.host.flat_args.lift_args` makes of it.
         checkpoint: the newest checkpoint.
     """
 
@@ -125,14 +129,19 @@ def load_run(folder: Path, key: str = "RUN") -> Run:
     if not folder.is_dir():
         remedy = f"give the folder {folder.parent}" if folder.is_file() else "check the path"
         raise config_error(key, str(folder), "must be a run folder", remedy)
-    args = folder / "args.json"
     try:
-        cfg = DictConfig(json.loads(args.read_text(encoding="utf-8")))
+        args = json.loads((folder / "args.json").read_text(encoding="utf-8"))
+        cfg = DictConfig(lift_args(args) if is_flat(args) else args)
         OmegaConf.resolve(cfg)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AttributeError, KeyError) as error:
         below = sorted(str(path.parent) for path in folder.glob("**/args.json"))
+        below = [path for path in below if path != str(folder)]
         remedy = f"did you mean {below[0]}" if below else "give the folder of a pre-training run"
         raise config_error(key, str(folder), "holds no readable args.json", remedy) from error
+    for needed in _NEEDED:
+        if OmegaConf.select(cfg, needed) is None:
+            reason = f"has an args.json without {needed}: it isn't that of a pre-training"
+            raise config_error(key, str(folder), reason, "give the folder of a pre-training run")
     checkpoint = latest_checkpoint(folder)
     if checkpoint is None:
         raise config_error(

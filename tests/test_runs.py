@@ -73,7 +73,15 @@ def test_a_run_folder_needs_arguments_and_a_checkpoint(tmp_path: Path):
     (run / "args.json").write_text("{")
     with pytest.raises(ConfigError, match=r"holds no readable args\.json"):
         runs.load_run(run)
-    (run / "args.json").write_text(json.dumps({"name": "n", "again": "${name}"}))
+    (run / "args.json").write_text(json.dumps({"name": "n", "method": "m", "seed": 5}))
+    with pytest.raises(ConfigError, match=r"an args\.json without backbone\.name: it isn't"):
+        runs.load_run(run)
+    (run / "args.json").write_text("[]")
+    with pytest.raises(ConfigError, match=r"no readable args\.json; give the folder"):
+        runs.load_run(run)
+    needed = {"method": "m", "seed": 5, "backbone": {"name": "b"}, "data": {"dataset": "d"}}
+    args = {"name": "n", "again": "${name}", "augmentations": [{"crop_size": 32}], **needed}
+    (run / "args.json").write_text(json.dumps(args))
     with pytest.raises(ConfigError, match=r"holds no \.ckpt"):
         runs.load_run(run)
     with pytest.raises(ConfigError, match=rf"did you mean {run}"):

@@ -77,12 +77,17 @@ def run_knn(args: argparse.Namespace) -> None:
     """k-NN accuracies of a run."""
     from cueco_solo.evaluation.knn import knn_accuracies
 
-    session = Session(args)
-    session.report(
-        "knn",
-        {"k": args.k, "temperature": args.temperature},
-        lambda: knn_accuracies(session.features(), args.k, args.temperature),
-    )
+    session, notes = Session(args), {}
+
+    def compute() -> dict[str, float]:
+        features = session.features()
+        results, there = knn_accuracies(features, args.k, args.temperature), len(features.train)
+        for k in (k for k in args.k if k > there):
+            names = [name for name in results if f"_{k}_" in name]
+            notes.update(dict.fromkeys(names, f"of all {there} images: there are no {k}"))
+        return results
+
+    session.report("knn", {"k": args.k, "temperature": args.temperature}, compute, notes)
 
 
 def run_cluster(args: argparse.Namespace) -> None:

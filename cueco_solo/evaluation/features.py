@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 import cueco_solo
 from cueco_solo import host
-from cueco_solo.checkpoints import read_checkpoint
+from cueco_solo.checkpoints import read_weights
 from cueco_solo.data.checks import DOWNLOADED, check_labelled
 from cueco_solo.data.datasets import labelled_datasets
 from cueco_solo.data.loaders import plain_loader
@@ -55,13 +55,13 @@ def evaluation_data(run: Run, train_path: Any = None, val_path: Any = None) -> D
         ConfigError: a path is missing or doesn't hold labelled images.
     """
     data = run.cfg.data.copy()
-    data.train_path = str(train_path or data.train_path)
-    data.val_path = val_path or data.get("val_path")
-    if data.val_path is None:
-        raise config_error(
-            "--val-path", None, "is missing, the run had none", "give --val-path DIR"
-        )
-    data.val_path = str(data.val_path)
+    for key, given in (("train_path", train_path), ("val_path", val_path)):
+        data[key] = given or data.get(key)
+        if data[key] is None:
+            option = f"--{key.replace('_', '-')}"
+            reason = "is missing, the run's args.json has none"
+            raise config_error(option, None, reason, f"give {option} DIR")
+        data[key] = str(data[key])
     data.no_labels = False
     if data.dataset not in DOWNLOADED and data.format != "h5":
         check_labelled(data.train_path, data.val_path, "--train-path", "--val-path")
@@ -77,14 +77,18 @@ def load_backbone(run: Run, untrained: bool = False) -> nn.Module:
 
     Raises:
         ConfigError: the checkpoint can't be read or doesn't hold this backbone.
-        HostError: the installed solo-learn doesn't have the run's method.
+        HostError: ``untrained``, and the installed solo-learn doesn't have the run's method.
     """
     cueco_solo.register()
     cfg = run.cfg.copy()
     seed_everything(cfg.seed, workers=True, verbose=False)
-    backbone: nn.Module = host.method_class(cfg.method)(cfg).backbone
+    # every method takes its backbone from the base class, first of all
+    whole = untrained and "method_kwargs" in cfg
+    backbone: nn.Module = (host.method_class(cfg.method) if whole else host.BaseMethod)(
+        cfg
+    ).backbone
     if not untrained:
-        state = read_checkpoint(run.checkpoint, "checkpoint")["state_dict"]
+        state = read_weights(run.checkpoint, "checkpoint")
         prefix = "backbone."
         own = {key[len(prefix) :]: state[key] for key in state if key.startswith(prefix)}
         try:
@@ -111,9 +115,10 @@ def extract(backbone: nn.Module, loader: DataLoader, device: str = "cpu") -> tup
     """
     backbone = backbone.to(device)
     features, labels = [], []
-    for images, targets in tqdm(loader, desc="features", leave=False):
-        features.append(backbone(images.to(device, non_blocking=True)).float().cpu())
-        labels.append(targets)
+    with tqdm(loader, desc="features", leave=False) as bar:  # wiped off also before an error
+        for images, targets in bar:
+            features.append(backbone(images.to(device, non_blocking=True)).float().cpu())
+            labels.append(targets)
     return torch.cat(features), torch.cat(labels)
 
 
