@@ -31,7 +31,12 @@ def add_parsers(commands: Any) -> None:
     parser.add_argument(
         "--baseline", metavar="METHOD", help="show the other methods' paired differences to it"
     )
-    parser.add_argument("--embedding", choices=("tsne", "umap", "none"), default="tsne")
+    parser.add_argument(
+        "--embedding",
+        choices=("tsne", "umap", "none"),
+        default="tsne",
+        help="of the features, in two dimensions (tsne); umap needs umap-learn",
+    )
     parser.add_argument(
         "--images", type=positive, default=1000, help="test images in the embedding (1000)"
     )
@@ -41,7 +46,9 @@ def add_parsers(commands: Any) -> None:
     )
     parser.add_argument("--train-path", metavar="DIR", help="instead of the runs' data.train_path")
     parser.add_argument("--val-path", metavar="DIR", help="instead of the runs' data.val_path")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto"
+    )
     parser.add_argument(
         "--no-cache", action="store_true", help="neither read nor keep extracted features"
     )

@@ -52,7 +52,6 @@ class Looking:
     def fill(self, run: Run, part: RunPart) -> None:
         """Add embedding, clusters and companions to a run's part, or to ``missing`` why not."""
         name, album = self._album(run)
-        before = len(part["missing"])
         self._try(part, "Embedding and clusters", lambda: self._features(run, part, album))
         if run.cfg.method == "rcl":
             from cueco_solo.report.companions import companions
@@ -63,7 +62,6 @@ class Looking:
             self._try(part, "Companions", look)
         shown = part["embedding"] or part["clusters"] or part["companions"]
         part["images"] = name if shown else None
-        assert shown or len(part["missing"]) > before
 
     def albums(self) -> dict[str, Images]:
         """The pictures of all runs so far."""
@@ -109,6 +107,9 @@ class Looking:
             part["clusters"] = maps.cluster_images(
                 assigned, labels, features.num_classes, album, self.seed
             )
+            if not part["clusters"]["matrix"]:
+                most = f"a table of {features.num_classes} classes is too large to be read"
+                part["missing"].append(f"Clusters against classes: {most}.")
 
         def embed() -> None:
             chosen: Any = balanced(labels, self.images, self.seed)
