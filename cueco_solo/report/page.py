@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from cueco_solo.report import tables
-from cueco_solo.report.document import Document, RunPart
+from cueco_solo.report.document import Document, Figure, RunPart
 
 _SCRIPTS = ("base.js", "tables.js", "plots.js", "charts.js", "inside.js", "config.js")
 
@@ -73,6 +73,7 @@ def _view(document: Document) -> dict[str, Any]:
     figures = [figure for run in runs for figure in run["figures"]]
     ours, others = tables.columns(figures), tables.columns(document["published"])
     series = tables.series_names(runs)
+    differences = tables.differences(document["comparisons"])
     return {
         "title": document["title"],
         "created": document["created"],
@@ -86,9 +87,11 @@ def _view(document: Document) -> dict[str, Any]:
         "columns": ours,
         "rows": tables.summary(runs, ours),
         "published_columns": others,
+        "repeated": _repeated(document["published"]),
         "published": tables.published_rows(document["published"], others),
         "baseline": document["baseline"],
-        "differences": tables.differences(document["comparisons"]),
+        "differences": differences,
+        "verdicts": tables.verdicts(differences),
         "protocol_title": tables.protocol_title,
         "has": _parts(runs),
         "missing": _missing(runs),
@@ -101,6 +104,8 @@ def _payload(document: Document) -> dict[str, Any]:
     series = tables.series_names(runs)
     labels = tables.run_labels(runs, series)
     colours = _colours(list(series.values()))
+    rows = tables.summary(runs, [])
+    place = {run["id"]: i for i, row in enumerate(rows) for run, _ in row.runs}
     shown = ("id", "dataset", "images", "curves", "embedding", "clusters", "companions", "config")
     return {
         "runs": [
@@ -109,10 +114,12 @@ def _payload(document: Document) -> dict[str, Any]:
                 "label": labels[run["id"]],
                 "series": series[run["id"]],
                 "colour": colours[series[run["id"]]],
+                "row": place[run["id"]],
                 "figures": [[f["protocol"], f["metric"], f["value"]] for f in run["figures"]],
             }
             for run in runs
         ],
+        "rows": _row_names(rows),
         "columns": [
             [c.protocol, c.metric, f"{tables.protocol_title(c.protocol)}: {c.title}"]
             for c in tables.columns(f for run in runs for f in run["figures"])
@@ -131,6 +138,29 @@ def _groups(items: Sequence[Any], attribute: str) -> list[tuple[Any, list[Any]]]
 
 def _colours(series: list[str]) -> dict[str, int]:
     return {name: i for i, name in enumerate(dict.fromkeys(series))}
+
+
+def _repeated(published: Sequence[Figure]) -> bool:
+    """Whether a source states something twice, with values that may differ."""
+    named = [tuple(v for k, v in figure.items() if k != "value") for figure in published]
+    return len(set(named)) < len(named)
+
+
+def _row_names(rows: Sequence[tables.Row]) -> list[str]:
+    """Methods, with what else tells the rows apart."""
+    varying = [
+        name
+        for name in ("dataset", "backbone", "epochs")
+        if len({getattr(r, name) for r in rows}) > 1
+    ]
+    return [
+        " · ".join([row.series, *(_said(name, getattr(row, name)) for name in varying)])
+        for row in rows
+    ]
+
+
+def _said(name: str, value: object) -> str:
+    return f"{value or 'unknown'} epochs" if name == "epochs" else str(value)
 
 
 def _parts(runs: Sequence[RunPart]) -> dict[str, bool]:

@@ -31,6 +31,12 @@ _METRICS = {
 _PRIMARY = {"top1", "knn20", "nmi", "ami", "ari", "acc"}
 # A high rank is no aim in itself, so none of these is best.
 _NOT_RANKED = ("rankme",)
+_READINGS = {
+    "higher": "higher",
+    "lower": "lower",
+    "undecided": "undecided",
+    "one seed": "without an interval (one seed)",
+}
 # Runs that differ in these are no repetitions of each other.
 _SETTINGS = {"method_kwargs", "optimizer", "scheduler", "momentum", "augmentations", "backbone"}
 
@@ -83,6 +89,7 @@ class Difference:
     interval: str
     reading: str
     plot: tuple[float, float, float]
+    primary: bool
 
 
 def protocol_title(protocol: str) -> str:
@@ -99,7 +106,7 @@ def metric_title(metric: str) -> str:
     return ", ".join([f"{k}-NN", *words])
 
 
-def columns(figures: Iterable[Figure]) -> list[Column]:
+def columns(figures: Iterable[Figure] | Iterable[Comparison]) -> list[Column]:
     """The protocols and metrics that occur, known protocols first."""
     metrics: dict[str, list[str]] = {}
     for figure in figures:
@@ -186,13 +193,34 @@ def differences(comparisons: Sequence[Comparison]) -> list[Difference]:
         if end is not None
     ]
     scale = max(ends, default=0.0) or 1.0
-    return [_difference(item, lambda value: 50 + 48 * value / scale) for item in comparisons]
+    primary = {(c.protocol, c.metric) for c in columns(comparisons) if c.primary}
+    return [_difference(item, scale, primary) for item in comparisons]
 
 
-def _difference(item: Comparison, place: Callable[[float], float]) -> Difference:
+def verdicts(found: Sequence[Difference]) -> list[str]:
+    """By method and data set, in how many of the main metrics it is ahead, behind or neither."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for item in found:
+        if item.primary:
+            key = item.comparison["method"], item.comparison["dataset"]
+            groups.setdefault(key, []).append(item.reading)
+    sentences = []
+    for (method, dataset), readings in groups.items():
+        counts = [
+            f"{said} in {readings.count(name)}"
+            for name, said in _READINGS.items()
+            if name in readings
+        ]
+        sentences.append(
+            f"{method} on {dataset}: of {len(readings)} main metrics {', '.join(counts)}."
+        )
+    return sentences
+
+
+def _difference(item: Comparison, scale: float, primary: set[tuple[str, str]]) -> Difference:
     mean, low, high = item["difference"], item["low"], item["high"]
     if low is None or high is None:
-        interval, reading, ends = "\N{EN DASH}", "no interval: one seed", (mean, mean)
+        interval, reading, ends = "\N{EN DASH}", "one seed", (mean, mean)
     else:
         interval, ends = f"{low:+.1f} to {high:+.1f}", (low, high)
         reading = "higher" if low > 0 else "lower" if high < 0 else "undecided"
@@ -203,7 +231,8 @@ def _difference(item: Comparison, place: Callable[[float], float]) -> Difference
         f"{mean:+.1f}".replace("-", "\N{MINUS SIGN}"),
         interval.replace("-", "\N{MINUS SIGN}"),
         reading,
-        (place(ends[0]), place(mean), place(ends[1])),
+        tuple(50 + 48 * value / scale for value in (ends[0], mean, ends[1])),  # type: ignore[arg-type]
+        (item["protocol"], item["metric"]) in primary,
     )
 
 
@@ -259,8 +288,10 @@ def _order(known: dict[str, str]) -> Callable[[str], tuple]:
     names = list(known)
 
     def place(name: str) -> tuple:
-        # k-NN by its number of neighbours, which as text would put 100 before 20.
-        digits = "".join(c for c in name.split("-")[0] if c.isdigit())
-        return (names.index(name) if name in names else len(names), int(digits or 0), name)
+        if name in names:
+            return (names.index(name),)
+        # By its number of neighbours, which as text would put 100 before 20.
+        neighbours = re.match(r"knn(\d+)(.*)", name)
+        return (len(names), int(neighbours[1]), neighbours[2]) if neighbours else (len(names), 0)
 
     return place

@@ -3,6 +3,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from importlib import resources
 
 import pytest
 from report_document import NASTY, bare_document, document, figure
@@ -155,8 +156,49 @@ def test_difference_reads_as_its_interval_says():
     assert [(d.interval, d.reading) for d in differences] == [
         ("+2.9 to +13.5", "higher"),
         ("\N{MINUS SIGN}1.2 to +9.4", "undecided"),
-        ("\N{EN DASH}", "no interval: one seed"),
+        ("\N{EN DASH}", "one seed"),
     ]
+
+
+def test_verdict_counts_the_main_metrics():
+    found = tables.differences(document(seeds=1, images=20)["comparisons"])
+    assert tables.verdicts(found) == [
+        "cueco on digits-placed: of 2 main metrics higher in 1, undecided in 1.",
+        "rcl on digits-placed: of 1 main metrics without an interval (one seed) in 1.",
+    ]
+
+
+def test_rows_that_share_a_method_are_told_apart():
+    runs = document(seeds=2, images=20)
+    runs["runs"][1]["epochs"] = 5
+    data = json.loads(Elements(render(runs)).scripts[1])
+    assert [run["row"] for run in data["runs"]] == [0, 1, 2, 2, 3, 3]
+    assert data["rows"][:2] == ["mocov2plus · 100 epochs", "mocov2plus · 5 epochs"]
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    dark, light = sorted((_luminance(one), _luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", [r":root", r':root\[data-theme="dark"\]'])
+def test_text_and_lines_stand_out(theme):
+    style = resources.files("cueco_solo.report").joinpath("assets/style.css").read_text("utf-8")
+    block = re.search(theme + r" \{(.*?)\}", style, re.S)
+    assert block
+    colours = dict(re.findall(r"--(\w+): (#\w{6});", block[1]))
+    for ground in ("bg", "card", "stripe", "mark"):
+        for text in ("text", "soft", "accent", "best", "good", "bad"):
+            assert _contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+    for line in [*(f"c{i}" for i in range(8)), "edge"]:
+        assert _contrast(colours[line], colours["card"]) >= 3, line
+    assert _contrast(colours["text"], colours["heat"]) >= 4.5
 
 
 def test_a_document_without_optional_parts():

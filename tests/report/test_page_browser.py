@@ -91,11 +91,12 @@ def first_chart(page, selector: str):
 
 
 @pytest.mark.parametrize("name", ["usual", "nasty", "bare"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_whole_page_without_complaint_request_or_sideways_scrolling(visit, name, width):
-    page = visit(name, width)
-    scroll_through(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+def test_whole_page_without_complaint_request_or_sideways_scrolling(visit, name):
+    page = visit(name)
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        scroll_through(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("window.pwned") is None
     drawn = page.locator(".chart .main-svg").count()
     assert drawn == 0 if name == "bare" else drawn > 6
@@ -214,6 +215,16 @@ def test_pointing_at_a_feature_shows_its_picture(visit):
     assert tip.inner_text().startswith("digit ")
     page.keyboard.press("Escape")
     assert not tip.is_visible()
+
+
+def test_a_tap_shows_the_picture_too(visit):
+    page = visit(width=390, has_touch=True, is_mobile=True)
+    chart = first_chart(page, ".embedding")
+    point = chart.locator(".scatterlayer .point").nth(3).bounding_box()
+    page.touchscreen.tap(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
+    page.locator("#tip img").wait_for(state="visible")
+    page.touchscreen.tap(10, 300)
+    page.locator("#tip").wait_for(state="hidden")
 
 
 def test_choosing_runs_quantity_and_class(visit):

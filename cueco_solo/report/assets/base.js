@@ -15,7 +15,7 @@ function announce(text) {
 
 function picture(images, index, size) {
   const source = images ? images.thumbnails[index] : undefined;
-  const shown = element("img", { alt: "", loading: "lazy", width: size, height: size });
+  const shown = element("img", { alt: "", width: size, height: size });
   if (typeof source === "string" && source.startsWith("data:image/")) shown.src = source;
   return shown;
 }

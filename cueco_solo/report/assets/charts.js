@@ -10,14 +10,12 @@ function legendOnce() {
 
 // --- Every run's figures, one dot per run, with the mean of those of one row.
 function stripRows(protocol, metric) {
-  const several = new Set(report.runs.map((run) => run.dataset)).size > 1;
   const rows = new Map();
   for (const run of report.runs) {
     const found = run.figures.find((figure) => figure[0] === protocol && figure[1] === metric);
     if (!found) continue;
-    const name = several ? `${run.series} · ${run.dataset}` : run.series;
-    if (!rows.has(name)) rows.set(name, []);
-    rows.get(name).push([run, found[2]]);
+    if (!rows.has(run.row)) rows.set(run.row, []);
+    rows.get(run.row).push([run, found[2]]);
   }
   return [...rows].reverse();
 }
@@ -26,19 +24,20 @@ function stripFigure(host, select) {
   const [protocol, metric, title] = report.columns[Number(select.value)];
   const rows = stripRows(protocol, metric);
   host.style.height = `${Math.max(8, 4.6 + 2.1 * rows.length)}rem`;
-  const dots = rows.map(([name, runs], y) => ({
+  const dots = rows.map(([, runs], y) => ({
     x: runs.map(([, value]) => value), y: runs.map(() => y), mode: "markers", type: "scatter",
     text: runs.map(([run]) => plain(run.label)), hovertemplate: "%{text}: %{x:.2f}<extra></extra>",
     marker: { size: 11, color: seriesColour(runs[0][0].colour), opacity: 0.8, line: { width: 1, color: colour("--card") } },
   }));
-  const means = rows.map(([name, runs], y) => {
+  const means = rows.flatMap(([, runs], y) => {
+    if (runs.length < 2) return [];
     const mean = runs.reduce((sum, [, value]) => sum + value, 0) / runs.length;
-    return {
+    return [{
       x: [mean], y: [y], mode: "markers", type: "scatter", hovertemplate: `mean of ${runs.length}: %{x:.2f}<extra></extra>`,
       marker: { symbol: "line-ns", size: 22, line: { width: 2, color: colour("--text") } },
-    };
+    }];
   });
-  const names = rows.map(([name]) => plain(name, 26));
+  const names = rows.map(([row]) => plain(report.rows[row], 30));
   return {
     traces: [...dots, ...means],
     plotLayout: {

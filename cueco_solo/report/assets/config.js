@@ -1,10 +1,15 @@
 // Configurations side by side: keys that differ between the chosen runs, or all of them.
+// Lines may break behind a dot or underscore.
+function breakable(key) {
+  return key.split(/(?<=[._])/).flatMap((part) => [part, element("wbr")]);
+}
+
 function configRow(key, runs) {
   const values = runs.map((run) => (key in run.config ? String(run.config[key]) : null));
   const differs = new Set(values).size > 1;
   const cells = values.map((value) =>
     element("td", value === null ? { className: "none", textContent: "not set" } : { textContent: value }));
-  return { differs, row: element("tr", { className: differs ? "differs" : "" }, element("th", { scope: "row", textContent: key }), ...cells) };
+  return { differs, row: element("tr", { className: differs ? "differs" : "" }, element("th", { scope: "row" }, ...breakable(key)), ...cells) };
 }
 
 function showConfig(runs, everything) {

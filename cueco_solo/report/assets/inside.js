@@ -52,16 +52,21 @@ function embeddingPanel(run) {
       legend: { orientation: "h", y: -0.02, yanchor: "top", x: 0, itemsizing: "constant", font: { size: 11.5 } },
     },
   }), () => {
-    host.on("plotly_hover", ({ points, event }) => showTip(run, ...points[0].customdata, event.clientX, event.clientY));
+    const show = ({ points, event }) => showTip(run, ...points[0].customdata, event.clientX, event.clientY);
+    host.on("plotly_hover", show);
+    host.on("plotly_click", show);  // what a finger does
     host.on("plotly_unhover", hideTip);
   });
   return panel(run, host, element("p", { className: "note", textContent: name }));
 }
 
+addEventListener("pointerdown", (event) => { if (!event.target.closest(".embedding")) hideTip(); });
 addEventListener("scroll", hideTip, { passive: true });
 addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
 
-// --- Clusters.
+// --- Clusters; this many are shown at once.
+const FIRST = 6;
+
 function clusterFigure(run, cluster) {
   const tiles = cluster.images.map((index) => picture(imagesOf(run), index, 64));
   const text = `Cluster ${cluster.cluster}: ${cluster.size} images, entropy ${cluster.entropy.toFixed(2)}`;
@@ -72,7 +77,10 @@ function clusterFigure(run, cluster) {
 function clustersPanel(run) {
   if (!run.clusters || !run.clusters.lowest_entropy.length) return panel(run, absent());
   const figures = run.clusters.lowest_entropy.map((cluster) => clusterFigure(run, cluster));
-  return panel(run, element("div", { className: "cluster-list" }, ...figures));
+  const list = (some) => element("div", { className: "cluster-list" }, ...some);
+  if (figures.length <= FIRST) return panel(run, list(figures));
+  const summary = element("summary", { textContent: `${figures.length - FIRST} more` });
+  return panel(run, list(figures.slice(0, FIRST)), element("details", {}, summary, list(figures.slice(FIRST))));
 }
 
 function matrixFigure(run, host) {
@@ -90,7 +98,7 @@ function matrixFigure(run, host) {
       type: "heatmap", z: shares, zmin: 0, zmax: 100, xgap: 1, ygap: 1, text: matrix,
       customdata: matrix.map((row, i) => row.map((count, j) => `cluster ${order[i]}<br>class ${plain(classes[j] ?? j)}<br>${count} images`)),
       hovertemplate: "%{customdata}, %{z:.0f} % of the cluster<extra></extra>",
-      texttemplate: small ? "%{text}" : "", textfont: { size: 11 },
+      texttemplate: small ? "%{text}" : "", textfont: { size: 11, color: colour("--text") },
       colorscale: [[0, colour("--stripe")], [1, colour("--heat")]], showscale: !small,
       colorbar: { ticksuffix: " %", thickness: 10, outlinewidth: 0 },
     }],
@@ -102,7 +110,7 @@ function matrixFigure(run, host) {
 }
 
 function matrixPanel(run) {
-  if (!run.clusters) return panel(run, absent());
+  if (!run.clusters?.matrix.length) return panel(run, absent());
   const host = element("div", { className: "chart matrix", role: "group", ariaLabel: `Clusters against classes, ${run.label}` });
   chart(host, () => matrixFigure(run, host));
   return panel(run, host);

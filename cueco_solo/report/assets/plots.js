@@ -86,9 +86,15 @@ document.addEventListener("theme", () => charts.forEach((_, host) => redraw(host
 
 // Paper is white, and nobody scrolls on it.
 let themeBefore = null;
+let closedBefore = [];
 addEventListener("beforeprint", () => {
   themeBefore = root.dataset.theme;
   root.dataset.theme = "light";
+  closedBefore = [...document.querySelectorAll("details.how:not([open])")];
+  for (const details of closedBefore) details.open = true;
   charts.forEach((_, host) => drawNow(host));
 });
-addEventListener("afterprint", () => setTheme(themeBefore));
+addEventListener("afterprint", () => {
+  for (const details of closedBefore) details.open = false;
+  setTheme(themeBefore);
+});

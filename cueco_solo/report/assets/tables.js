@@ -55,7 +55,8 @@ function filterColumns(table, protocol, every) {
   for (const cell of table.querySelectorAll("[data-protocol]")) {
     // A protocol that was asked for is shown whole.
     const wanted = protocol ? cell.dataset.protocol === protocol : every || !("secondary" in cell.dataset);
-    cell.hidden = !wanted;
+    if (cell.tagName === "TBODY") cell.hidden ||= !wanted;
+    else cell.hidden = !wanted;
   }
   for (const group of table.querySelectorAll("[data-group]")) {
     const heads = [...table.querySelectorAll("th[data-column][data-protocol]:not([hidden])")];
