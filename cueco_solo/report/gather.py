@@ -9,7 +9,7 @@ from typing import Any
 from cueco_solo.comparison.published import published_figures
 from cueco_solo.comparison.rows import dataset_name, epochs, run_figures
 from cueco_solo.comparison.statistics import comparisons
-from cueco_solo.errors import config_error
+from cueco_solo.errors import config_error, one_line
 from cueco_solo.report.curves import read_curves
 from cueco_solo.report.document import Comparison, Document, Figure, RunPart
 from cueco_solo.report.folders import open_runs
@@ -104,7 +104,7 @@ def _part(run: Run, name: str, composed: bool) -> RunPart:
         part["config"] = flat_config(run, composed)
     except Exception as error:  # YAML's and OmegaConf's have no base in common
         part["config"] = flat_config(run, False)
-        missing.append(f"Configuration: config.yaml can't be read ({_line(error)}).")
+        missing.append(f"Configuration: config.yaml can't be read ({one_line(error)}).")
     return part
 
 
@@ -112,7 +112,7 @@ def _fill_figures(run: Run, part: RunPart) -> None:
     try:
         found = run_figures(run.folder)
     except PROBLEMS as error:
-        part["missing"].append(f"Figures: {_line(error)}.")
+        part["missing"].append(f"Figures: {one_line(error)}.")
         return
     for figure in found:
         if math.isfinite(figure["value"]):
@@ -139,10 +139,6 @@ def _fill_curves(path: Path, part: RunPart) -> None:
     else:
         if not part["curves"]:
             part["missing"].append("Training curves: metrics.csv holds no number.")
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _published(figures: Sequence[Figure]) -> list[Figure]:

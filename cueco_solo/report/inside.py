@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from cueco_solo.comparison.rows import dataset_name
-from cueco_solo.errors import ConfigError, HostError
+from cueco_solo.errors import ConfigError, HostError, one_line
 from cueco_solo.report.document import Images, RunPart
 from cueco_solo.report.pictures import Album, balanced
 from cueco_solo.runs import Run
@@ -73,8 +73,7 @@ class Looking:
         try:
             look()
         except PROBLEMS as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            part["missing"].append(f"{what}: {reason}.")
+            part["missing"].append(f"{what}: {one_line(error)}.")
 
     def _album(self, run: Run) -> tuple[str, Album]:
         """The pictures of a run's data, by a name that is the same for all runs of the same."""
@@ -84,7 +83,7 @@ class Looking:
         data.val_path = self.val_path or data.get("val_path")
         paths = " and ".join(str(Path(p)) for p in (data.train_path, data.val_path) if p)
         fraction = data.get("fraction") or -1
-        share = f", {fraction:.0%} of the training images" if fraction > 0 else ""
+        share = f", {100 * fraction:g} % of the training images" if fraction > 0 else ""
         form = data.get("format") or "image_folder"
         name = f"{dataset_name(data)} in {paths} ({form}{share})"
         return name, self._albums.setdefault(name, Album(data))

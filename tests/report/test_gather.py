@@ -161,6 +161,19 @@ def test_features_with_nan(known: Path, tmp_path: Path):
     assert "features that aren't finite for 27 of 27 images" in sentence
 
 
+def test_an_error_of_a_loading_process_is_one_sentence(
+    known: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*_: Any, **__: Any) -> None:
+        name = "cueco_solo.errors.ConfigError"
+        raise ConfigError(
+            f"Caught {name} in worker 0.\nTraceback:\n  ...\n{name}: image='x' is bad"
+        )
+
+    monkeypatch.setattr("cueco_solo.evaluation.cache.cached_features", fail)
+    assert part(known)["missing"] == ["Embedding and clusters: image='x' is bad."]
+
+
 def test_one_class_only(known: Path, tmp_path: Path, images: Path):
     for split in ("train", "val"):
         shutil.copytree(images / split / "red", tmp_path / split / "red")
