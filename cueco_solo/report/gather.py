@@ -37,7 +37,8 @@ def gather_document(
         title: of the page.
         baseline: method that the others are compared with.
         published: show what was published on the same data and protocols.
-        methods: what a run's method is called, by its folder; default: its own name.
+        methods: what a run's method is called, by its folder; runs of one name are compared as
+            one. Default: its own name, and runs of other settings are told apart.
         looking: see :class:`~cueco_solo.report.inside.Looking`.
 
     Raises:
@@ -48,9 +49,9 @@ def gather_document(
     composed = all((run.folder / "config.yaml").is_file() for run in runs)
     parts: list[RunPart] = []
     for run in runs:
-        parts.append(_part(run, _unique(run.folder.name, parts), composed))
-        parts[-1]["method"] = (methods or {}).get(run.folder, run.cfg.method)
-    names = series_names(parts)
+        method = (methods or {}).get(run.folder, run.cfg.method)
+        parts.append(_part(run, method, _unique(run.folder.name, parts), composed))
+    names = {part["id"]: part["method"] for part in parts} if methods else series_names(parts)
     _check_baseline(baseline, parts, names)
     for number, (run, part) in enumerate(zip(runs, parts, strict=True), 1):
         print(f"[{number}/{len(runs)}] {run.folder}", flush=True)
@@ -75,7 +76,7 @@ def _unique(name: str, parts: Sequence[RunPart]) -> str:
     return free
 
 
-def _part(run: Run, name: str, composed: bool) -> RunPart:
+def _part(run: Run, method: str, name: str, composed: bool) -> RunPart:
     """All of a run but what needs its images."""
     cfg = run.cfg
     made, missing = reproduce(run)
@@ -83,7 +84,7 @@ def _part(run: Run, name: str, composed: bool) -> RunPart:
         id=name,
         folder=str(run.folder),
         name=str(cfg.get("name") or run.folder.name),
-        method=cfg.method,
+        method=method,
         dataset=dataset_name(cfg.data),
         backbone=cfg.backbone.name,
         epochs=epochs(run),
@@ -116,7 +117,7 @@ def _fill_figures(run: Run, part: RunPart) -> None:
         return
     for figure in found:
         if math.isfinite(figure["value"]):
-            part["figures"].append({**figure, "run": part["id"]})
+            part["figures"].append({**figure, "method": part["method"], "run": part["id"]})
         else:
             what = f"{figure['protocol']} {figure['metric']}"
             part["missing"].append(f"Figures: {what} is {figure['value']}.")

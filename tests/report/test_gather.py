@@ -228,6 +228,19 @@ def test_differences_to_a_baseline_are_paired_by_seed(known: Path, tmp_path: Pat
         gathered(*folders, baseline="moco")
 
 
+def test_methods_under_other_names(known: Path, tmp_path: Path, no_images: None):
+    other = copied(known, tmp_path / "other")
+    config = (other / "config.yaml").read_text().replace("temperature: 0.2", "temperature: 0.5")
+    (other / "config.yaml").write_text(config)
+    found = gathered(known, other, baseline="mocov2plus · tiny")["comparisons"]
+    assert {row["method"] for row in found} == {"mocov2plus · other"}
+    names = {known: "cold", other: "warm"}
+    document = gathered(known, other, methods=names, baseline="cold")
+    assert [run["method"] for run in document["runs"]] == ["cold", "warm"]
+    assert {row["method"] for row in document["comparisons"]} == {"warm"}
+    assert {f["method"] for f in document["runs"][1]["figures"]} == {"warm"}
+
+
 def test_runs_of_other_length_are_not_paired(known: Path, tmp_path: Path, no_images: None):
     short = copied(known, tmp_path / "short", method="cueco")
     max(short.glob("*.ckpt")).unlink()
