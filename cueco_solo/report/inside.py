@@ -103,10 +103,9 @@ class Looking:
 
         def cluster() -> None:
             assigned = assigned_clusters(features, **_KMEANS)
-            part["clusters"] = maps.cluster_images(
-                assigned, labels, features.num_classes, album, self.seed
-            )
-            if not part["clusters"]["matrix"]:
+            found = maps.cluster_images(assigned, labels, features.num_classes, album, self.seed)
+            part["clusters"] = found
+            if not found["matrix"]:
                 most = f"a table of {features.num_classes} classes is too large to be read"
                 part["missing"].append(f"Clusters against classes: {most}.")
 
