@@ -1,7 +1,7 @@
 """Features of a run, kept in its folder so that a second evaluation needs no network.
 
 ``RUN/features/<16 hex digits>.pt``: the digits are a hash of all that decides the features. The
-files may be removed at any time.
+files may be removed at any time; when one is written, those of checkpoints that are gone are.
 """
 
 import hashlib
@@ -109,8 +109,14 @@ def read_features(path: Path, key: str) -> Features | None:
         return None
 
 
-def write_features(path: Path, key: str, features: Features) -> None:
+def write_features(path: Path, key: str, features: Features, checkpoint: str | None = None) -> None:
     """Write whole or not at all.
+
+    Args:
+        path: the file.
+        key: what :func:`features_key` gave.
+        features: to be kept.
+        checkpoint: name of the file whose features they are; with it they go, see :func:`_prune`.
 
     Raises:
         OSError: the folder can't be written.
@@ -118,13 +124,33 @@ def write_features(path: Path, key: str, features: Features) -> None:
     """
     path.parent.mkdir(exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    content = {"key": key, "digest": _digest_of_tensors(features), "features": vars(features)}
+    content = {
+        "key": key,
+        "checkpoint": checkpoint,
+        "digest": _digest_of_tensors(features),
+        "features": vars(features),
+    }
     try:
         with part.open("wb") as file:
             torch.save(content, file)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _prune(run: Run, written: Path) -> str:
+    """Remove features of checkpoints that are no longer in the run folder; what to say of it."""
+    gone = 0
+    for path in written.parent.glob("*.pt"):
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            name = content["checkpoint"]
+        except Exception:  # a damaged file, or not one of these
+            continue
+        if name is not None and not (run.folder / name).is_file():
+            path.unlink()
+            gone += 1
+    return f"; removed {gone} of checkpoints that are gone" if gone else ""
 
 
 def cached_features(
@@ -167,8 +193,9 @@ def cached_features(
         print(f"{done}, not kept (--no-cache)", flush=True)
         return features
     try:
-        write_features(path, key, features)
-        print(f"{done}, kept in {path}", flush=True)
+        write_features(path, key, features, None if untrained else run.checkpoint.name)
+        removed = _prune(run, path)
+        print(f"{done}, kept in {path}{removed}", flush=True)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         print(f"{done}, not kept: {path.parent} can't be written ({reason})", flush=True)

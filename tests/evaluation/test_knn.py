@@ -5,8 +5,10 @@ import math
 import pytest
 import torch
 
+from cueco_solo.evaluation import knn
 from cueco_solo.evaluation.features import Features
 from cueco_solo.evaluation.knn import knn_accuracies
+from cueco_solo.host import WeightedKNNClassifier
 
 
 @pytest.fixture
@@ -50,6 +52,40 @@ def test_accuracies_are_those_of_a_loop(features: Features):
             assert scores[f"{distance}_{k}_top1"] == pytest.approx(expected[0])
             assert scores[f"{distance}_{k}_top5"] == pytest.approx(expected[1])
     assert 0 < scores["cosine_8_top1"] < 100
+
+
+@pytest.mark.parametrize("classes", [2, 7, 30])
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+def test_accuracies_are_those_of_solo_learns_classifier(
+    classes: int, offset: float, monkeypatch: pytest.MonkeyPatch
+):
+    """Also with duplicates of test samples, vanishing ones, and more neighbours than samples."""
+    monkeypatch.setattr(knn, "_PRODUCTS", 1000)  # several chunks
+    generator = torch.Generator().manual_seed(classes)
+    labels = torch.randint(0, classes, (200,), generator=generator)
+    points = torch.randn(classes, 16, generator=generator)[labels] + offset
+    points += torch.randn(200, 16, generator=generator)
+    points[-5:] = points[:5]
+    points[100] = 0
+    features = Features(points[:150], labels[:150], points[150:], labels[150:], classes)
+    scores = knn_accuracies(features, (150, 3, 1000, 20), temperature=0.1)
+    for distance in ("cosine", "euclidean"):
+        for k in (3, 20, 150, 1000):
+            theirs = WeightedKNNClassifier(k=k, T=0.1, distance_fx=distance)
+            double = distance == "euclidean" and offset > 0  # theirs blurs near distances too
+            bank, queries = features.train, features.test
+            theirs.update(bank, features.train_labels, queries, features.test_labels)
+            if double:
+                theirs.train_features = [bank.double()]
+                theirs.test_features = [queries.double()]
+            expected = theirs.compute()
+            found = tuple(scores[f"{distance}_{k}_top{n}"] for n in (1, 5))
+            assert found == pytest.approx(expected)
+
+
+def test_a_low_temperature_doesnt_overflow(features: Features):
+    scores = knn_accuracies(features, (20,), temperature=0.001)
+    assert scores["cosine_20_top1"] == knn_accuracies(features, (1,))["cosine_1_top1"]
 
 
 def test_more_neighbours_than_samples(features: Features):
