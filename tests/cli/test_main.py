@@ -9,7 +9,7 @@ import pytest
 from cueco_solo.cli import main
 from cueco_solo.errors import ConfigError, HostError
 
-COMMANDS = ("quickstart", "pretrain", "linear", "knn", "cluster", "data", "doctor")
+COMMANDS = ("quickstart", "compare", "pretrain", "linear", "knn", "cluster", "data", "doctor")
 
 
 def test_help_imports_nothing_heavy():

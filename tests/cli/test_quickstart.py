@@ -39,20 +39,25 @@ def test_table_then_reuse(
     assert [row[0] for row in rows] == ["untrained", "SimCLR", "MoCo V2+", "CueCo"]
     assert all(0 < float(cell) < 100 for row in rows for cell in row[1:5])
     assert len({tuple(row[1:5]) for row in rows}) == 4
+    assert all(row[5].isdigit() for row in rows[1:]) and rows[0][5] == "-"
     folders = sorted(path.parent for path in Path("trained_models").rglob("args.json"))
-    assert len(folders) == 3 and all(f"  {folder}" in first for folder in folders)
+    assert len(folders) == 3 and all(str(folder) in first for folder in folders)
+    assert first.splitlines()[-1].startswith("report: comparisons/quickstart/report.html")
+    assert Path("comparisons/quickstart/report.html").stat().st_size > 10_000
+    results = Path("comparisons/quickstart/results.csv").read_text()
+    assert {line.split(",")[2] for line in results.splitlines()[1:]} == {row[0] for row in rows}
 
     before = files(Path("."))
     assert main(ARGUMENTS) == 0
     assert table(capsys.readouterr().out) == rows
-    changed = {path.name for path, time in files(Path(".")).items() if before.get(path) != time}
-    assert not changed
+    changed = {path for path, time in files(Path(".")).items() if before.get(path) != time}
+    assert {path.parts[0] for path in changed} == {"comparisons"}
 
     # a figure of other settings doesn't count as done
-    path = next(Path("trained_models/cueco").rglob("eval-quickstart.json"))
+    path = next(Path("trained_models/cueco").rglob("eval-cluster.json"))
     content = json.loads(path.read_text())
-    content["settings"]["max_epochs"] += 1
-    content["results"]["NMI"] = 99.9
+    content["settings"]["restarts"] += 1
+    content["results"]["nmi"] = 99.9
     path.write_text(json.dumps(content))
     assert main(ARGUMENTS) == 0
     assert table(capsys.readouterr().out) == rows

@@ -1,0 +1,230 @@
+"""``cueco-solo compare`` on tiny trainings: what it makes, skips, survives and refuses."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import tiny
+
+from cueco_solo.cli import main
+
+GRID = """
+methods:
+  first: {config: tiny, config_path: .}
+  second: {config: tiny, config_path: ., overrides: [optimizer.lr=0.1]}
+seeds: [5, 6]
+evaluations: [knn --k 5 --device cpu, cluster --restarts 1 --device cpu]
+baseline: first
+"""
+
+
+def write(folder: Path, images: Path, text: str = GRID) -> str:
+    tiny.write_config(folder, images)
+    path = folder / "grid.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
+    """Folder of a grid that was run, with its results in ``out``."""
+    folder = tmp_path_factory.mktemp("compared")
+    grid = write(folder, images)
+    assert main(["compare", grid, "--out", str(folder / "out"), "--no-report"]) == 0
+    return folder
+
+
+def times(folder: Path) -> dict[Path, int]:
+    """Of all files of the runs."""
+    return {p: p.stat().st_mtime_ns for p in (folder / "runs").rglob("*") if p.is_file()}
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "results.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_one_row_a_measurement(done: Path):
+    found = rows(done / "out")
+    keys = [(r["method"], r["seed"], r["protocol"], r["metric"]) for r in found]
+    assert len(set(keys)) == len(keys)
+    assert {(method, seed) for method, seed, *_ in keys} == {
+        (method, seed) for method in ("first", "second") for seed in ("5", "6")
+    }
+    assert {row["dataset"] for row in found} == {"data"}
+    assert {row["source"] for row in found} == {"ours"}
+    protocols = {row["protocol"] for row in found if row["method"] == "first"}
+    assert protocols == {"knn", "clustering", "linear-online", "training"}
+    # each is the figure of the run that it names
+    for row in found:
+        run = Path(row["run"])
+        assert json.loads((run / "args.json").read_text())["seed"] == int(row["seed"])
+        if row["metric"] == "nmi":
+            stored = json.loads((run / "eval-cluster.json").read_text())
+            assert stored["results"]["nmi"] == float(row["value"])
+    as_json = json.loads((done / "out" / "results.json").read_text())
+    assert [{k: str(v) for k, v in row.items()} for row in as_json] == found
+
+
+def test_tables(done: Path):
+    text = (done / "out" / "table.md").read_text()
+    assert "## data\n" in text and "## data: difference to first\n" in text
+    values = [
+        float(row["value"])
+        for row in rows(done / "out")
+        if row["method"] == "second" and row["metric"] == "knn5"
+    ]
+    line = next(line for line in text.splitlines() if line.startswith("| second | 2 |"))
+    assert f" {sum(values) / 2:.1f} ± " in line
+    assert r"\toprule" in (done / "out" / "table.tex").read_text()
+
+
+def test_environment_says_what_makes_the_run_alone(done: Path):
+    paths = done.glob("runs/mocov2plus/*-seed6-*/environment.json")
+    commands = [json.loads(path.read_text())["command"][1:] for path in paths]
+    place = ["pretrain", "--config-path", str(done), "--config-name", "tiny"]
+    assert sorted(commands) == [
+        [*place, "optimizer.lr=0.1", "seed=6"],
+        [*place, "seed=6"],
+    ]
+
+
+def test_what_is_done_is_skipped(
+    done: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    before, results = times(done), rows(done / "out")
+    grid = str(done / "grid.yaml")
+    assert main(["compare", grid, "--dry-run"]) == 0
+    assert "4 runs, 4 of them trained" in capsys.readouterr().out
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("computed again")
+
+    for place in ("cli.fit.pretrain", "evaluation.cache.cached_features"):
+        monkeypatch.setattr(f"cueco_solo.{place}", never)
+    assert main(["compare", grid, "--out", str(done / "out"), "--no-report"]) == 0
+    assert "[4/4] second on data, seed 6: trained already" in capsys.readouterr().out
+    assert times(done) == before
+    assert rows(done / "out") == results
+
+
+def test_other_settings_are_computed_again(done: Path, images: Path):
+    text = GRID.replace("--restarts 1", "--restarts 2")
+    (done / "other.yaml").write_text(text)
+    before = times(done)
+    given = ["compare", str(done / "other.yaml"), "--out", str(done / "other"), "--no-report"]
+    assert main(given) == 0
+    changed = {path.name for path, when in times(done).items() if before.get(path) != when}
+    assert changed == {"eval-cluster.json"}
+
+
+def test_a_failing_run_is_one_line_and_the_rest_goes_on(
+    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    bad = "  bad: {config: tiny, config_path: ., overrides: [data.train_path=/nowhere]}\n"
+    (done / "bad.yaml").write_text(GRID.replace("methods:\n", f"methods:\n{bad}"))
+    given = ["compare", str(done / "bad.yaml"), "--out", str(tmp_path), "--no-report"]
+    assert main(given) == 1
+    shown = capsys.readouterr()
+    lines = [line for line in shown.err.splitlines() if line.startswith("bad on")]
+    assert len(lines) == 2 and all("training failed: data.train_path=" in line for line in lines)
+    assert "2 failed:" in shown.err and "Traceback" not in shown.err
+    assert "[6/6] second on data, seed 6" in shown.out
+    assert {row["method"] for row in rows(tmp_path)} == {"first", "second"}
+
+
+def test_an_unforeseen_error_is_kept_whole(
+    done: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    def fail(cfg: object) -> None:
+        raise RuntimeError("out of\nmemory")
+
+    monkeypatch.setattr("cueco_solo.cli.fit.pretrain", fail)
+    given = ["compare", str(done / "grid.yaml"), "--out", str(tmp_path), "--no-report"]
+    assert main([*given, "seed=7"]) == 1
+    message = "first on data, seed 7: training failed: RuntimeError: out of memory (see"
+    assert message in capsys.readouterr().err
+    assert "Traceback" in (tmp_path / "errors.txt").read_text()
+    assert not (tmp_path / "results.csv").exists()
+
+
+def test_finished_runs_without_a_grid(
+    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    runs = sorted((done / "runs" / "mocov2plus").iterdir())
+    same = [run for run in runs if "lr: 0.1" in (run / "config.yaml").read_text()]
+    given = ["compare", "--evaluation", "knn --k 5 --device cpu", "--no-report"]
+    assert main([*given, "--out", str(tmp_path), "--runs", *map(str, same)]) == 0
+    found = rows(tmp_path)
+    assert {(row["method"], row["seed"]) for row in found} == {
+        ("mocov2plus", "5"),
+        ("mocov2plus", "6"),
+    }
+    # two settings of one name and seed: no mean is taken over them
+    capsys.readouterr()
+    assert main([*given, "--out", str(tmp_path), "--runs", *map(str, runs)]) == 2
+    assert "are both mocov2plus" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "GRID='' must be one grid; a YAML file or one of cifar100, digits, quickstart"),
+        (["digits", "quickstart"], "GRID='digits quickstart' must be one grid"),
+        (["digits", "--baseline", "SimCLR"], "baseline='SimCLR' must be one of NNCLR, MoCo V2+"),
+        (["digits", "max_epoch=1"], "methods.NNCLR: max_epoch=1 is no known key"),
+        (["digits", "--evaluation", "knn"], "--evaluation goes with --runs"),
+        (["digits", "--runs", "x"], "--runs takes no grid"),
+        (["--runs", "/nowhere"], "RUNS='/nowhere' must be a run folder"),
+    ],
+)
+def test_refused_in_one_line(
+    given: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["compare", *given]) == 2
+    assert f"cueco-solo: error: {message}" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_goes_on_after_a_kill(tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]):
+    grid = write(tmp_path, images, GRID.replace("[5, 6]", "[5]"))
+    given = ["compare", grid, "max_epochs=4", "--out", str(tmp_path / "out"), "--no-report"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cueco_solo.cli", *given], stdout=subprocess.DEVNULL
+    )
+    try:  # until the second run has had an epoch
+        end = time.monotonic() + 300
+        while len({path.parent for path in tmp_path.glob("runs/*/*/*.ckpt")}) < 2:
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.01)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    before = times(tmp_path)
+    (first,) = [run.parent for run in tmp_path.glob("runs/*/*/eval-knn.json")]
+
+    assert main(given) == 0
+    assert "[1/2] first on data, seed 5: trained already" in capsys.readouterr().out
+    runs = list((tmp_path / "runs" / "mocov2plus").iterdir())
+    assert len(runs) == 2
+    after = times(tmp_path)
+    kept = [path for path in before if path.parent == first and "eval" not in path.name]
+    assert kept and all(after[path] == before[path] for path in kept)
+    (second,) = [run for run in runs if run != first]
+    assert "resumed" in json.loads((second / "environment.json").read_text())
+    assert next(second.glob("*.ckpt")).name.endswith("ep=3.ckpt")
+    assert {row["epochs"] for row in rows(tmp_path / "out")} == {"4"}
