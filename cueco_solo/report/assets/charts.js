@@ -37,7 +37,7 @@ function stripFigure(host, select) {
       marker: { symbol: "line-ns", size: 22, line: { width: 2, color: colour("--text") } },
     }];
   });
-  const names = rows.map(([row]) => plain(report.rows[row], 30));
+  const names = rows.map(([row]) => plain(report.rows[row], host.clientWidth < 500 ? 20 : 40));
   return {
     traces: [...dots, ...means],
     plotLayout: {
