@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from lightning.pytorch import Callback
 from omegaconf import DictConfig
 from tqdm import tqdm
 
@@ -44,6 +45,18 @@ def fill_momentum(cfg: DictConfig, base_tau: float) -> None:
         )
 
 
+class _BeforeCheckpoints(Callback):
+    """Ends a step before Lightning's ModelCheckpoint, the last of the callbacks, can save it.
+
+    The method's own hook comes after those of the callbacks, and then finds the step done.
+    """
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        pl_module.on_train_batch_end(outputs, batch, batch_idx)
+
+
 class KeyMethod(PluginMethod, BaseMomentumMethod):
     """A method that compares queries with the keys of a momentum backbone and projector."""
 
@@ -52,6 +65,10 @@ class KeyMethod(PluginMethod, BaseMomentumMethod):
         "proj_output_dim": ("queue.keys", 2),
         "queue_size": ("queue.keys", 1),
     }
+
+    def configure_callbacks(self) -> Any:
+        """What the parent brings, and what ends a step in time for a checkpoint."""
+        return [*super().configure_callbacks(), _BeforeCheckpoints()]
 
     def make_projectors(self, hidden_dims: Sequence[int], output_dim: int, **options: Any) -> None:
         """Make ``projector`` and ``momentum_projector``; arguments as :func:`mlp_head` has them."""

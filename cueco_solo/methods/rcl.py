@@ -224,8 +224,9 @@ class RCL(KeyMethod):
         The last epoch is one of them: its checkpoint then has clusters of the final features, and a
         run that is continued starts with them.
         """
+        stepped = self.trainer.global_step > self.last_step
         super().on_train_batch_end(outputs, batch, batch_idx)
-        if self.hierarchy is None or not self.trainer.is_last_batch:
+        if self.hierarchy is None or not stepped or not self.trainer.is_last_batch:
             return
         due = self.trainer.current_epoch + 1 >= self.options.hierarchy_warmup_epochs
         if due and not (self.clustered and self.options.hierarchy == "online"):
