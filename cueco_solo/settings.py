@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from omegaconf import DictConfig, OmegaConf
 
+from cueco_solo.data.superclasses import check_superclasses
 from cueco_solo.errors import config_error
 from cueco_solo.monitor.settings import online_settings
 from cueco_solo.schema import Option
@@ -88,9 +89,7 @@ def _check(cfg: DictConfig, options: Mapping[str, Option]) -> None:
             raise config_error(key, None, "is missing", f"add {key}=... to the configuration")
         if not option.accepts(value):
             raise config_error(key, value, option.allowed)
-    if OmegaConf.select(cfg, "data.superclasses") and cfg.data.dataset != "cifar100":
-        allowed = f"is for data.dataset=cifar100, not {cfg.data.dataset}"
-        raise config_error("data.superclasses", True, allowed, "remove it")
+    check_superclasses(cfg.data, "data.superclasses")
     if "/" in cfg.name:
         raise config_error("name", cfg.name, "names files, so it can't have a /", "leave it out")
 

@@ -62,7 +62,9 @@ def add_parsers(commands: Any) -> None:
         "score K-means on the frozen features against the labels",
         f"""Fit K-means with one cluster per class on the training features and score it on the
         validation features: NMI, AMI, ARI and accuracy under the best matching. Beside them stands
-        RankMe, the effective rank of the features of either split. {SHARED} {_KEPT}""",
+        RankMe, the effective rank of the features of either split. The labels that Self-Classifier
+        itself gives are scored, too: those of its first head and of the one of the lowest loss.
+        {SHARED} {_KEPT}""",
         "cueco-solo cluster trained_models/cueco/RUN",
     )
     run_arguments(cluster)
@@ -93,6 +95,7 @@ def run_knn(args: argparse.Namespace) -> None:
 def run_cluster(args: argparse.Namespace) -> None:
     """Clustering scores of a run."""
     from cueco_solo.evaluation.cluster import cluster_scores
+    from cueco_solo.evaluation.own_labels import own_label_scores
     from cueco_solo.metrics import rank_me
 
     session, notes = Session(args), {}
@@ -104,7 +107,7 @@ def run_cluster(args: argparse.Namespace) -> None:
             matrix = getattr(features, split)
             results[f"rankme_{split}"] = float(rank_me(matrix))
             notes[f"rankme_{split}"] = f"dimensions, of {min(matrix.shape)} possible"
-        return results
+        return results if args.untrained else {**results, **own_label_scores(session.run, features)}
 
     settings = {"restarts": args.restarts, "seed": args.seed}
     session.report("cluster", settings, compute, notes)

@@ -19,6 +19,7 @@ from cueco_solo.cli.quiet import quieten
 from cueco_solo.cli.trainer import make_trainer
 from cueco_solo.data import checks
 from cueco_solo.data.datasets import pretraining_data
+from cueco_solo.data.superclasses import count_superclasses
 from cueco_solo.errors import config_error, told
 from cueco_solo.hardware import Hardware, find_hardware
 from cueco_solo.settings import check_settings, with_defaults
@@ -101,6 +102,7 @@ def _parse(cfg: DictConfig, hardware: Hardware) -> DictConfig:
             f"must be a multiple of the batch size of all processes, {batch}",
         )
     parsed = host.parse_pretrain_cfg(cfg)
+    count_superclasses(parsed.data)
     if parsed.data.val_path is None:  # solo-learn then leaves this one as it is
         parsed.optimizer.classifier_lr *= batch / 256
     return parsed

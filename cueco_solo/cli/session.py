@@ -39,6 +39,11 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train-path", metavar="DIR", help="instead of the run's data.train_path")
     parser.add_argument("--val-path", metavar="DIR", help="instead of the run's data.val_path")
     parser.add_argument(
+        "--superclasses",
+        action="store_true",
+        help="of CIFAR-100: its 20 superclasses are the labels (CIFAR-100-20)",
+    )
+    parser.add_argument(
         "--untrained",
         action="store_true",
         help="the backbone as it was before the first step, to compare with",
@@ -81,6 +86,7 @@ class Session:
         import torch
 
         from cueco_solo.cli.quiet import quieten
+        from cueco_solo.data.superclasses import check_superclasses
         from cueco_solo.errors import config_error
         from cueco_solo.evaluation.features import evaluation_data
         from cueco_solo.runs import load_run
@@ -95,9 +101,12 @@ class Session:
         self.data = evaluation_data(self.run, args.train_path, args.val_path)
         if args.num_workers is not None:
             self.data.num_workers = args.num_workers
-        self.settings: dict[str, Any] = {
-            key: self.data[key] for key in ("dataset", "train_path", "val_path")
-        }
+        keys = ["dataset", "train_path", "val_path"]
+        if args.superclasses or self.data.get("superclasses"):
+            self.data.superclasses = True
+            keys.append("superclasses")
+        check_superclasses(self.data, "--superclasses")
+        self.settings: dict[str, Any] = {key: self.data[key] for key in keys}
 
     def features(self) -> Any:
         """Those kept in the run folder, or new ones."""

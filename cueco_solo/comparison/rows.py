@@ -13,6 +13,7 @@ from cueco_solo.report.document import Figure
 from cueco_solo.runs import Run, load_run
 
 _ONLINE = {"top1": "val_acc1", "top5": "val_acc5"}
+_OWN_LABELS = re.compile(r"^(first|best)_head_")  # Self-Classifier's
 _SPLITS = ("train", "training", "val", "valid", "validation", "test")
 
 
@@ -24,6 +25,8 @@ def dataset_name(data: Any) -> str:
     Args:
         data: a mapping with ``dataset`` and ``train_path``.
     """
+    if data.get("superclasses"):
+        return "cifar100-20"
     if data["dataset"] != "custom":
         return f"{data['dataset']}-20" if data.get("superclasses") else data["dataset"]
     path = Path(data["train_path"] or "")
@@ -126,7 +129,7 @@ def _evaluated(run: Run, path: Path, checkpoint: str | None) -> list[dict[str, A
         return [
             {
                 "dataset": dataset,
-                "protocol": _protocol(name),
+                "protocol": _protocol(name, key),
                 "metric": _metric(key),
                 "value": float(value),
             }
@@ -137,14 +140,18 @@ def _evaluated(run: Run, path: Path, checkpoint: str | None) -> list[dict[str, A
         raise config_error("RUN", str(path), "isn't what an evaluation writes", remedy) from error
 
 
-def _protocol(evaluation: str) -> str:
-    """The published figures' word for what an ``eval-<evaluation>.json`` holds."""
+def _protocol(evaluation: str, key: str) -> str:
+    """The published figures' word for what an ``eval-<evaluation>.json`` holds, by figure."""
     name = re.sub(r"^finetune(-|$)", r"semi-supervised\1", evaluation)
-    return {"cluster": "clustering"}.get(name, name)
+    if name != "cluster":
+        return name
+    own = _OWN_LABELS.match(key)
+    return f"clustering-{own[1]}-head" if own else "clustering"
 
 
 def _metric(key: str) -> str:
     """``cosine_20_top1`` is ``knn20``, ``euclidean_20_top5`` is ``knn20-euclidean-top5``."""
+    key = _OWN_LABELS.sub("", key)
     named = re.fullmatch(r"(cosine|euclidean)_(\d+)_(top[15])", key)
     if not named:
         return key

@@ -4,6 +4,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from cueco_solo.errors import config_error
+
 _CLASSES = {
     "aquatic mammals": "beaver dolphin otter seal whale",
     "fish": "aquarium_fish flatfish ray shark trout",
@@ -30,6 +32,21 @@ NAMES = tuple(_CLASSES)
 _OF_CLASS = {name: i for i, names in enumerate(_CLASSES.values()) for name in names.split()}
 # by fine label: the classes are numbered in alphabetical order
 SUPERCLASS = tuple(_OF_CLASS[name] for name in sorted(_OF_CLASS))
+
+
+def check_superclasses(data: DictConfig, key: str) -> None:
+    """Refuse superclasses of other data than CIFAR-100.
+
+    Args:
+        data: ``cfg.data``.
+        key: what the user called the option.
+
+    Raises:
+        ConfigError: the data set has none.
+    """
+    if data.get("superclasses") and data.dataset != "cifar100":
+        allowed = f"is for data.dataset=cifar100, not {data.dataset}"
+        raise config_error(key, True, allowed, "remove it")
 
 
 def label_superclasses(data: DictConfig, dataset: Any) -> Any:

@@ -47,7 +47,7 @@ def features_key(run: Run, data: DictConfig, untrained: bool = False) -> str:
         "dataset": cfg.data.dataset,  # solo-learn changes the stem for small images
         **origin,
     }
-    names = {key: data.get(key) for key in ("dataset", "format", "fraction")}
+    names = {key: data.get(key) for key in ("dataset", "format", "fraction", "superclasses")}
     files = {key: _digest_of_files(data, key) for key in ("train_path", "val_path")}
     _, transform = labelled_transforms(data.dataset, cfg.augmentations[0])
     content = {

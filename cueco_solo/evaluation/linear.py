@@ -18,6 +18,7 @@ from cueco_solo import host
 from cueco_solo.data.checks import check_batch_size
 from cueco_solo.data.datasets import labelled_datasets
 from cueco_solo.data.loaders import SeededData
+from cueco_solo.data.superclasses import count_superclasses
 from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.errors import config_error, told
 from cueco_solo.evaluation.features import Features
@@ -89,6 +90,7 @@ def parse_linear(cfg: DictConfig, finetune: bool = False) -> DictConfig:
     parsed.devices, parsed.num_nodes = [0], 1  # whose length scales the learning rate
     parsed.pretrained_feature_extractor = None  # the backbone is given
     parsed = host.parse_linear_cfg(parsed)
+    count_superclasses(parsed.data)
     parsed.devices, parsed.finetune = hardware.devices, finetune
     return parsed
 

@@ -13,7 +13,9 @@ _PROTOCOLS = {
     "linear-cached": "Linear, cached features",
     "linear-online": "Linear, online",
     "knn": "k-NN",
-    "clustering": "K-means",
+    "clustering": "Clustering",
+    "clustering-first-head": "Its own labels, first head",
+    "clustering-best-head": "Its own labels, best head",
     "semi-supervised-1pct": "Fine-tuned, 1 % of labels",
     "semi-supervised-10pct": "Fine-tuned, 10 % of labels",
 }
