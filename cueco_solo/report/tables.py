@@ -26,6 +26,7 @@ _METRICS = {
     "ami": "AMI",
     "ari": "ARI",
     "acc": "ACC",
+    "acc_many_to_one": "ACC, many to one",
     "rankme_train": "RankMe, train",
     "rankme_test": "RankMe, test",
 }
