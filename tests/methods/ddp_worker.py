@@ -100,7 +100,7 @@ def two_processes(
     # Lightning's warning of values that aren't reduced would reach users too
     filters = ["-W", "ignore", "-W", "error:It is recommended to use"]
     command = [sys.executable, *filters, str(worker), method, str(folder), *arguments]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     return [torch.load(folder / f"rank{r}.pt", weights_only=True) for r in range(2)]
 

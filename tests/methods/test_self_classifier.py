@@ -254,6 +254,7 @@ def test_used_only_once_full():
     assert model._queued == 8
     found = model._neighbours(z, torch.tensor([10]), model.queue)
     torch.testing.assert_close(found, z.detach())  # image 9's entry is nearest
+    assert not found.requires_grad
 
 
 def test_step_with_neighbours():
