@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo import host
 from cueco_solo.cli.compose import compose_config
-from cueco_solo.methods import cueco_config, rcl_config
+from cueco_solo.methods import cueco_config, rcl_config, self_classifier_config
 from cueco_solo.settings import check_settings
 
 FOLDER = Path(cueco_solo.configs.__path__[0])
@@ -20,10 +20,18 @@ NAMES = [file.stem for file in FILES]
 LINEAR = [name for name in NAMES if name.startswith("linear-")]
 FINETUNE = [name for name in NAMES if name.startswith("finetune-")]
 PRETRAIN = [name for name in NAMES if name not in LINEAR + FINETUNE]
-FILL = {"cueco": cueco_config.fill_cueco, "rcl": rcl_config.fill_rcl}
+FILL = {
+    "cueco": cueco_config.fill_cueco,
+    "rcl": rcl_config.fill_rcl,
+    "self_classifier": self_classifier_config.fill_self_classifier,
+}
 # ours, and the order that their documentation lists their options in
-OPTIONS = {"cueco": list(cueco_config.OPTIONS), "rcl": list(rcl_config.OPTIONS)}
-CUECO, RCL = (
+OPTIONS = {
+    "cueco": list(cueco_config.OPTIONS),
+    "rcl": list(rcl_config.OPTIONS),
+    "self_classifier": list(self_classifier_config.OPTIONS),
+}
+CUECO, RCL, SELF_CLASSIFIER = (
     [name for name in PRETRAIN if name.startswith(f"{method}-") and "digits" not in name]
     for method in FILL
 )
@@ -192,6 +200,49 @@ def test_what_differs_between_rcls_data_sets(name: str, epochs: int, images: int
     # the queue seldom holds an old key of the query
     assert cfg.method_kwargs.queue_size <= images / 3
     assert [view.crop_size for view in cfg.augmentations] == [size, size]
+
+
+@pytest.mark.parametrize(
+    ("name", "mlp", "heads", "classes", "temperature", "rows"),
+    [
+        ("self_classifier-cifar10", [256, 256, 64], 30, 30, 0.3, True),
+        ("self_classifier-cifar100-20", [256, 256, 64], 30, 60, 0.3, True),
+        ("self_classifier-imagenet", [4096, 4096, 128], 30, 1000, 0.1, False),
+    ],
+)
+def test_self_classifiers_pretraining_is_the_papers(
+    name: str, mlp: list[int], heads: int, classes: int, temperature: float, rows: bool
+):
+    cfg = composed(name)
+    kwargs = cfg.method_kwargs
+    assert (kwargs.preset, kwargs.queue_size, kwargs.fixed_classifier) == ("v1", 0, True)
+    assert (list(kwargs.mlp_dims), kwargs.num_heads, kwargs.head_size) == (mlp, heads, classes)
+    assert kwargs.temperature == kwargs.column_temperature == temperature
+    assert (kwargs.normalize_rows, cfg.max_epochs) == (rows, 800)
+    (view,) = cfg.augmentations  # both crops alike, as MoCo V2's
+    assert (view.num_crops, view.rrc.crop_min_scale, view.gaussian_blur.prob) == (2, 0.2, 0.5)
+    assert bool(cfg.data.get("superclasses")) == name.endswith("-20")
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "peak", "end"),
+    [
+        ("self_classifier-cifar10", 3.2, 3.2, 0.032),
+        ("self_classifier-cifar100-20", 3.2, 3.2, 0.032),
+        ("self_classifier-imagenet", 0.2, 3.2, 0.0032),
+        ("self_classifier-imagenet100", 0.2 / 16, 3.2 / 16, 0.0032 / 16),  # a 16th of the batch
+    ],
+)
+def test_self_classifiers_learning_rate_is_the_papers(
+    name: str, start: float, peak: float, end: float
+):
+    """As it comes out of solo-learn, which scales one of the three."""
+    cfg = composed(name)
+    cfg.data.val_path = cfg.data.train_path
+    parsed = host.parse_pretrain_cfg(cfg)
+    assert parsed.optimizer.lr == pytest.approx(peak)
+    warmup = parsed.scheduler.warmup_start_lr if parsed.scheduler.warmup_epochs else peak
+    assert (warmup, parsed.scheduler.min_lr) == pytest.approx((start, end))
 
 
 @pytest.mark.parametrize("name", [name for name in CUECO + RCL if "custom" not in name])
