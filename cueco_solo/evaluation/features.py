@@ -1,5 +1,6 @@
 """Frozen features of a pre-trained backbone, for all that is computed of them."""
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +66,22 @@ def evaluation_data(run: Run, train_path: Any = None, val_path: Any = None) -> D
     data.no_labels = False
     if data.dataset not in DOWNLOADED and data.format != "h5":
         check_labelled(data.train_path, data.val_path, "--train-path", "--val-path")
+        if data.dataset == "custom" and not (train_path or run.cfg.data.get("no_labels", False)):
+            _check_unchanged(data)
     return data
+
+
+def _check_unchanged(data: DictConfig) -> None:
+    """Refuse the run's own folder with other classes than it had: it isn't the run's data."""
+    there = sum(entry.is_dir() for entry in os.scandir(data.train_path))
+    trained_on = data.get("num_classes")
+    if trained_on not in (None, there):
+        raise config_error(
+            "data.train_path",
+            data.train_path,
+            f"has {there} classes, but the run's classifier has {trained_on}",
+            "to evaluate on other data, give --train-path and --val-path",
+        )
 
 
 def load_backbone(run: Run, untrained: bool = False) -> nn.Module:

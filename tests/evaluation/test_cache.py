@@ -277,3 +277,30 @@ def test_one_class_is_refused_where_no_folder_says_so(run: Path, monkeypatch: py
     monkeypatch.setattr(features, "labelled_datasets", lambda *_: (train, test))
     with pytest.raises(ConfigError, match=r"--train-path='.*train' has one class only"):
         get(run)
+
+
+def test_features_go_with_their_checkpoint(run: Path, capsys: pytest.CaptureFixture[str]):
+    """When others are written; those of the untrained backbone and of other files stay."""
+    get(run)
+    (old,) = kept(run)
+    get(run, untrained=True)
+    (run / "features" / "mine.pt").write_text("")
+    checkpoint = next(run.glob("*.ckpt"))
+    checkpoint.rename(checkpoint.with_name("n-ep=9.ckpt"))
+    a_byte_of_the_checkpoint(run)
+    assert old.exists()
+    capsys.readouterr()
+    get(run)
+    assert "; removed 1 of checkpoints that are gone" in capsys.readouterr().out
+    assert not old.exists()
+    assert len(kept(run)) == 3
+
+
+def test_the_runs_folder_with_other_classes_is_refused(run: Path):
+    for split in ("train", "val"):
+        shutil.rmtree(run.parent / "images" / split / "red")
+    loaded = load_run(run)
+    with pytest.raises(ConfigError, match="has 2 classes, but the run's classifier has 3; to"):
+        evaluation_data(loaded)
+    paths = (loaded.cfg.data.train_path, loaded.cfg.data.val_path)
+    assert evaluation_data(loaded, *paths).train_path == paths[0]

@@ -66,7 +66,5 @@ def test_paths_may_be_given(trained: Path, images: Path, tmp_path: Path):
     with pytest.raises(ConfigError, match=r"--val-path='nowhere' doesn't exist"):
         evaluation_data(run, val_path="nowhere")
     OmegaConf.update(run.cfg, "data.val_path", None)
-    with pytest.raises(
-        ConfigError, match=r"--val-path=None is missing, the run's"
-    ):
+    with pytest.raises(ConfigError, match=r"--val-path=None is missing, the run's"):
         evaluation_data(run)
