@@ -152,7 +152,9 @@ class SelfClassifier(PluginMethod, BaseMethod):
     @torch.no_grad()
     def _health(self, logits: torch.Tensor) -> dict[str, torch.Tensor]:
         """How the first head's classes are used by a view of this process's batch, ``[N, C]``."""
-        used = torch.bincount(logits.argmax(1), minlength=logits.shape[1]).float()
+        labels = logits.argmax(1)
+        # bincount would wait for the GPU
+        used = logits.new_zeros(logits.shape[1]).index_add_(0, labels, logits.new_ones(len(labels)))
         return {
             "cluster_active": (used > 0).float().sum(),
             "cluster_perplexity": perplexity(used),
@@ -180,10 +182,10 @@ class SelfClassifier(PluginMethod, BaseMethod):
         labels, self._labels = self._labels, []
         if not labels:
             return
-        predicted = gather(torch.cat([part for part, _ in labels], dim=1).T.contiguous()).T.cpu()
-        targets = gather(torch.cat([part for _, part in labels])).cpu()
+        rows = [torch.cat([own, targets[None]]) for own, targets in labels]
+        *predicted, targets = _gather_columns(torch.cat(rows, dim=1)).cpu().numpy()
         for name, own in zip(("first", "best"), predicted, strict=True):
-            scores = label_scores(targets.numpy(), own.numpy())
+            scores = label_scores(targets, own)
             # the same on all processes, but Lightning warns of epochs' values that aren't reduced
             self.log_dict({f"val_{name}_head_{n}": v for n, v in scores.items()}, sync_dist=True)
 
@@ -197,6 +199,14 @@ class SelfClassifier(PluginMethod, BaseMethod):
         warn_of_small_batch(
             self.cfg.optimizer.batch_size * self.trainer.world_size, self.options.head_size
         )
+
+
+def _gather_columns(x: torch.Tensor) -> torch.Tensor:
+    """``[R, n]`` of every process side by side, whose numbers of columns may differ."""
+    counts = gather(torch.tensor([x.shape[1]], device=x.device)).tolist()
+    padded = F.pad(x, (0, max(counts) - x.shape[1]))
+    parts = gather(padded[None])
+    return torch.cat([part[:, :n] for part, n in zip(parts, counts, strict=True)], dim=1)
 
 
 def projector(features_dim: int, mlp_dims: Sequence[int]) -> tuple[nn.Module, int]:

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from cueco_solo.precision import in_float32
+
 
 def orthonormal(heads: int, classes: int, dim: int) -> torch.Tensor:
     """Random unit vectors, as orthogonal as they can be (Self-Classifier, Sec. 5 and 7.2).
@@ -48,6 +50,7 @@ class Classifiers(nn.Module):
         else:
             self.register_buffer("weight", weight)
 
+    @in_float32
     def forward(self, z: torch.Tensor, heads: torch.Tensor | None = None) -> torch.Tensor:
         """Cosines of unit vectors with the classes.
 
@@ -56,7 +59,8 @@ class Classifiers(nn.Module):
             heads: which classifiers, ``[H]`` of int64; default: all T.
 
         Returns:
-            torch.Tensor: ``[H, N, C]``.
+            torch.Tensor: ``[H, N, C]``, float32 (or float64): the loss divides it by a small
+            temperature, for which bfloat16's three digits are too few.
         """
         weight = self.weight if heads is None else self.weight[heads]
         if self.learnable:
