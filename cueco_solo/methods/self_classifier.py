@@ -183,7 +183,7 @@ class SelfClassifier(PluginMethod, BaseMethod):
         if not labels:
             return
         rows = [torch.cat([own, targets[None]]) for own, targets in labels]
-        *predicted, targets = _gather_columns(torch.cat(rows, dim=1)).cpu().numpy()
+        *predicted, targets = gather_columns(torch.cat(rows, dim=1)).cpu().numpy()
         for name, own in zip(("first", "best"), predicted, strict=True):
             scores = label_scores(targets, own)
             # the same on all processes, but Lightning warns of epochs' values that aren't reduced
@@ -201,7 +201,7 @@ class SelfClassifier(PluginMethod, BaseMethod):
         )
 
 
-def _gather_columns(x: torch.Tensor) -> torch.Tensor:
+def gather_columns(x: torch.Tensor) -> torch.Tensor:
     """``[R, n]`` of every process side by side, whose numbers of columns may differ."""
     counts = gather(torch.tensor([x.shape[1]], device=x.device)).tolist()
     padded = F.pad(x, (0, max(counts) - x.shape[1]))

@@ -18,6 +18,8 @@ from support import Views, fit
 from torch import nn
 from torch.utils.data import DataLoader
 
+from cueco_solo.methods.self_classifier import gather_columns
+
 IMAGES, VALIDATED, BATCH = 48, 16, 16  # a batch of all processes
 CASES: dict[str, dict[str, Any]] = {
     "algorithm 1": {"normalize_rows": False},
@@ -83,6 +85,7 @@ def main(_: str, folder: str) -> None:
     rank = int(os.environ.get("LOCAL_RANK", 0))
     results = {case: train(case, rank, 2) for case in CASES}
     assert dist.get_rank() == rank
+    results["columns"] = gather_columns(torch.full((2, 3 - rank), rank))
     torch.save(results, Path(folder) / f"rank{rank}.pt")
 
 

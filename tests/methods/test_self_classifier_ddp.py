@@ -44,3 +44,8 @@ def test_two_processes_are_one(found: list[dict[str, Any]], case: str):
     if case == "v2":  # where the third batch found the queue full, and replaced the first
         assert int(alone["state"]["queue.count"]) == 48
         assert alone["state"]["queue.index"].tolist() == [*range(24, 48)]
+
+
+def test_shares_of_different_size_are_joined(found: list[dict[str, Any]]):
+    for results in found:
+        assert results["columns"].tolist() == [[0, 0, 0, 1, 1]] * 2
