@@ -72,7 +72,8 @@ def run(args: argparse.Namespace) -> None:
         f"finetune-{dataset}-{args.percent:g}pct", f"finetune-{dataset}", "finetune-custom"
     )
     train, val = finetune_data(session.data, session.run.cfg.augmentations[0])
-    chosen, path = _chosen(args, train, cfg.get("seed") or 5)
+    seed = 5 if cfg.get("seed") is None else cfg.seed
+    chosen, path = _chosen(args, train, seed)
     parsed = parse_finetune(cfg, len(chosen))
 
     def compute() -> dict[str, float]:

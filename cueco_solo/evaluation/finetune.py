@@ -69,7 +69,7 @@ def finetune_accuracies(
         Percent on the validation set after the last epoch: ``top1``, ``top5``.
 
     Raises:
-        ConfigError: an image can't be read.
+        ConfigError: an image can't be read, or the loss isn't finite.
     """
     # Lightning leaves modes as they are, and solo-learn's model thaws nothing
     backbone.train().requires_grad_(True)

@@ -111,8 +111,15 @@ def _trainer(cfg: DictConfig, **options: Any) -> Trainer:
     )
 
 
-def _accuracies(trainer: Trainer) -> dict[str, float]:
+def _accuracies(trainer: Trainer, cfg: DictConfig) -> dict[str, float]:
     metrics = trainer.callback_metrics
+    if not metrics["val_loss"].isfinite():  # whose accuracies would be those of the first class
+        raise config_error(
+            "optimizer.lr",
+            cfg.optimizer.lr,
+            "led to a validation loss that isn't finite",
+            "lower optimizer.lr; if that doesn't help, the pre-training has diverged",
+        )
     return {f"top{k}": float(metrics[f"val_acc{k}"]) for k in (1, 5)}
 
 
@@ -134,7 +141,7 @@ def linear_accuracies(backbone: nn.Module, cfg: DictConfig, view: Any) -> dict[s
         Percent on the validation set after the last epoch: ``top1``, ``top5``.
 
     Raises:
-        ConfigError: the data can't be read or is smaller than a batch.
+        ConfigError: see :func:`fitted_accuracies`; or the data can't be read.
     """
     train, val = labelled_datasets(cfg.data, *labelled_transforms(cfg.data.dataset, view))
     return fitted_accuracies(backbone, cfg, train, val)
@@ -155,14 +162,15 @@ def fitted_accuracies(
         Percent on the validation set after the last epoch: ``top1``, ``top5``.
 
     Raises:
-        ConfigError: an image can't be read, or there are fewer than a batch holds.
+        ConfigError: an image can't be read, there are fewer than a batch holds, or the loss isn't
+            finite.
     """
     batch_size = cfg.optimizer.batch_size
     check_batch_size(batch_size, 1, len(train))
     trainer = _trainer(cfg)
     data = SeededData(train, val, batch_size, cfg.data.num_workers, cfg.seed)
     fit(trainer, _model(backbone, cfg), datamodule=data)
-    return _accuracies(trainer)
+    return _accuracies(trainer, cfg)
 
 
 def cached_linear_accuracies(features: Features, cfg: DictConfig) -> dict[str, float]:
@@ -176,7 +184,7 @@ def cached_linear_accuracies(features: Features, cfg: DictConfig) -> dict[str, f
         Percent on the test features after the last epoch: ``top1``, ``top5``.
 
     Raises:
-        ConfigError: there are fewer train features than a batch holds.
+        ConfigError: there are fewer train features than a batch holds, or the loss isn't finite.
     """
     cfg = cfg.copy()
     batch_size = cfg.optimizer.batch_size
@@ -192,7 +200,7 @@ def cached_linear_accuracies(features: Features, cfg: DictConfig) -> dict[str, f
         _batches(features.train, features.train_labels, batch_size, order),
         _batches(features.test, features.test_labels, batch_size),
     )
-    return _accuracies(trainer)
+    return _accuracies(trainer, cfg)
 
 
 def _batches(

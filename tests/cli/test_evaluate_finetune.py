@@ -71,6 +71,12 @@ def test_labels_count(run: Path, images: Path, tmp_path: Path):
     assert wrong["results"]["top1"] < 20
 
 
+def test_seed_zero_names_a_subset_of_its_own(run: Path):
+    content = finetune(run, "--percent", "50", "seed=0", file="eval-finetune-50pct.json")
+    assert content["settings"]["seed"] == 0
+    assert [path.name for path in (run / "subsets").iterdir()] == ["50pct-seed0.txt"]
+
+
 def test_errors(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     def error(*arguments: str) -> str:
         assert main(["finetune", str(run), *arguments]) == 2
@@ -80,6 +86,9 @@ def test_errors(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert "finetune=False is another evaluation; run cueco-solo linear" in error(
         "--percent", "50", "finetune=False"
     )
+    diverged = ("--percent", "100", "--num-workers", "0", "optimizer.lr=1e30", *FAST)
+    assert "led to a validation loss that isn't finite; lower optimizer.lr" in error(*diverged)
+    assert not list(run.glob("eval-*.json"))
     with pytest.raises(SystemExit):
         main(["finetune", str(run), "--percent", "0"])
     assert "'0' must be a number in (0, 100]" in capsys.readouterr().err
