@@ -68,6 +68,7 @@ def compare_grid(args: argparse.Namespace) -> int:
     """Train, evaluate, write."""
     from cueco_solo.comparison.execute import run_jobs
     from cueco_solo.comparison.grid import check_baseline, jobs, read_grid
+    from cueco_solo.comparison.results import check_folder
 
     grid = read_grid(_grid_name(args.overrides))
     overrides = [word for word in args.overrides if "=" in word]
@@ -79,6 +80,7 @@ def compare_grid(args: argparse.Namespace) -> int:
         return 0
     start = time.monotonic()
     out = args.out or Path("comparisons", grid.name)
+    check_folder(out)
     outcomes = run_jobs(grid, todo, out / "errors.txt")
     code = _finish(args, out, outcomes, baseline)
     print(f"done in {time.monotonic() - start:.0f} seconds")
@@ -114,11 +116,13 @@ def compare_runs(args: argparse.Namespace) -> int:
     from cueco_solo.comparison.execute import evaluate
     from cueco_solo.comparison.finished import outcomes_of
     from cueco_solo.comparison.grid import check_baseline
+    from cueco_solo.comparison.results import check_folder
 
     evaluations = parse_evaluations(args.evaluation)
     outcomes = outcomes_of(args.runs)
     check_baseline(args.baseline, [outcome.method for outcome in outcomes])
     out = args.out or Path("comparisons", "runs")
+    check_folder(out)
     for number, outcome in enumerate(outcomes, 1):
         print(f"[{number}/{len(outcomes)}] {outcome}", flush=True)
         for evaluation in evaluations:
@@ -148,9 +152,16 @@ def write_all(
     files = write_results(out, figures, tables_of(figures, baseline))
     print("results:", *files, sep="\n  ")
     if title:
-        names = {outcome.folder: outcome.method for outcome in outcomes if outcome.folder}
-        there = baseline if baseline in names.values() else None
-        write_report(list(names), out / "report.html", title=title, baseline=there, methods=names)
+        done = [outcome for outcome in outcomes if outcome.folder]
+        methods = {outcome.folder: outcome.method for outcome in done}
+        write_report(
+            list(methods),
+            out / "report.html",
+            title=title,
+            baseline=baseline if baseline in methods.values() else None,
+            methods=methods,
+            datasets={outcome.folder: outcome.dataset for outcome in done},
+        )
 
 
 def exit_code(outcomes: list[Any]) -> int:

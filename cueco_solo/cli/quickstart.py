@@ -44,11 +44,13 @@ def run(args: argparse.Namespace) -> int:
     from cueco_solo.cli.compare import exit_code, write_all
     from cueco_solo.comparison.execute import run_jobs
     from cueco_solo.comparison.grid import jobs, read_grid
-    from cueco_solo.comparison.results import collect
+    from cueco_solo.comparison.results import check_folder, collect
 
     start, out = time.monotonic(), Path("comparisons", _NAME)
     grid = read_grid(_NAME)
-    outcomes = run_jobs(grid, jobs(grid, args.overrides), out / "errors.txt")
+    todo = jobs(grid, args.overrides)
+    check_folder(out)
+    outcomes = run_jobs(grid, todo, out / "errors.txt")
     figures = collect(outcomes)
     print("\nFrozen features, in percent, after so many seconds of pre-training:\n")
     print(_table(figures))

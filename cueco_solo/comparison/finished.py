@@ -26,7 +26,7 @@ def outcomes_of(folders: Iterable[Path]) -> list[Outcome]:
     names = _names(runs)
     found: dict[tuple[Any, ...], Outcome] = {}
     for run, name in zip(runs, names, strict=True):
-        outcome = Outcome(name, dataset_name(run.cfg.data), run.cfg.get("seed", 5), run.folder)
+        outcome = Outcome(name, dataset_name(run.cfg.data), run.cfg.seed, run.folder)
         other = found.setdefault((name, outcome.dataset, outcome.seed), outcome)
         if other is not outcome:
             raise ConfigError(
@@ -36,9 +36,10 @@ def outcomes_of(folders: Iterable[Path]) -> list[Outcome]:
 
 
 def _names(runs: list[Run]) -> list[str]:
+    folders = [run.folder.name for run in runs]
     parts: list[Any] = [
         {
-            "id": str(number),
+            "id": str(run.folder) if folders.count(run.folder.name) > 1 else run.folder.name,
             "method": run.cfg.method,
             "name": run.cfg.get("name") or run.folder.name,
             "dataset": dataset_name(run.cfg.data),
@@ -46,7 +47,7 @@ def _names(runs: list[Run]) -> list[str]:
             "epochs": epochs(run),
             "config": flat_config(run, composed=False),
         }
-        for number, run in enumerate(runs)
+        for run in runs
     ]
     series = series_names(parts)
     sizes: dict[str, set[tuple[str, int]]] = {}

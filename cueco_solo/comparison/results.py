@@ -2,6 +2,7 @@
 
 import csv
 import io
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from cueco_solo.comparison.render import latex, markdown
 from cueco_solo.comparison.rows import run_figures, training_time
 from cueco_solo.comparison.statistics import comparisons
 from cueco_solo.comparison.tables import Table, make_tables
-from cueco_solo.errors import config_error
+from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.report.document import Figure
 from cueco_solo.runs import write_json
 
@@ -25,11 +26,13 @@ def collect(outcomes: Sequence[Outcome]) -> list[Figure]:
     for outcome in outcomes:
         if outcome.folder is None:
             continue
-        names = {"dataset": outcome.dataset, "run": str(outcome.folder)}
-        untrained = run_figures(outcome.folder, untrained=True, only=outcome.files)
-        found += [{**figure, **names} for figure in untrained]
-        figures = run_figures(outcome.folder, only=outcome.files) + training_time(outcome.folder)
-        trained += [{**figure, **names, "method": outcome.method} for figure in figures]
+        folder, dataset = outcome.folder, outcome.dataset
+        untrained = run_figures(folder, untrained=True, only=outcome.files, dataset=dataset)
+        found += [{**figure, "run": str(folder)} for figure in untrained]
+        figures = run_figures(folder, only=outcome.files, dataset=dataset)
+        figures += training_time(folder, dataset)
+        names = {"run": str(folder), "method": outcome.method}
+        trained += [{**figure, **names} for figure in figures]
     return [Figure(**figure) for figure in found + trained]  # type: ignore[typeddict-item]
 
 
@@ -39,13 +42,27 @@ def tables_of(figures: Sequence[Figure], baseline: str | None) -> list[Table]:
     return make_tables(figures, differences, published_figures(), baseline)
 
 
+def check_folder(out: Path) -> None:
+    """Make the folder of the results, before hours are spent on them.
+
+    Raises:
+        ConfigError: it can't be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise _unwritable(out, error) from error
+
+
 def write_results(out: Path, figures: Sequence[Figure], tables: Sequence[Table]) -> list[Path]:
     """Write ``results.csv``, ``results.json``, ``table.md`` and ``table.tex``.
 
     The first two hold our figures only, one row a measurement.
 
     Args:
-        out: folder, made if need be.
+        out: folder.
         figures: ours, in the order of the tables.
         tables: what :func:`tables_of` gave.
 
@@ -57,16 +74,19 @@ def write_results(out: Path, figures: Sequence[Figure], tables: Sequence[Table])
     """
     paths = [out / name for name in ("results.json", "results.csv", "table.md", "table.tex")]
     try:
-        out.mkdir(parents=True, exist_ok=True)
         write_json(paths[0], list(figures))
         for path, text in zip(
             paths[1:], (_csv(figures), markdown(tables), latex(tables)), strict=True
         ):
             path.write_text(text, encoding="utf-8")
     except OSError as error:
-        reason = f"can't be written ({error.strerror})"
-        raise config_error("--out", str(out), reason, "give a folder of yours") from error
+        raise _unwritable(out, error) from error
     return paths
+
+
+def _unwritable(out: Path, error: OSError) -> ConfigError:
+    reason = f"can't be written ({error.strerror})"
+    return config_error("--out", str(out), reason, "give a folder of yours")
 
 
 def _csv(figures: Sequence[Figure]) -> str:

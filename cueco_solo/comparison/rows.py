@@ -28,14 +28,17 @@ def dataset_name(data: Any) -> str:
     if data.get("superclasses"):
         return "cifar100-20"
     if data["dataset"] != "custom":
-        return f"{data['dataset']}-20" if data.get("superclasses") else data["dataset"]
+        return data["dataset"]
     path = Path(data["train_path"] or "")
     names = [part for part in path.parts if part.lower() not in _SPLITS and part != path.anchor]
     return names[-1] if names else data["dataset"]
 
 
 def run_figures(
-    folder: Path, untrained: bool = False, only: Collection[str] | None = None
+    folder: Path,
+    untrained: bool = False,
+    only: Collection[str] | None = None,
+    dataset: str | None = None,
 ) -> list[Figure]:
     """All figures that were written into a run folder.
 
@@ -46,6 +49,8 @@ def run_figures(
         folder: of a run, with a checkpoint.
         untrained: the figures of the untrained backbone instead, as method ``untrained``.
         only: names of the ``eval-*.json`` to read; default: all.
+        dataset: what the run's own data set is called; default: see :func:`dataset_name`. Figures
+            on other data, as CIFAR-100's superclasses, keep their name.
 
     Raises:
         ConfigError: it is no run folder, or one of these files can't be read.
@@ -56,10 +61,10 @@ def run_figures(
         wanted = only is None or path.name in only
         if wanted and path.stem.endswith("-untrained") == untrained:
             found += _evaluated(run, path, None if untrained else run.checkpoint.name)
-    return [_figure(run, figure, untrained) for figure in found]
+    return [_figure(run, figure, dataset, untrained) for figure in found]
 
 
-def training_time(folder: Path) -> list[Figure]:
+def training_time(folder: Path, dataset: str | None = None) -> list[Figure]:
     """Seconds in training, summed over the parts of an interrupted run, as a figure.
 
     Empty where the checkpoint doesn't say, as that of solo-learn's script.
@@ -72,13 +77,16 @@ def training_time(folder: Path) -> list[Figure]:
     if not timer:
         return []
     where = {"dataset": dataset_name(run.cfg.data), "protocol": "training", "metric": "seconds"}
-    return [_figure(run, {**where, "value": timer["time_elapsed"]["train"]})]
+    return [_figure(run, {**where, "value": timer["time_elapsed"]["train"]}, dataset)]
 
 
-def _figure(run: Run, measured: dict[str, Any], untrained: bool = False) -> Figure:
+def _figure(
+    run: Run, measured: dict[str, Any], dataset: str | None, untrained: bool = False
+) -> Figure:
+    own = measured["dataset"] == dataset_name(run.cfg.data)
     return Figure(
         source="ours",
-        dataset=measured["dataset"],
+        dataset=dataset if own and dataset else measured["dataset"],
         method="untrained" if untrained else run.cfg.method,
         backbone=run.cfg.backbone.name,
         epochs=0 if untrained else epochs(run),
@@ -104,7 +112,7 @@ def _online(run: Run) -> list[dict[str, Any]]:
         rows = list(csv.DictReader(file))
     found = []
     for metric, column in _ONLINE.items():
-        values = [row[column] for row in rows if row.get(column)]
+        values = [row[column] for row in rows if row.get(column) and _seen(row, epochs(run))]
         if values:
             found.append(
                 {
@@ -115,6 +123,11 @@ def _online(run: Run) -> list[dict[str, Any]]:
                 }
             )
     return found
+
+
+def _seen(row: dict[str, str], number: int) -> bool:
+    """Whether a row was logged within so many epochs: a killed run's may be ahead of it."""
+    return not row.get("epoch") or int(row["epoch"]) < number
 
 
 def _evaluated(run: Run, path: Path, checkpoint: str | None) -> list[dict[str, Any]]:

@@ -71,7 +71,8 @@ def _means(dataset: str, figures: Sequence[Figure], published: Sequence[Figure])
     for method in [*methods, *_others(methods, theirs)]:
         values = [list(cells.get((dataset, method, *metric), {}).values()) for metric in shown]
         most = max(map(len, values))
-        ours = [str(most or ""), *(_mean(cell, most) for cell in values)]
+        ours = [_pretraining(method, figures), str(most or "")]
+        ours += [_mean(cell, most) for cell in values]
         rows.append([method, *ours, *(_as_printed(column, method) for column in theirs.values())])
     note = (
         "Mean ± sample standard deviation over the seeds; in percent, but for seconds and ranks. "
@@ -79,12 +80,23 @@ def _means(dataset: str, figures: Sequence[Figure], published: Sequence[Figure])
     )
     if theirs:
         note += f" Columns headed {PUBLISHED} were not measured here: they are as printed there."
-    return Table(dataset, _head("seeds", shown) + list(theirs), rows, len(methods), note)
+    head = [*_head("pre-training", "seeds", shown=shown), *theirs]
+    return Table(dataset, head, rows, len(methods), note)
 
 
-def _head(count: str, shown: Sequence[Metric]) -> list[tuple[str, str]]:
+def _head(*names: str, shown: Sequence[Metric]) -> list[tuple[str, str]]:
     titles = [(protocol_title(protocol), metric_title(metric)) for protocol, metric in shown]
-    return [("", "method"), ("", count), *titles]
+    return [("", "method"), *(("", name) for name in names), *titles]
+
+
+def _pretraining(method: str, figures: Iterable[Figure]) -> str:
+    """What a method's figures are of; empty for one of which there are none."""
+    return " / ".join(dict.fromkeys(_setting(f) for f in figures if f["method"] == method))
+
+
+def _setting(figure: Figure) -> str:
+    epochs = "unknown" if figure["epochs"] is None else figure["epochs"]
+    return f"{figure['backbone']}, {epochs} {'epoch' if epochs == 1 else 'epochs'}"
 
 
 Column = dict[str, float]
@@ -98,8 +110,7 @@ def _published(
     for figure in figures:
         protocol, metric = figure["protocol"], figure["metric"]
         if figure["dataset"] == dataset and (protocol, metric) in shown:
-            setting = f"{figure['backbone']}, {figure['epochs'] or 'unknown'} epochs"
-            group = f"{PUBLISHED}: {figure['source']} ({setting})"
+            group = f"{PUBLISHED}: {figure['source']} ({_setting(figure)})"
             title = f"{protocol_title(protocol)}: {metric_title(metric)}"
             found.setdefault((group, title), {})[figure["method"]] = figure["value"]
     return found
@@ -140,7 +151,7 @@ def _differences(dataset: str, items: Sequence[Comparison], baseline: str) -> Ta
         "seed has no interval."
     )
     return Table(
-        f"{dataset}: difference to {baseline}", _head("pairs", shown), rows, len(rows), note
+        f"{dataset}: difference to {baseline}", _head("pairs", shown=shown), rows, len(rows), note
     )
 
 

@@ -26,6 +26,7 @@ def gather_document(
     baseline: str | None = None,
     published: bool = True,
     methods: Mapping[Path, str] | None = None,
+    datasets: Mapping[Path, str] | None = None,
     **looking: Any,
 ) -> Document:
     """Collect all that a report shows of some runs.
@@ -39,6 +40,7 @@ def gather_document(
         published: show what was published on the same data and protocols.
         methods: what a run's method is called, by its folder; runs of one name are compared as
             one. Default: its own name, and runs of other settings are told apart.
+        datasets: what a run's data set is called, by its folder. Default: its own name.
         looking: see :class:`~cueco_solo.report.inside.Looking`.
 
     Raises:
@@ -50,7 +52,8 @@ def gather_document(
     parts: list[RunPart] = []
     for run in runs:
         method = (methods or {}).get(run.folder, run.cfg.method)
-        parts.append(_part(run, method, _unique(run.folder.name, parts), composed))
+        dataset = (datasets or {}).get(run.folder, dataset_name(run.cfg.data))
+        parts.append(_part(run, method, dataset, _unique(run.folder.name, parts), composed))
     names = {part["id"]: part["method"] for part in parts} if methods else series_names(parts)
     _check_baseline(baseline, parts, names)
     for number, (run, part) in enumerate(zip(runs, parts, strict=True), 1):
@@ -64,7 +67,7 @@ def gather_document(
         images=look.albums(),
         published=_published(figures) if published else [],
         baseline=baseline,
-        comparisons=_comparisons(figures, names, baseline) if baseline else [],
+        comparisons=_comparisons(figures, names, baseline, not methods) if baseline else [],
     )
 
 
@@ -76,7 +79,7 @@ def _unique(name: str, parts: Sequence[RunPart]) -> str:
     return free
 
 
-def _part(run: Run, method: str, name: str, composed: bool) -> RunPart:
+def _part(run: Run, method: str, dataset: str, name: str, composed: bool) -> RunPart:
     """All of a run but what needs its images."""
     cfg = run.cfg
     made, missing = reproduce(run)
@@ -85,7 +88,7 @@ def _part(run: Run, method: str, name: str, composed: bool) -> RunPart:
         folder=str(run.folder),
         name=str(cfg.get("name") or run.folder.name),
         method=method,
-        dataset=dataset_name(cfg.data),
+        dataset=dataset,
         backbone=cfg.backbone.name,
         epochs=epochs(run),
         seed=cfg.get("seed"),
@@ -111,7 +114,7 @@ def _part(run: Run, method: str, name: str, composed: bool) -> RunPart:
 
 def _fill_figures(run: Run, part: RunPart) -> None:
     try:
-        found = run_figures(run.folder)
+        found = run_figures(run.folder, dataset=part["dataset"])
     except PROBLEMS as error:
         part["missing"].append(f"Figures: {one_line(error)}.")
         return
@@ -156,13 +159,14 @@ def _check_baseline(baseline: str | None, parts: Sequence[RunPart], names: dict[
 
 
 def _comparisons(
-    figures: Sequence[Figure], names: dict[str, str], baseline: str
+    figures: Sequence[Figure], names: dict[str, str], baseline: str, alike: bool
 ) -> list[Comparison]:
-    """Paired differences among runs of the same backbone and epochs, by the page's names."""
+    """Paired differences by the page's names, ``alike``: at the same backbone and epochs only."""
     groups: dict[tuple[str, int | None], list[Figure]] = {}
     for figure in figures:
         named = Figure(**{**figure, "method": names[str(figure["run"])]})  # type: ignore[typeddict-item]
-        groups.setdefault((figure["backbone"], figure["epochs"]), []).append(named)
+        setting = (figure["backbone"], figure["epochs"]) if alike else ("", None)
+        groups.setdefault(setting, []).append(named)
     found = {setting: comparisons(group, baseline) for setting, group in groups.items()}
     found = {setting: items for setting, items in found.items() if items}
     if len(found) > 1:

@@ -1,5 +1,6 @@
 """Draws a report as one HTML text that needs nothing but itself: no network, no other file."""
 
+import itertools
 import json
 from collections.abc import Sequence
 from datetime import datetime
@@ -105,7 +106,13 @@ def _payload(document: Document) -> dict[str, Any]:
     labels = tables.run_labels(runs, series)
     colours = _colours(list(series.values()))
     rows = tables.summary(runs, [])
-    place = {run["id"]: i for i, row in enumerate(rows) for run, _ in row.runs}
+    place = {
+        run["id"]: i
+        for i, row in enumerate(rows)
+        for run, _ in row.runs
+        if row.dataset == run["dataset"]
+    }
+    own = {run["id"]: [f for f in run["figures"] if f["dataset"] == run["dataset"]] for run in runs}
     shown = ("id", "dataset", "images", "curves", "embedding", "clusters", "companions", "config")
     return {
         "runs": [
@@ -115,14 +122,14 @@ def _payload(document: Document) -> dict[str, Any]:
                 "series": series[run["id"]],
                 "colour": colours[series[run["id"]]],
                 "row": place[run["id"]],
-                "figures": [[f["protocol"], f["metric"], f["value"]] for f in run["figures"]],
+                "figures": [[f["protocol"], f["metric"], f["value"]] for f in own[run["id"]]],
             }
             for run in runs
         ],
         "rows": _row_names(rows),
         "columns": [
             [c.protocol, c.metric, f"{tables.protocol_title(c.protocol)}: {c.title}"]
-            for c in tables.columns(f for run in runs for f in run["figures"])
+            for c in tables.columns(itertools.chain.from_iterable(own.values()))
         ],
         "images": document["images"],
     }

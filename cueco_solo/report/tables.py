@@ -41,7 +41,10 @@ _READINGS = {
     "one seed": "without an interval (one seed)",
 }
 # Runs that differ in these are no repetitions of each other.
-_SETTINGS = {"method_kwargs", "optimizer", "scheduler", "momentum", "augmentations", "backbone"}
+_SETTINGS = {
+    *("method_kwargs", "optimizer", "scheduler", "momentum", "augmentations", "backbone"),
+    *("data.fraction", "accumulate_grad_batches"),
+}
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,6 @@ class Cell:
 class Row:
     """One method on one data set; ``runs`` are its single runs, with their own cells."""
 
-    key: tuple[str, ...]
     series: str
     dataset: str
     backbone: str
@@ -156,15 +158,19 @@ def run_labels(runs: Sequence[RunPart], series: dict[str, str]) -> dict[str, str
 
 
 def summary(runs: Sequence[RunPart], shown: Sequence[Column]) -> list[Row]:
-    """One row per method, data set, epochs, backbone and settings, in the order of the runs."""
+    """One row per method, data set, epochs, backbone and settings, in the order of the runs.
+
+    A run that was evaluated on other data than its own is in a row of those, too.
+    """
     series = series_names(runs)
     rows: dict[tuple, Row] = {}
     for run in runs:
-        key = (series[run["id"]], run["dataset"], str(run["epochs"]), run["backbone"])
-        setup = key[0], run["dataset"], run["backbone"], run["epochs"]
-        row = rows.setdefault(key, Row(key, *setup, n=0))
-        row.runs.append((run, [_value_cell(run["figures"], column) for column in shown]))
-        row.n += 1
+        for dataset in dict.fromkeys([run["dataset"], *(f["dataset"] for f in run["figures"])]):
+            setup = series[run["id"]], dataset, run["backbone"], run["epochs"]
+            row = rows.setdefault(setup, Row(*setup, n=0))
+            here = [figure for figure in run["figures"] if figure["dataset"] == dataset]
+            row.runs.append((run, [_value_cell(here, column) for column in shown]))
+            row.n += 1
     for row in rows.values():
         row.seeds = ", ".join(
             "unknown" if run["seed"] is None else str(run["seed"]) for run, _ in row.runs
@@ -181,7 +187,7 @@ def published_rows(figures: Sequence[Figure], shown: Sequence[Column]) -> list[R
         groups.setdefault(tuple(figure[name] for name in names), []).append(figure)  # type: ignore[literal-required]
     rows = []
     for (source, method, dataset, epochs, backbone), group in groups.items():
-        row = Row((), method, dataset, backbone, epochs, n=1, source=source)
+        row = Row(method, dataset, backbone, epochs, n=1, source=source)
         row.cells = [_value_cell(group, column, "{:g}") for column in shown]
         rows.append(row)
     return rows
@@ -273,9 +279,10 @@ def _mark_best(rows: list[Row], shown: Sequence[Column]) -> list[Row]:
 
 
 def _settings(run: RunPart) -> tuple:
-    config = {key: str(value) for key, value in run["config"].items()}
+    defaults = {"data.fraction": "-1", "accumulate_grad_batches": "1"}
+    config = defaults | {key: str(value) for key, value in run["config"].items()}
     return tuple(
-        sorted(item for item in config.items() if re.split(r"[.\[]", item[0])[0] in _SETTINGS)
+        sorted((k, v) for k, v in config.items() if {k, re.split(r"[.\[]", k)[0]} & _SETTINGS)
     )
 
 

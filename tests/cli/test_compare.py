@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,7 +81,7 @@ def test_tables(done: Path):
         for row in rows(done / "out")
         if row["method"] == "second" and row["metric"] == "knn5"
     ]
-    line = next(line for line in text.splitlines() if line.startswith("| second | 2 |"))
+    line = next(line for line in text.splitlines() if line.startswith("| second | resnet18"))
     assert f" {sum(values) / 2:.1f} ± " in line
     assert r"\toprule" in (done / "out" / "table.tex").read_text()
 
@@ -169,10 +170,18 @@ def test_finished_runs_without_a_grid(
         ("mocov2plus", "5"),
         ("mocov2plus", "6"),
     }
-    # two settings of one name and seed: no mean is taken over them
+    # two settings of one name: no mean is taken over them
+    assert main([*given, "--out", str(tmp_path), "--runs", *map(str, runs)]) == 0
+    other = next(run for run in runs if run not in same)
+    names = ("mocov2plus · tiny", f"mocov2plus · {other.name}", f"mocov2plus · {same[0].name}")
+    found = rows(tmp_path)
+    assert {row["method"] for row in found} < set(names)
+    assert len({(row["method"], row["seed"]) for row in found}) == 4
+    # the same settings and seed: neither is one of two repetitions
+    again = shutil.copytree(same[0], tmp_path / "again")
     capsys.readouterr()
-    assert main([*given, "--out", str(tmp_path), "--runs", *map(str, runs)]) == 2
-    assert "are both mocov2plus" in capsys.readouterr().err
+    assert main([*given, "--out", str(tmp_path), "--runs", str(same[0]), str(again)]) == 2
+    assert "are both mocov2plus on data, seed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -200,6 +209,24 @@ def test_refused_in_one_line(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("given", [["digits"], ["--runs", "{run}"]])
+def test_a_folder_that_cant_be_written_is_found_first(
+    given: list[str],
+    done: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    run = next((done / "runs" / "mocov2plus").iterdir())
+    words = [word.format(run=run) for word in given]
+    assert main(["compare", "--out", "file/results", *words]) == 2
+    shown = capsys.readouterr()
+    assert "--out='file/results' can't be written (Not a directory)" in shown.err
+    assert shown.out == ""
+
+
 def test_goes_on_after_a_kill(tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]):
     grid = write(tmp_path, images, GRID.replace("[5, 6]", "[5]"))
     given = ["compare", grid, "max_epochs=4", "--out", str(tmp_path / "out"), "--no-report"]
@@ -207,7 +234,7 @@ def test_goes_on_after_a_kill(tmp_path: Path, images: Path, capsys: pytest.Captu
         [sys.executable, "-m", "cueco_solo.cli", *given], stdout=subprocess.DEVNULL
     )
     try:  # until the second run has had an epoch
-        end = time.monotonic() + 300
+        end = time.monotonic() + 900
         while len({path.parent for path in tmp_path.glob("runs/*/*/*.ckpt")}) < 2:
             assert process.poll() is None and time.monotonic() < end
             time.sleep(0.01)

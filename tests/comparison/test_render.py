@@ -56,6 +56,14 @@ def test_mean_deviation_and_number_of_seeds():
     assert [row[0] for row in table.rows[: table.ours]] == ["MoCo V2+", "CueCo", "mine"]
 
 
+def test_what_was_trained_stands_beside_what_was_measured():
+    short = Figure(**{**figure("short", 5, 1.0), "epochs": 20})  # type: ignore[typeddict-item]
+    (table,) = make_tables([*OURS, short], [], published_figures(), None)
+    found = column(table, "", "pre-training")
+    assert (found["CueCo"], found["short"]) == ("resnet18, 1000 epochs", "resnet18, 20 epochs")
+    assert found["BYOL"] == ""
+
+
 def test_published_figures_stand_in_their_own_columns():
     table = tables()[0]
     group = "published: cueco, Table 1 (resnet18, 1000 epochs)"
@@ -63,7 +71,7 @@ def test_published_figures_stand_in_their_own_columns():
     assert theirs["BYOL"] == "70.18"
     assert theirs["CueCo"] not in ("", "73.7") and theirs["mine"] == ""
     below = table.rows[table.ours :]
-    assert below and all(not any(row[1:3]) and any(row[3:]) for row in below)
+    assert below and all(not any(row[1:4]) and any(row[4:]) for row in below)
     # what we have no column for, or another protocol, isn't shown
     assert not any("solo-learn" in group or "k-NN" in name for group, name in table.head)
     assert len({len(row) for row in (table.head, *table.rows)}) == 1
@@ -84,7 +92,7 @@ def test_a_cell_of_fewer_seeds_says_so():
     # top-5 isn't among the first metrics; alone, it is
     only = [figure("CueCo", 5, 90.0, "other"), *[figure("CueCo", s, 1.0, "more") for s in (5, 6)]]
     (table,) = make_tables(only, [], [], None)
-    assert table.rows[0][1] == "2"
+    assert table.rows[0][2] == "2"
     assert "90.0, n = 1" in table.rows[0]
 
 

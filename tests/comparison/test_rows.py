@@ -1,5 +1,6 @@
 """A run folder's figures as tidy rows."""
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -111,3 +112,24 @@ def test_a_damaged_file_is_named(run: Path, text: str):
 def test_a_data_set_of_ones_own_is_called_as_its_folder(path: str, name: str):
     assert dataset_name({"dataset": "custom", "train_path": path}) == name
     assert dataset_name({"dataset": "cifar10", "train_path": path}) == "cifar10"
+
+
+def test_the_runs_own_data_set_is_renamed_and_no_other(run: Path):
+    checkpoint = sorted(path.name for path in run.glob("*.ckpt"))[-1]
+    settings = {"dataset": "cifar100", "superclasses": True}
+    content = {"checkpoint": checkpoint, "results": {"acc": 1.0}, "settings": settings}
+    (run / "eval-cluster.json").write_text(json.dumps(content))
+    found = {figure["protocol"]: figure["dataset"] for figure in run_figures(run, dataset="mine")}
+    assert found == {"linear-online": "mine", "clustering": "cifar100-20"}
+
+
+def test_online_figures_are_no_later_than_the_checkpoint(run: Path):
+    """As those of a run that was killed between two checkpoints."""
+    with (run / "metrics.csv").open(newline="") as file:
+        logged = list(csv.DictReader(file))
+    (last,) = [row for row in logged if row["epoch"] == "1" and row["val_acc1"]]
+    with (run / "metrics.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, logged[0].keys())
+        writer.writeheader()
+        writer.writerows([*logged, {**last, "epoch": "2", "val_acc1": "99.9"}])
+    assert named(run)["linear-online", "top1"] == pytest.approx(float(last["val_acc1"]))

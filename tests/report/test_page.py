@@ -109,6 +109,30 @@ def test_runs_of_other_settings_are_no_repetitions():
     ]
 
 
+def test_runs_on_another_share_of_the_data_are_no_repetitions():
+    runs = document(seeds=3, images=20)["runs"][:3]
+    runs[0]["config"]["data.fraction"] = "-1"  # what it is where nothing is said
+    runs[2]["config"]["data.fraction"] = "0.1"
+    runs[2]["name"] = "few"
+    rows = tables.summary(runs, tables.columns(runs[0]["figures"]))
+    assert [row.n for row in rows] == [2, 1]
+
+
+def test_figures_on_other_data_stand_in_a_row_of_their_own():
+    made = document(seeds=2, images=20)
+    runs = made["runs"] = made["runs"][:2]
+    for run in runs:
+        other = {**run, "dataset": "cifar100-20"}
+        run["figures"] = [figure(dict(run), "clustering", "acc", 30.0)]
+        run["figures"] += [figure(other, "clustering", "acc", 90.0)]
+    rows = tables.summary(runs, tables.columns(runs[0]["figures"]))
+    assert [(row.dataset, row.n, row.cells[0].text) for row in rows] == [
+        (runs[0]["dataset"], 2, "30.0"),
+        ("cifar100-20", 2, "90.0"),
+    ]
+    assert "cifar100-20" in render(made)
+
+
 def test_best_is_marked_within_a_data_set_and_never_for_ranks():
     runs = document(seeds=1, images=20)["runs"]
     values = [("a", 50.0), ("a", 60.0), ("b", 99.0)]
