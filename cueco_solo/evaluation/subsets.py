@@ -106,7 +106,8 @@ def read_subset(path: Path, dataset: Any, percent: float) -> list[int]:
         number = numbers.get(line)
         if number is None:
             known = "is ambiguous" if line in numbers else "isn't there"
-            raise error(f"names {line!r}, which {known}", f"write names like {names[0]}")
+            shown = line if len(line) <= 80 else f"{line[:80]}..."
+            raise error(f"names {shown!r}, which {known}", f"write names like {names[0]}")
         chosen.append(number)
     if len(set(chosen)) < len(chosen):
         raise error(f"names {len(chosen) - len(set(chosen))} images twice")
