@@ -93,8 +93,11 @@ def parse_evaluations(value: Any) -> tuple[Evaluation, ...]:
         raise config_error("evaluations", value, "must be a list of texts", 'e.g. "knn --k 20"')
     found = []
     for text in texts:
-        evaluation = Evaluation(tuple(shlex.split(text)))
-        if evaluation.words[0] not in _COMMANDS:
+        try:
+            evaluation = Evaluation(tuple(shlex.split(text)))
+        except ValueError as error:
+            raise config_error("evaluations", text, "isn't understood", str(error)) from error
+        if not evaluation.words or evaluation.words[0] not in _COMMANDS:
             allowed = f"must start with one of {', '.join(_COMMANDS)}"
             raise config_error("evaluations", text, allowed)
         evaluation.check()

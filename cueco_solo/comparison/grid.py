@@ -119,8 +119,11 @@ def _grid(content: dict[str, Any], path: Path) -> Grid:
         evaluations=parse_evaluations(content.get("evaluations")),
         overrides=_overrides("overrides", content.get("overrides")),
         untrained=_flag("untrained", content.get("untrained", False)),
-        baseline=content.get("baseline"),
+        baseline=None if content.get("baseline") is None else str(content["baseline"]),
     )
+    if grid.untrained and "untrained" in methods:
+        allowed = "is the name of the untrained backbone"
+        raise config_error("methods.untrained", methods["untrained"], allowed, "take another")
     check_baseline(grid.baseline, [method.name for method in grid.methods])
     return grid
 

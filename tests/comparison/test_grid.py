@@ -126,6 +126,9 @@ A = "methods: {a: cueco-cifar10}\n"
         (A + "evaluations: [pretrain]", "evaluations='pretrain' must start with"),
         (A + "evaluations: [knn --k x]", "evaluations='knn --k x' isn't understood; .*'x' must be"),
         (A + "evaluations: [knn --kk 3]", "isn't understood; unrecognized arguments: --kk 3"),
+        (A + "evaluations: ['knn \"x']", "isn't understood; No closing quotation"),
+        (A + "evaluations: [' ']", "evaluations=' ' must start with one of"),
+        ("methods: {untrained: b}\nuntrained: true", r"methods\.untrained='b' is the name of"),
         (A + "evaluations: [knn, knn]", "evaluations='knn' stands there twice"),
     ],
 )
@@ -133,6 +136,10 @@ def test_bad_yaml(tmp_path: Path, text: str, message: str):
     with pytest.raises(ConfigError, match=message) as error:
         read_grid(write(tmp_path, text))
     assert "\n" not in str(error.value)
+
+
+def test_a_number_may_be_a_name(tmp_path: Path):
+    assert read_grid(write(tmp_path, "methods: {1: cueco-cifar10}\nbaseline: 1")).baseline == "1"
 
 
 @pytest.mark.parametrize(
