@@ -77,19 +77,22 @@ def add_parsers(commands: Any) -> None:
 
 def run_knn(args: argparse.Namespace) -> None:
     """k-NN accuracies of a run."""
+    from cueco_solo.errors import config_error
     from cueco_solo.evaluation.knn import knn_accuracies
 
-    session, notes = Session(args), {}
+    session = Session(args)
 
     def compute() -> dict[str, float]:
         features = session.features()
-        results, there = knn_accuracies(features, args.k, args.temperature), len(features.train)
-        for k in (k for k in args.k if k > there):
-            names = [name for name in results if f"_{k}_" in name]
-            notes.update(dict.fromkeys(names, f"of all {there} images: there are no {k}"))
-        return results
+        images = len(features.train)
+        there = [k for k in args.k if k <= images]
+        if not there:
+            raise config_error("--k", args.k, f"must be at most the {images} training images")
+        for k in (k for k in args.k if k > images):
+            print(f"k={k} is left out: there are only {images} training images")
+        return knn_accuracies(features, there, args.temperature)
 
-    session.report("knn", {"k": args.k, "temperature": args.temperature}, compute, notes)
+    session.report("knn", {"k": args.k, "temperature": args.temperature}, compute)
 
 
 def run_cluster(args: argparse.Namespace) -> None:

@@ -153,15 +153,21 @@ class Session:
         """Print and write what ``compute`` gives, which may fill ``notes``; note the file in args.
 
         Nothing is computed where ``args.reuse`` is set and the figures are there, of this very
-        checkpoint and with these settings.
+        checkpoint and data and with these settings.
         """
         from cueco_solo.evaluation import figures
 
         settings, untrained = {**self.settings, **settings}, self.args.untrained
         path = self.args.written = figures.figures_path(self.run, name, untrained)
-        reuse = getattr(self.args, "reuse", False)
-        if not (reuse and figures.is_done(path, self.run, settings, untrained)):
-            figures.write_figures(self.run, name, compute(), settings, untrained, notes)
+        if getattr(self.args, "reuse", False) and figures.is_done(path, settings, self._key()):
+            return
+        results = compute()  # which may download the images that the key tells apart
+        figures.write_figures(self.run, name, results, settings, self._key(), untrained, notes)
+
+    def _key(self) -> str:
+        from cueco_solo.evaluation.cache import features_key, short_digest
+
+        return short_digest(features_key(self.run, self.data, self.args.untrained))
 
     def report_training(
         self, name: str, cfg: Any, compute: Callable[[], dict[str, float]], **more: Any

@@ -72,6 +72,11 @@ def digest_of_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def short_digest(key: str) -> str:
+    """16 hex digits that stand for a key."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
 def _digest_of_files(data: DictConfig, key: str) -> str:
     """Of the names, sizes and times of change below ``data[key]``, or of that file's own."""
     root = Path(data[key])
@@ -181,8 +186,7 @@ def cached_features(
     """
     if cache:
         key = features_key(run, data, untrained)
-        name = hashlib.sha256(key.encode()).hexdigest()[:16]
-        path = run.folder / "features" / f"{name}.pt"
+        path = run.folder / "features" / f"{short_digest(key)}.pt"
         if features := read_features(path, key):
             print(f"features: read from {path}", flush=True)
             return features

@@ -14,14 +14,14 @@ def figures_path(run: Run, name: str, untrained: bool = False) -> Path:
     return run.folder / f"eval-{name}{'-untrained' if untrained else ''}.json"
 
 
-def is_done(path: Path, run: Run, settings: dict[str, Any], untrained: bool = False) -> bool:
-    """Whether a file holds figures of the run's newest checkpoint with these very settings."""
+def is_done(path: Path, settings: dict[str, Any], key: str) -> bool:
+    """Whether a file holds figures under this key and with these very settings."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        found = content["checkpoint"], content["settings"]
+        found = content["key"], content["settings"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    return found == (None if untrained else run.checkpoint.name, json.loads(json.dumps(settings)))
+    return found == (key, json.loads(json.dumps(settings)))
 
 
 def write_figures(
@@ -29,6 +29,7 @@ def write_figures(
     name: str,
     results: dict[str, float],
     settings: dict[str, Any],
+    key: str,
     untrained: bool = False,
     notes: Mapping[str, str] | None = None,
 ) -> Path:
@@ -39,6 +40,7 @@ def write_figures(
         name: of the evaluation.
         results: by name of the figure; percent, unless ``notes`` says otherwise.
         settings: what they depend on.
+        key: short digest of checkpoint, data and transform (:func:`.cache.features_key`).
         untrained: the backbone wasn't the run's trained one; the file gets the suffix
             ``-untrained``.
         notes: what a figure is, printed behind it, for those that aren't percent.
@@ -54,6 +56,7 @@ def write_figures(
         "checkpoint": None if untrained else run.checkpoint.name,
         "results": results,
         "settings": settings,
+        "key": key,
         "versions": versions(),
     }
     width = max(len(figure) for figure in results)

@@ -136,3 +136,28 @@ def test_errors(run: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
     assert "optimizer.lr='abc' must be a number" in error("linear", str(run), "optimizer.lr=abc")
     (run / "args.json").unlink()
     assert "holds no readable args.json" in error("linear", str(run))
+
+
+def test_no_figure_of_more_neighbours_than_there_are(run: Path, capsys: pytest.CaptureFixture[str]):
+    content = figures(run, "knn", "--k", "3", "20", file="eval-knn.json")
+    assert {name.split("_")[1] for name in content["results"]} == {"3"}
+    assert "k=20 is left out: there are only 18 training images" in capsys.readouterr().out
+    assert main(["knn", str(run), "--num-workers", "0", "--k", "20"]) == 2
+    assert "--k=[20] must be at most the 18 training images" in capsys.readouterr().err
+
+
+def test_figures_are_kept_for_the_same_content_only(run: Path, monkeypatch: pytest.MonkeyPatch):
+    """A checkpoint trained anew under the same name has no figures yet."""
+    import torch
+
+    from cueco_solo.comparison.evaluations import parse_evaluations
+
+    (knn,) = parse_evaluations(["knn --k 3 --num-workers 0"])
+    path = knn.run(run)
+    written = path.stat().st_mtime_ns
+    assert knn.run(run).stat().st_mtime_ns == written
+    (checkpoint,) = run.glob("*.ckpt")
+    content = torch.load(checkpoint, weights_only=True)
+    content["state_dict"]["backbone.conv1.weight"] *= -1
+    torch.save(content, checkpoint)
+    assert knn.run(run).stat().st_mtime_ns > written
