@@ -70,7 +70,7 @@ def add_parsers(commands: Any) -> None:
     run_arguments(cluster)
     feature_arguments(cluster)
     cluster.add_argument(
-        "--restarts", type=positive, default=10, help="K-means starts, the best counts (10)"
+        "--restarts", type=positive, default=10, help="K-means starts, the best is followed (10)"
     )
     cluster.add_argument("--seed", type=seed, default=5, help="of the starts (5)")
 

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from cueco_solo.report import tables
+from cueco_solo.report.differences import differences, verdicts
 from cueco_solo.report.document import Document, Figure, RunPart
 
 _SCRIPTS = ("base.js", "tables.js", "plots.js", "charts.js", "inside.js", "config.js")
@@ -74,7 +75,7 @@ def _view(document: Document) -> dict[str, Any]:
     figures = [figure for run in runs for figure in run["figures"]]
     ours, others = tables.columns(figures), tables.columns(document["published"])
     series = tables.series_names(runs)
-    differences = tables.differences(document["comparisons"])
+    compared = differences(document["comparisons"])
     return {
         "title": document["title"],
         "created": document["created"],
@@ -91,8 +92,8 @@ def _view(document: Document) -> dict[str, Any]:
         "repeated": _repeated(document["published"]),
         "published": tables.published_rows(document["published"], others),
         "baseline": document["baseline"],
-        "differences": differences,
-        "verdicts": tables.verdicts(differences),
+        "differences": compared,
+        "verdicts": verdicts(compared),
         "protocol_title": tables.protocol_title,
         "has": _parts(runs),
         "missing": _missing(runs),
