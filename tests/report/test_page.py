@@ -9,6 +9,7 @@ import pytest
 from report_document import NASTY, bare_document, document, figure
 
 from cueco_solo.report import tables
+from cueco_solo.report.differences import differences, verdicts
 from cueco_solo.report.page import embedded_json, render
 
 
@@ -176,7 +177,7 @@ def test_published_figures_stand_apart_and_are_not_averaged():
 
 
 def test_difference_reads_as_its_interval_says():
-    differences = tables.differences(document(seeds=1, images=20)["comparisons"])
+    differences = differences(document(seeds=1, images=20)["comparisons"])
     assert [(d.interval, d.reading) for d in differences] == [
         ("+2.9 to +13.5", "higher"),
         ("\N{MINUS SIGN}1.2 to +9.4", "undecided"),
@@ -185,8 +186,8 @@ def test_difference_reads_as_its_interval_says():
 
 
 def test_verdict_counts_the_main_metrics():
-    found = tables.differences(document(seeds=1, images=20)["comparisons"])
-    assert tables.verdicts(found) == [
+    found = differences(document(seeds=1, images=20)["comparisons"])
+    assert verdicts(found) == [
         "cueco on digits-placed: of 2 main metrics higher in 1, undecided in 1.",
         "rcl on digits-placed: of 1 main metrics without an interval (one seed) in 1.",
     ]
