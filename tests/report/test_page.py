@@ -177,8 +177,8 @@ def test_published_figures_stand_apart_and_are_not_averaged():
 
 
 def test_difference_reads_as_its_interval_says():
-    differences = differences(document(seeds=1, images=20)["comparisons"])
-    assert [(d.interval, d.reading) for d in differences] == [
+    found = differences(document(seeds=1, images=20)["comparisons"])
+    assert [(d.interval, d.reading) for d in found] == [
         ("+2.9 to +13.5", "higher"),
         ("\N{MINUS SIGN}1.2 to +9.4", "undecided"),
         ("\N{EN DASH}", "one seed"),
