@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The table of docs/rcl.md: RCL, its own warm-up alone, NNCLR, MoCo V2+ and CueCo on digits-placed,
-# three seeds each; some 80 minutes on two cores. Evaluated on the validation digits in ten other
-# placements, since 355 images tell little.
+# The tables of docs/rcl.md and docs/self_classifier.md: RCL, its own warm-up alone, NNCLR, MoCo V2+,
+# CueCo, SimCLR and Self-Classifier on digits-placed, three seeds each; some two hours on two cores.
+# Evaluated on the validation digits in ten other placements, since 355 images tell little.
 #
 #   bash scripts/benchmarks/digits_table.sh [KEY=VALUE ...]
 #
-# SEEDS="5 6 7" chooses the seeds. Interrupted and finished rows, COMMAND and EVALUATE: as in
-# ablations.sh.
+# SEEDS="5 6 7" chooses the seeds, METHODS="simclr swav" those beside RCL; swav needs solo-learn
+# main. Interrupted and finished rows, COMMAND and EVALUATE: as in ablations.sh.
 set -euo pipefail
 . "$(dirname "$0")/../rows.sh"
 
@@ -27,7 +27,7 @@ for seed in ${SEEDS:-5 6 7}; do
   ROWS=("all-seed$seed" "warm-up-seed$seed method_kwargs.hierarchy_warmup_epochs=24")
   run_rows rcl-digits-placed max_epochs=24 "seed=$seed" "$@"
   ROWS=("seed$seed")
-  for method in nnclr mocov2plus cueco; do
+  for method in ${METHODS:-nnclr mocov2plus cueco simclr self_classifier}; do
     run_rows "$method-digits-placed" max_epochs=24 "seed=$seed" "$@"
   done
 done
