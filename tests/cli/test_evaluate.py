@@ -10,16 +10,6 @@ import pytest
 from cueco_solo.cli import main
 
 
-@pytest.fixture
-def run(trained: Path, tmp_path: Path) -> Path:
-    """A run folder of its own, with what the evaluation needs of one."""
-    folder = tmp_path / "run"
-    folder.mkdir()
-    for path in (trained / "args.json", next(trained.glob("*ep=1.ckpt"))):
-        shutil.copy(path, folder)
-    return folder
-
-
 def figures(run: Path, *arguments: str, file: str) -> dict[str, Any]:
     assert main([arguments[0], str(run), "--num-workers", "0", *arguments[1:]]) == 0
     return json.loads((run / file).read_text())

@@ -13,15 +13,6 @@ from cueco_solo.cli import main
 FAST = ("max_epochs=15", "enable_progress_bar=False")
 
 
-@pytest.fixture
-def run(trained: Path, tmp_path: Path) -> Path:
-    folder = tmp_path / "run"
-    folder.mkdir()
-    for path in (trained / "args.json", next(trained.glob("*ep=1.ckpt"))):
-        shutil.copy(path, folder)
-    return folder
-
-
 def finetune(run: Path, *arguments: str, file: str) -> dict[str, Any]:
     assert main(["finetune", str(run), "--num-workers", "0", *FAST, *arguments]) == 0
     return json.loads((run / file).read_text())
