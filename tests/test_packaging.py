@@ -71,8 +71,8 @@ assert "cueco" not in before
 cueco_solo.register()
 once = dict(METHODS)
 cueco_solo.register()
-assert once == METHODS and set(once) - set(before) == {"cueco", "rcl"}
+assert once == METHODS and set(once) - set(before) == {"cueco", "rcl", "self_classifier"}
 assert all(once[name] is method for name, method in before.items())
-print(once["cueco"].__name__, once["rcl"].__name__)
+print(*(once[name].__name__ for name in ("cueco", "rcl", "self_classifier")))
 """
-    assert python(code)[-2:] == ["CueCo", "RCL"]
+    assert python(code)[-3:] == ["CueCo", "RCL", "SelfClassifier"]
