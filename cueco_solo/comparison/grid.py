@@ -124,6 +124,9 @@ def _grid(content: dict[str, Any], path: Path) -> Grid:
     if grid.untrained and "untrained" in methods:
         allowed = "is the name of the untrained backbone"
         raise config_error("methods.untrained", methods["untrained"], allowed, "take another")
+    if Path(grid.name).name != grid.name:
+        allowed = "names the folder of the results, so it can't be a path"
+        raise config_error("name", grid.name, allowed, "leave the / out, or give --out DIR")
     check_baseline(grid.baseline, [method.name for method in grid.methods])
     return grid
 

@@ -129,6 +129,7 @@ A = "methods: {a: cueco-cifar10}\n"
         (A + "evaluations: ['knn \"x']", "isn't understood; No closing quotation"),
         (A + "evaluations: [' ']", "evaluations=' ' must start with one of"),
         ("methods: {untrained: b}\nuntrained: true", r"methods\.untrained='b' is the name of"),
+        (A + "name: a/../../b", "name='a/../../b' names the folder of the results"),
         (A + "evaluations: [knn, knn]", "evaluations='knn' stands there twice"),
     ],
 )
