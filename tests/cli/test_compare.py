@@ -189,8 +189,11 @@ def test_finished_runs_without_a_grid(
     [
         ([], "GRID='' must be one grid; a YAML file or one of cifar100, digits, quickstart"),
         (["digits", "quickstart"], "GRID='digits quickstart' must be one grid"),
-        (["digits", "--baseline", "SimCLR"], "baseline='SimCLR' must be one of NNCLR, MoCo V2+"),
-        (["digits", "max_epoch=1"], "methods.NNCLR: max_epoch=1 is no known key"),
+        (
+            ["digits", "--baseline", "Nobody"],
+            "baseline='Nobody' must be one of SimCLR, NNCLR, MoCo V2+",
+        ),
+        (["digits", "max_epoch=1"], "methods.SimCLR: max_epoch=1 is no known key"),
         (["digits", "--evaluation", "knn"], "--evaluation goes with --runs"),
         (["digits", "--runs", "x"], "--runs takes no grid"),
         (["--runs", "/nowhere"], "RUNS='/nowhere' must be a run folder"),
@@ -203,6 +206,8 @@ def test_refused_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
+    # a grid that isn't refused would train for hours
+    monkeypatch.setattr("cueco_solo.comparison.execute.run_jobs", lambda *_: pytest.fail("it ran"))
     monkeypatch.chdir(tmp_path)
     assert main(["compare", *given]) == 2
     assert f"cueco-solo: error: {message}" in capsys.readouterr().err
