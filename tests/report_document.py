@@ -58,7 +58,7 @@ def bare_document() -> Document:
         "figures": [],
         "curves": {},
         "embedding": None,
-        "clusters": None,
+        "clusters": [],
         "config": {},
         "reproduce": {
             "command": None,
@@ -117,13 +117,15 @@ def _run(method: str, seed: int, labels: list[int], rng: np.random.Generator) ->
         "images": "digits-placed",
         "curves": _curves(method, quality, rng),
         "embedding": _embedding(quality, labels, rng),
-        "clusters": _clusters(quality, labels, rng),
+        "clusters": [_clusters("K-means", 10, quality, labels, rng)],
         "companions": _companions(labels, rng) if method == "rcl" else [],
         "config": _config(method, seed),
         "reproduce": _reproduce(name, seed),
         "missing": [] if method == "rcl" else ["Companions by level are for RCL alone."],
     }
     run["figures"] = _figures(run, quality, rng)
+    if method == "cueco":  # as if it had labels of its own
+        run["clusters"].append(_clusters("Its own labels", 30, quality, labels, rng))
     return run  # type: ignore[return-value]
 
 
@@ -191,12 +193,14 @@ def _embedding(quality: float, labels: list[int], rng: np.random.Generator) -> E
     }
 
 
-def _clusters(quality: float, labels: list[int], rng: np.random.Generator) -> Any:
-    assigned = [c if rng.random() < quality else int(rng.integers(10)) for c in labels]
-    matrix = np.zeros((10, 10), int)
+def _clusters(
+    name: str, number: int, quality: float, labels: list[int], rng: np.random.Generator
+) -> Any:
+    assigned = [c if rng.random() < quality else int(rng.integers(number)) for c in labels]
+    matrix = np.zeros((number, 10), int)
     np.add.at(matrix, (assigned, labels), 1)
     lowest: list[Cluster] = []
-    for cluster in range(10):
+    for cluster in range(number):
         share = matrix[cluster] / max(1, matrix[cluster].sum())
         members = [i for i, c in enumerate(assigned) if c == cluster]
         lowest.append(
@@ -209,9 +213,10 @@ def _clusters(quality: float, labels: list[int], rng: np.random.Generator) -> An
         )
     lowest.sort(key=lambda item: item["entropy"])
     return {
+        "name": name,
         "lowest_entropy": lowest[:6],
         "matrix": matrix.tolist(),
-        "order": [int(i) for i in rng.permutation(10)],
+        "order": [int(i) for i in rng.permutation(number)],
     }
 
 

@@ -77,14 +77,18 @@ class Cluster(TypedDict):
 
 
 class Clusters(TypedDict):
-    """K-means of the features.
+    """One clustering of the test images.
 
     Attributes:
+        name: whose it is, e.g. ``"K-means"``.
         lowest_entropy: the clusters of the lowest entropy, lowest first.
-        matrix: images by cluster (row) and class (column); rows in the order of the best matching.
+        matrix: images by cluster (row) and class (column). Rows stand in the order of the best
+            matching; one beyond the classes stands behind that of the class it has most of, an
+            empty one behind all.
         order: the clusters' numbers by row.
     """
 
+    name: str
     lowest_entropy: list[Cluster]
     matrix: list[list[int]]
     order: list[int]
@@ -166,7 +170,7 @@ class RunPart(TypedDict):
     figures: list[Figure]
     curves: dict[str, Curve]
     embedding: Embedding | None
-    clusters: Clusters | None
+    clusters: list[Clusters]
     companions: list[Companions]
     config: dict[str, Any]
     reproduce: Reproduce

@@ -96,7 +96,7 @@ def _part(run: Run, method: str, dataset: str, name: str, composed: bool) -> Run
         figures=[],
         curves={},
         embedding=None,
-        clusters=None,
+        clusters=[],
         companions=[],
         config={},
         reproduce=made,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -17,6 +18,7 @@ from cueco_solo.runs import Run
 # the figures' own, so that the clusters shown are those that were scored
 _KMEANS = {"restarts": 10, "seed": 5}
 _BATCH_SIZE = 256
+_HEADS = "Its own labels, first head", "Its own labels, head of the lowest loss"
 # what a folder, a configuration or a data set that isn't as it should be ends in
 PROBLEMS = (ConfigError, HostError, OSError, OmegaConfBaseException)
 
@@ -92,6 +94,7 @@ class Looking:
         from cueco_solo.evaluation.cache import cached_features
         from cueco_solo.evaluation.cluster import assigned_clusters
         from cueco_solo.evaluation.features import evaluation_data
+        from cueco_solo.evaluation.own_labels import own_labels
         from cueco_solo.report import maps
 
         data = evaluation_data(run, self.train_path, self.val_path)
@@ -101,13 +104,22 @@ class Looking:
         album.num_classes = features.num_classes
         test, labels = features.test.numpy(), features.test_labels.numpy()
 
+        def show(name: str, assigned: NDArray, number: int) -> None:
+            shape = number, features.num_classes
+            found = maps.cluster_images(name, assigned, labels, shape, album, self.seed)
+            part["clusters"].append(found)
+            if not found["matrix"]:
+                size = f"{number} clusters and {features.num_classes} classes"
+                most = f"a table of {size} is too large to be read"
+                part["missing"].append(f"Clusters against classes, {name}: {most}.")
+
         def cluster() -> None:
             assigned = assigned_clusters(features, **_KMEANS)
-            found = maps.cluster_images(assigned, labels, features.num_classes, album, self.seed)
-            part["clusters"] = found
-            if not found["matrix"]:
-                most = f"a table of {features.num_classes} classes is too large to be read"
-                part["missing"].append(f"Clusters against classes: {most}.")
+            show("K-means", assigned, features.num_classes)
+
+        def own() -> None:
+            for name, assigned in zip(_HEADS, own_labels(run, features.test), strict=True):
+                show(name, assigned.numpy(), run.cfg.method_kwargs.head_size)
 
         def embed() -> None:
             chosen: Any = balanced(labels, self.images, self.seed)
@@ -118,3 +130,5 @@ class Looking:
         if self.embedding != "none":
             self._try(part, "Embedding", embed)
         self._try(part, "Clusters", cluster)
+        if run.cfg.method == "self_classifier":
+            self._try(part, "Its own labels", own)

@@ -1,4 +1,4 @@
-"""Features as a picture: in two dimensions, and by the clusters that K-means finds in them."""
+"""Test images as a picture: by their features in two dimensions, and by clusters."""
 
 import importlib.util
 
@@ -91,7 +91,12 @@ def embedding(
 
 
 def cluster_images(
-    assigned: NDArray, labels: NDArray, num_classes: int, album: Album, seed: int
+    name: str,
+    assigned: NDArray,
+    labels: NDArray,
+    shape: tuple[int, int],
+    album: Album,
+    seed: int,
 ) -> Clusters:
     """Clusters against classes, and random images of the clusters of the lowest entropy.
 
@@ -99,16 +104,17 @@ def cluster_images(
     image alone has no entropy at all.
 
     Args:
+        name: of the clustering.
         assigned: cluster of each test image, ``[M]``.
         labels: class of each test image, ``[M]``.
-        num_classes: of the data set, and number of clusters.
+        shape: number of clusters, number of classes.
         album: of the test images.
         seed: of the choice of images.
 
     Raises:
         ConfigError: an image can't be read.
     """
-    matrix = np.zeros((num_classes, num_classes), dtype=int)
+    matrix = np.zeros(shape, dtype=int)
     clusters, classes = np.unique(assigned), np.unique(labels)
     matrix[np.ix_(clusters, classes)] = contingency_matrix(labels, assigned).T
     sizes = matrix.sum(1)
@@ -116,9 +122,10 @@ def cluster_images(
     large = [c for c in clusters if sizes[c] >= _SHOWN_IMAGES] or list(clusters)
     lowest = sorted(large, key=lambda c: (entropies[c], -sizes[c]))[:_SHOWN_CLUSTERS]
     generator = np.random.default_rng(seed)
-    _, order = linear_sum_assignment(matrix.T, maximize=True)  # the cluster of each class
-    few = num_classes <= _LARGEST_MATRIX
+    few = max(shape) <= _LARGEST_MATRIX
+    order = _matched(matrix) if few else []
     return Clusters(
+        name=name,
         lowest_entropy=[
             Cluster(
                 cluster=int(c),
@@ -129,8 +136,17 @@ def cluster_images(
             for c in lowest
         ],
         matrix=matrix[order].tolist() if few else [],
-        order=order.tolist() if few else [],
+        order=order,
     )
+
+
+def _matched(matrix: NDArray) -> list[int]:
+    """Clusters by the class they are matched with, and behind it those with most of that class."""
+    matched, classes = linear_sum_assignment(matrix, maximize=True)
+    leading = np.where(matrix.any(1), matrix.argmax(1), matrix.shape[1])  # empty ones last
+    leading[matched] = classes
+    beyond = ~np.isin(np.arange(len(matrix)), matched)
+    return np.lexsort((-matrix.max(1), beyond, leading)).tolist()
 
 
 def _some(members: NDArray, album: Album, generator: np.random.Generator) -> list[int]:

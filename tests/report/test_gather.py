@@ -85,12 +85,13 @@ def test_a_run(known: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     assert run["embedding"] and sorted(run["embedding"]["label"]) == [0, 0, 1, 1, 2, 2]
     images = document["images"][run["images"] or ""]
     assert images["classes"] == ["blue", "green", "red"]
-    assert run["clusters"]
     used = {*run["embedding"]["image"]}
-    for cluster in run["clusters"]["lowest_entropy"]:
+    (clusters,) = run["clusters"]
+    assert clusters["name"] == "K-means"
+    for cluster in clusters["lowest_entropy"]:
         used |= {*cluster["images"]}
     assert used == set(range(len(images["thumbnails"])))
-    assert sum(map(sum, run["clusters"]["matrix"])) == 9
+    assert sum(map(sum, clusters["matrix"])) == 9
     assert run["companions"] == []
     assert "[1/1]" in capsys.readouterr().out
 
@@ -129,7 +130,7 @@ def test_lost_data(known: Path, tmp_path: Path):
     assert first["missing"] == [] and first["clusters"]
     (sentence,) = second["missing"]
     assert sentence.startswith("Embedding and clusters: --train-path='nowhere' doesn't exist")
-    assert second["clusters"] is None and second["images"] is None
+    assert second["clusters"] == [] and second["images"] is None
     assert second["curves"] == first["curves"]
     found = part(
         lost, train_path=json.loads((known / "args.json").read_text())["data"]["train_path"]

@@ -116,8 +116,10 @@ class Numbers:
         return index
 
 
-def clusters(assigned: Any, labels: Any, classes: int) -> Any:
-    return maps.cluster_images(np.array(assigned), np.array(labels), classes, Numbers(), 1)
+def clusters(assigned: Any, labels: Any, classes: int, number: int | None = None) -> Any:
+    shape = number or classes, classes
+    assigned, labels = np.array(assigned), np.array(labels)
+    return maps.cluster_images("K-means", assigned, labels, shape, Numbers(), 1)
 
 
 def test_clusters_of_the_lowest_entropy():
@@ -145,6 +147,21 @@ def test_clusters_of_few_images_and_empty_ones():
     made = clusters([0, 0, 2], [0, 0, 1], 3)
     assert [c["size"] for c in made["lowest_entropy"]] == [2, 1]
     assert np.sum(made["matrix"]) == 3 and sorted(made["order"]) == [0, 1, 2]
+
+
+def test_more_clusters_than_classes():
+    # cluster: its images of class 0, 1, 2
+    counts = {0: (0, 9, 0), 1: (4, 0, 1), 2: (0, 5, 0), 3: (9, 0, 0), 4: (0, 0, 0), 5: (0, 1, 7)}
+    pairs = [(k, c) for k, row in counts.items() for c, n in enumerate(row) for _ in range(n)]
+    made = clusters(*np.array(pairs).T, 3, number=6)
+    # of each class first the cluster that is matched with it; the empty one last
+    assert made["order"] == [3, 1, 0, 2, 5, 4]
+    assert made["matrix"] == [list(counts[k]) for k in made["order"]]
+
+
+def test_fewer_clusters_than_classes():
+    made = clusters([0] * 4 + [1] * 5, [2, 2, 2, 1, 0, 0, 0, 1, 1], 3, number=2)
+    assert made["order"] == [1, 0] and made["matrix"] == [[3, 2, 0], [0, 1, 3]]
 
 
 def test_no_matrix_of_very_many_classes():

@@ -242,6 +242,24 @@ def test_choosing_runs_quantity_and_class(visit):
     assert groups == ["Loss parts", "Online accuracy", "Cluster health", "Other"]
 
 
+def test_choosing_the_clustering(visit):
+    page = visit()
+    select = page.locator("#clustering")
+    assert select.locator("option").all_text_contents() == ["K-means", "Its own labels"]
+    assert page.locator("#clusters .panel").count() == page.locator("#matrices .panel").count() == 3
+    select.select_option("Its own labels")
+    # of the one method that has any, with a row for each of the 30 labels
+    for part in ("#clusters", "#matrices"):
+        panels = page.locator(f"{part} .panel")
+        assert panels.count() == 1 and "cueco" in panels.first.inner_text()
+    matrix = page.locator("#matrices .matrix")
+    matrix.scroll_into_view_if_needed()
+    matrix.locator(".ytick").nth(29).wait_for(state="attached")
+    assert matrix.bounding_box()["height"] > 480
+    page.locator("#features-chooser").get_by_label("cueco · seed 5").uncheck()
+    assert "None of the runs shown has any" in page.locator("#matrices").inner_text()
+
+
 def test_charts_offer_nothing_that_leaves_the_page(visit):
     page = visit()
     first_chart(page, "#strip")

@@ -64,8 +64,21 @@ addEventListener("pointerdown", (event) => { if (!event.target.closest(".embeddi
 addEventListener("scroll", hideTip, { passive: true });
 addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
 
-// --- Clusters; this many are shown at once.
+// --- Clusters by the clustering chosen; this many are shown at once.
 const FIRST = 6;
+
+const clustersOf = (run) => run.clusters.find((clusters) => clusters.name === byId("clustering").value);
+
+// A run without any lacks them; one without the chosen one is of a method that has none.
+const withoutClusters = (run) => (run.clusters.length ? null : panel(run, absent()));
+
+function setUpClusterings(runs, onchange) {
+  const select = byId("clustering");
+  if (!select) return;
+  const names = new Set(runs.flatMap((run) => run.clusters.map((clusters) => clusters.name)));
+  options(select, [["", [...names].map((name) => [name, name])]]);
+  select.addEventListener("change", onchange);
+}
 
 function clusterFigure(run, cluster) {
   const tiles = cluster.images.map((index) => picture(imagesOf(run), index, 64));
@@ -75,8 +88,9 @@ function clusterFigure(run, cluster) {
 }
 
 function clustersPanel(run) {
-  if (!run.clusters || !run.clusters.lowest_entropy.length) return panel(run, absent());
-  const figures = run.clusters.lowest_entropy.map((cluster) => clusterFigure(run, cluster));
+  const clusters = clustersOf(run);
+  if (!clusters) return withoutClusters(run);
+  const figures = clusters.lowest_entropy.map((cluster) => clusterFigure(run, cluster));
   const list = (some) => element("div", { className: "cluster-list" }, ...some);
   if (figures.length <= FIRST) return panel(run, list(figures));
   const summary = element("summary", { textContent: `${figures.length - FIRST} more` });
@@ -84,13 +98,13 @@ function clustersPanel(run) {
 }
 
 function matrixFigure(run, host) {
-  const { matrix, order } = run.clusters;
+  const { matrix, order } = clustersOf(run);
   const classes = imagesOf(run).classes;
   const shares = matrix.map((row) => {
     const total = row.reduce((sum, count) => sum + count, 0);
     return row.map((count) => (total ? (100 * count) / total : 0));
   });
-  const small = classes.length <= 12 && host.clientWidth / classes.length > 24;
+  const small = classes.length <= 12 && order.length <= 12 && host.clientWidth / classes.length > 24;
   const ticks = (names) => ({ tickvals: names.map((_, i) => i), ticktext: names.map((name) => plain(name, 12)), tickangle: names.some((name) => String(name).length > 3) ? -90 : 0, showgrid: false, zeroline: false });
   const many = { showgrid: false, zeroline: false };
   return {
@@ -104,14 +118,17 @@ function matrixFigure(run, host) {
     }],
     plotLayout: {
       xaxis: axis("class", classes.length <= 20 ? ticks(classes) : many),
-      yaxis: axis("cluster", { ...(order.length <= 20 ? ticks(order) : many), tickangle: 0, autorange: "reversed" }),
+      yaxis: axis("cluster", { ...(order.length <= 40 ? ticks(order) : many), tickangle: 0, autorange: "reversed" }),
     },
   };
 }
 
 function matrixPanel(run) {
-  if (!run.clusters?.matrix.length) return panel(run, absent());
+  const clusters = clustersOf(run);
+  if (!clusters) return withoutClusters(run);
+  if (!clusters.matrix.length) return panel(run, absent());
   const host = element("div", { className: "chart matrix", role: "group", ariaLabel: `Clusters against classes, ${run.label}` });
+  if (clusters.matrix.length > 20) host.style.height = `${Math.min(60, clusters.matrix.length) + 5}rem`;
   chart(host, () => matrixFigure(run, host));
   return panel(run, host);
 }
@@ -155,12 +172,18 @@ function setUpFeatures() {
   const host = byId("features-chooser");
   if (!host) return;
   setUpHighlight();
-  const runs = report.runs.filter((run) => run.embedding || run.clusters || run.companions.length);
+  const runs = report.runs.filter((run) => run.embedding || run.clusters.length || run.companions.length);
+  let shown = [];
+  const fillClusters = () => {
+    fill("clusters", shown, clustersPanel);
+    fill("matrices", shown, matrixPanel);
+  };
+  setUpClusterings(runs, fillClusters);
   chooser(host, runs, firstOfEach(runs, 4), (chosen) => {
     hideTip();
+    shown = chosen;
     fill("embeddings", chosen, embeddingPanel);
-    fill("clusters", chosen, clustersPanel);
-    fill("matrices", chosen, matrixPanel);
+    fillClusters();
     fill("companions", chosen, companionsPanel);
   });
 }
