@@ -14,6 +14,7 @@ from cueco_solo.runs import Run, load_run
 
 _ONLINE = {"top1": "val_acc1", "top5": "val_acc5"}
 _OWN_LABELS = re.compile(r"^(first|best)_head_")  # Self-Classifier's
+_SAID_ELSEWHERE = ("dataset", "train_path", "val_path", "superclasses", "seed", "k")
 _SPLITS = ("train", "training", "val", "valid", "validation", "test")
 
 
@@ -62,6 +63,27 @@ def run_figures(
         if wanted and path.stem.endswith("-untrained") == untrained:
             found += _evaluated(run, path, None if untrained else run.checkpoint.name)
     return [_figure(run, figure, dataset, untrained) for figure in found]
+
+
+def evaluation_settings(folder: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """What a run's figures depend on beside its features.
+
+    Args:
+        folder: of a run, whose figures :func:`run_figures` reads.
+
+    Returns:
+        tuple: settings by evaluation, without seed, data and the k of k-NN, which figures
+        say themselves; and the names of the files that are of another checkpoint than the newest.
+    """
+    run, settings, others = load_run(folder), {}, []
+    for path in sorted(folder.glob("eval-*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["checkpoint"] == run.checkpoint.name:
+            kept = {k: v for k, v in content["settings"].items() if k not in _SAID_ELSEWHERE}
+            settings[path.stem.removeprefix("eval-")] = kept
+        elif content["checkpoint"] is not None:
+            others.append(path.name)
+    return settings, others
 
 
 def training_time(folder: Path, dataset: str | None = None) -> list[Figure]:

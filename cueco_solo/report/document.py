@@ -155,7 +155,8 @@ class RunPart(TypedDict):
         curves: by logged name, e.g. ``train_nce_loss``, ``val_acc1``, ``cluster_active``,
             ``train_alignment``, ``train_uniformity``.
         config: flat: dotted key to value as text.
-        missing: sentences for what couldn't be shown, e.g. why there is no embedding.
+        missing: sentences for what couldn't be shown, e.g. why there is no embedding, and for what
+            can't be compared as it stands.
     """
 
     id: str

@@ -1,20 +1,21 @@
 """From run folders to what a report shows of them."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from cueco_solo.comparison.published import published_figures
-from cueco_solo.comparison.rows import dataset_name, epochs, run_figures
+from cueco_solo.comparison.rows import dataset_name, epochs, evaluation_settings, run_figures
 from cueco_solo.comparison.statistics import comparisons
 from cueco_solo.errors import config_error, one_line
 from cueco_solo.report.curves import read_curves
 from cueco_solo.report.document import Comparison, Document, Figure, RunPart
 from cueco_solo.report.folders import open_runs
 from cueco_solo.report.inside import PROBLEMS, Looking
-from cueco_solo.report.origin import flat_config, reproduce
+from cueco_solo.report.origin import flat_config, flat_items, reproduce
 from cueco_solo.report.tables import series_names
 from cueco_solo.runs import Run
 
@@ -56,6 +57,8 @@ def gather_document(
         parts.append(_part(run, method, dataset, _unique(run.folder.name, parts), composed))
     names = {part["id"]: part["method"] for part in parts} if methods else series_names(parts)
     _check_baseline(baseline, parts, names)
+    _say_unlike_evaluations(runs, parts)
+    _say_repeated(parts, names)
     for number, (run, part) in enumerate(zip(runs, parts, strict=True), 1):
         print(f"[{number}/{len(runs)}] {run.folder}", flush=True)
         look.fill(run, part)
@@ -128,6 +131,48 @@ def _fill_figures(run: Run, part: RunPart) -> None:
         part["missing"].append(
             "Figures: none yet; cueco-solo linear, knn and cluster measure them."
         )
+
+
+def _say_unlike_evaluations(runs: Sequence[Run], parts: Sequence[RunPart]) -> None:
+    """Add to ``missing`` which figures are of an older checkpoint, or were measured otherwise.
+
+    What most runs of a data set have is usual.
+    """
+    found: dict[tuple[str, str, str], list[tuple[RunPart, str]]] = {}
+    for run, part in zip(runs, parts, strict=True):
+        try:
+            evaluations, older = evaluation_settings(run.folder)
+        except (*PROBLEMS, ValueError, KeyError, TypeError, AttributeError):
+            continue  # said with the figures
+        part["missing"] += [
+            f"Figures: {name} is of another checkpoint than the newest; evaluate again."
+            for name in older
+        ]
+        for evaluation, settings in evaluations.items():
+            for key, value in flat_items("", settings):
+                where = (part["dataset"], evaluation, key)
+                found.setdefault(where, []).append((part, value))
+    for (_, evaluation, key), values in found.items():
+        ((usual, _),) = Counter(value for _, value in values).most_common(1)
+        for part, value in values:
+            if value != usual:
+                part["missing"].append(
+                    f"Figures: {evaluation} was measured with {key}={value}, where other runs have "
+                    f"{usual}; measure alike before you compare."
+                )
+
+
+def _say_repeated(parts: Sequence[RunPart], names: Mapping[str, str]) -> None:
+    """Add to ``missing`` which runs have everything in common, even the seed."""
+    seen: dict[tuple[Any, ...], RunPart] = {}
+    for part in parts:
+        key = names[part["id"]], part["dataset"], part["backbone"], part["epochs"], part["seed"]
+        first = seen.setdefault(key, part)
+        if first is not part and part["seed"] is not None:
+            part["missing"].append(
+                f"Another seed: {first['id']} has the same seed and settings, and means and "
+                "standard deviations count both; leave one out."
+            )
 
 
 def _fill_curves(path: Path, part: RunPart) -> None:

@@ -28,17 +28,18 @@ def flat_config(run: Run, composed: bool) -> dict[str, str]:
         OSError, YAMLError, OmegaConfBaseException: ``config.yaml`` can't be read.
     """
     cfg: Any = OmegaConf.load(run.folder / "config.yaml") if composed else run.cfg
-    return dict(_items("", OmegaConf.to_container(cfg)))
+    return dict(flat_items("", OmegaConf.to_container(cfg)))
 
 
-def _items(key: str, value: Any) -> list[tuple[str, str]]:
-    """Lists of plain values stay whole; those of mappings, as augmentations, get numbers."""
+def flat_items(key: str, value: Any) -> list[tuple[str, str]]:
+    """Dotted keys, values as text. Lists of plain values stay whole; those of mappings, as
+    augmentations, get numbers."""
     if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
         value = dict(enumerate(value))
     if not isinstance(value, dict) or not value:
         return [(key, value if isinstance(value, str) else json.dumps(value, default=str))]
     prefix = f"{key}." if key else ""
-    return [item for name, part in value.items() for item in _items(f"{prefix}{name}", part)]
+    return [item for name, part in value.items() for item in flat_items(f"{prefix}{name}", part)]
 
 
 def reproduce(run: Run) -> tuple[Reproduce, list[str]]:

@@ -45,9 +45,9 @@ def copied(known: Path, folder: Path, **changes: Any) -> Path:
     return folder
 
 
-def evaluated(folder: Path, **results: float) -> Path:
-    checkpoint = max(path.name for path in folder.glob("*.ckpt"))
-    content = {"checkpoint": checkpoint, "results": results, "settings": {}}
+def evaluated(folder: Path, settings: Any = None, older: bool = False, **results: float) -> Path:
+    checkpoint = (min if older else max)(path.name for path in folder.glob("*.ckpt"))
+    content = {"checkpoint": checkpoint, "results": results, "settings": settings or {}}
     (folder / "eval-linear.json").write_text(json.dumps(content))
     return folder
 
@@ -115,6 +115,28 @@ def test_a_run_of_solo_learns_own_program(known: Path, tmp_path: Path):
     assert subjects == ["How to reproduce", "Figures", "Training curves"]
     assert run["clusters"] and run["reproduce"]["command"] is None
     assert float(run["config"]["optimizer.lr"]) == pytest.approx(0.3 * 8 / 256)
+
+
+def test_what_makes_figures_incomparable_is_said(known: Path, tmp_path: Path, no_images: None):
+    usual = {"max_epochs": 100, "optimizer": {"name": "sgd", "lr": 3.0}, "seed": 1}
+    other = {"max_epochs": 100, "optimizer": {"name": "sgd", "lr": 0.3}, "seed": 2}
+    folders = [copied(known, tmp_path / name, seed=i) for i, name in enumerate("abcd")]
+    for folder, settings in zip(folders, (usual, usual, other, usual), strict=True):
+        evaluated(folder, settings, older=folder.name == "d", top1=90.0)
+    again = copied(known, tmp_path / "again", seed=0)
+    missing = [run["missing"] for run in gathered(*folders, again)["runs"]]
+    assert missing[0] == missing[1] == []
+    assert missing[2] == [
+        "Figures: linear was measured with optimizer.lr=0.3, where other runs have 3.0; "
+        "measure alike before you compare."
+    ]
+    assert missing[3] == [
+        "Figures: eval-linear.json is of another checkpoint than the newest; evaluate again."
+    ]
+    assert missing[4] == [
+        "Another seed: a has the same seed and settings, and means and standard deviations count "
+        "both; leave one out."
+    ]
 
 
 def test_configurations_are_compared_in_one_form(known: Path, tmp_path: Path, no_images: None):

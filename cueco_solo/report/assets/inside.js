@@ -3,7 +3,7 @@ function panel(run, ...content) {
   return element("div", { className: "panel" }, element("h4", {}, swatch(run), run.label), ...content);
 }
 
-const absent = () => element("p", { className: "note", textContent: "Not there for this run; see What is missing." });
+const absent = () => element("p", { className: "note", textContent: "Not there for this run; see the end of the page." });
 
 // --- The picture beside a point.
 function hideTip() {
