@@ -8,4 +8,6 @@ cd "$(dirname "$0")/.."
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
-.venv/bin/python -m pytest "$@"
+# Two processes of one thread each: most tests are too small to share out over threads. A file's
+# tests stay together, they have expensive things in common. -n 0 is as without this.
+OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile "$@"

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from sklearn.datasets import load_digits
+from sklearn.utils import Bunch
 
 from cueco_solo.cli import main
 
@@ -19,6 +21,13 @@ ARGUMENTS = [
 ]
 
 
+@pytest.fixture
+def few_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = load_digits()
+    few = Bunch(images=digits.images[:400], target=digits.target[:400])
+    monkeypatch.setattr("cueco_solo.data.digits.load_digits", lambda: few)
+
+
 def table(text: str) -> list[list[str]]:
     lines = text.splitlines()
     start = next(i for i, line in enumerate(lines) if set(line) == {"-"})
@@ -29,6 +38,7 @@ def files(root: Path) -> dict[Path, int]:
     return {p: p.stat().st_mtime_ns for p in root.rglob("*.*") if p.is_file()}
 
 
+@pytest.mark.usefixtures("few_digits")
 def test_table_then_reuse(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
