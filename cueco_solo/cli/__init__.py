@@ -47,12 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: 0, 1 where ``doctor`` found something missing, 2 after an error of the user's.
     """
-    parser = _parser()
-    args, rest = parser.parse_known_args(argv)
-    if rest and (not hasattr(args, "overrides") or any(word.startswith("-") for word in rest)):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if rest:  # overrides on both sides of an option
-        args.overrides += rest
+    from cueco_solo.cli.command import parse_arguments
+
+    args = parse_arguments(_parser(), argv)
     try:
         return args.run(args) or 0
     except (ConfigError, HostError) as error:

@@ -1,8 +1,9 @@
 """How every command of ``cueco-solo`` is declared: help text in one form, examples last."""
 
 import argparse
+import difflib
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -34,8 +35,29 @@ def add_command(
         epilog=epilog(*examples),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
     return parser
+
+
+def parse_arguments(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None
+) -> argparse.Namespace:
+    """Parse a command; overrides may stand on both sides of an option.
+
+    Args:
+        parser: whose commands :func:`add_command` added.
+        argv: arguments without the program's name; default: those of this process.
+    """
+    args, rest = parser.parse_known_args(argv)
+    unknown = [word for word in rest if word.startswith("-")]
+    if unknown or (rest and not hasattr(args, "overrides")):
+        known = [option for action in args.parser._actions for option in action.option_strings]
+        close = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1) if unknown else []
+        hint = f"; did you mean {close[0]}?" if close else ""
+        args.parser.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+    if rest:
+        args.overrides += rest
+    return args
 
 
 def epilog(*examples: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from cueco_solo.cli.command import parse_arguments
 from cueco_solo.errors import ConfigError, config_error
 
 DEFAULT = ("linear --cached", "knn", "cluster")
@@ -56,16 +57,10 @@ class Evaluation:
 
     def _parse(self, *more: str) -> argparse.Namespace:
         command, *rest = self.words
-        parser = _parser()
         try:
-            args, left = parser.parse_known_args([command, *more, *rest])
-            if left and (not hasattr(args, "overrides") or any(w.startswith("-") for w in left)):
-                parser.error(f"unrecognized arguments: {' '.join(left)}")
+            return parse_arguments(_parser(), [command, *more, *rest])
         except ConfigError as error:
             raise config_error("evaluations", str(self), "isn't understood", str(error)) from error
-        if left:  # overrides behind an option
-            args.overrides += left
-        return args
 
 
 def _parser() -> argparse.ArgumentParser:

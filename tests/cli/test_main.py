@@ -58,6 +58,11 @@ def test_an_unknown_option_is_refused(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit, match="2"):
         main(["doctor", "more"])
     assert "unrecognized arguments" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["linear", "RUN", "max_epochs=3", "--cachd"])
+    error = capsys.readouterr().err
+    assert "usage: cueco-solo linear" in error
+    assert "unrecognized arguments: --cachd; did you mean --cached?" in error
 
 
 def test_digits_are_written_and_reused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -125,7 +125,10 @@ A = "methods: {a: cueco-cifar10}\n"
         (A + "evaluations: [umap]", "evaluations='umap' must start with one of linear, knn"),
         (A + "evaluations: [pretrain]", "evaluations='pretrain' must start with"),
         (A + "evaluations: [knn --k x]", "evaluations='knn --k x' isn't understood; .*'x' must be"),
-        (A + "evaluations: [knn --kk 3]", "isn't understood; unrecognized arguments: --kk 3"),
+        (
+            A + "evaluations: [knn --kk 3]",
+            "isn't understood; unrecognized arguments: --kk 3; did you mean --k?",
+        ),
         (A + "evaluations: ['knn \"x']", "isn't understood; No closing quotation"),
         (A + "evaluations: [' ']", "evaluations=' ' must start with one of"),
         ("methods: {untrained: b}\nuntrained: true", r"methods\.untrained='b' is the name of"),
