@@ -9,7 +9,7 @@ from cueco_solo.evaluation.cluster import label_scores
 from cueco_solo.evaluation.features import Features
 from cueco_solo.runs import Run
 
-_HEADS = ("first", "best")
+HEADS = ("first", "best")
 
 
 @torch.no_grad()
@@ -63,6 +63,6 @@ def own_label_scores(run: Run, features: Features) -> dict[str, float]:
     classes = features.test_labels.numpy()
     return {
         f"{name}_head_{figure}": value
-        for name, labels in zip(_HEADS, own_labels(run, features.test), strict=True)
+        for name, labels in zip(HEADS, own_labels(run, features.test), strict=True)
         for figure, value in label_scores(classes, labels.numpy()).items()
     }

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from omegaconf import DictConfig, OmegaConf
 
+from cueco_solo.data.superclasses import NAMES as SUPERCLASSES
 from cueco_solo.errors import ConfigError, config_error
 
 _MARK = "cueco_solo_method"
@@ -25,15 +26,16 @@ class PluginMethod:
     trainer: Any
 
     @staticmethod
-    def check_views(cfg: DictConfig, small_too: bool = False) -> None:
-        """Refuse anything but two crops of one size.
+    def check_data(cfg: DictConfig, small_too: bool = False) -> None:
+        """Refuse anything but two crops of one size, and superclasses where labels are fine.
 
         Args:
             cfg: the parsed configuration.
             small_too: any number of smaller crops may stand beside them.
 
         Raises:
-            ConfigError: the augmentations give another number of large crops, or small ones.
+            ConfigError: the augmentations give another number of large crops, or small ones; or
+                ``data.superclasses`` is set in a program that doesn't know it.
         """
         large, small = cfg.data.num_large_crops, cfg.data.num_small_crops
         if large != 2 or (small and not small_too):
@@ -42,6 +44,13 @@ class PluginMethod:
                 f"{large} large and {small} small crops",
                 f"must give method={cfg.method} two crops of one size",
                 "set num_crops and crop_size accordingly",
+            )
+        if cfg.data.get("superclasses") and cfg.data.num_classes != len(SUPERCLASSES):
+            raise config_error(
+                "data.superclasses",
+                True,
+                "isn't known to solo-learn's own programs, whose labels are the fine ones",
+                "train with cueco-solo pretrain, or leave it out",
             )
 
     @property

@@ -54,7 +54,7 @@ class RCL(KeyMethod):
 
     def __init__(self, cfg: DictConfig):
         super().__init__(cfg)
-        self.check_views(self.cfg)
+        self.check_data(self.cfg)
         kwargs = self.options = SimpleNamespace(**self.cfg.method_kwargs)
         dim, hidden = kwargs.proj_output_dim, [kwargs.proj_hidden_dim] * 2
 

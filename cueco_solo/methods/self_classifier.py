@@ -5,7 +5,7 @@ place of the target's softmax over the classes asserts that all classes are equa
 rules out the trivial solution. One network, no queue, no clustering beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +15,7 @@ from lightning.pytorch.trainer.states import RunningStage
 from omegaconf import DictConfig
 from torch import nn
 
+from cueco_solo.errors import config_error
 from cueco_solo.evaluation.cluster import label_scores
 from cueco_solo.host import BaseMethod, gather
 from cueco_solo.losses.rcl import nearest_entries
@@ -49,7 +50,7 @@ class SelfClassifier(PluginMethod, BaseMethod):
 
     def __init__(self, cfg: DictConfig):
         super().__init__(cfg)
-        self.check_views(self.cfg, small_too=True)
+        self.check_data(self.cfg, small_too=True)
         kwargs = self.options = SimpleNamespace(**self.cfg.method_kwargs)
         self.projector, dim = projector(self.features_dim, kwargs.mlp_dims)
         self.classifiers = Classifiers(
@@ -77,6 +78,34 @@ class SelfClassifier(PluginMethod, BaseMethod):
         groups = {"projector": self.projector, "classifiers": self.classifiers}
         own = [{"name": n, "params": list(m.parameters())} for n, m in groups.items()]
         return [*super().learnable_params, *(group for group in own if group["params"])]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another method, of other sizes, or one whose classifiers learnt
+        where these are fixed, or the other way round.
+
+        Raises:
+            ConfigError: the checkpoint was not made by this method, or not with these settings.
+        """
+        super().on_load_checkpoint(checkpoint)
+        for optimizer in checkpoint.get("optimizer_states", []):
+            names = [group.get("name", "") for group in optimizer["param_groups"]]
+            fixed = not any(name.startswith("classifiers") for name in names)
+            if fixed != self.options.fixed_classifier:
+                raise config_error(
+                    "method_kwargs.fixed_classifier",
+                    self.options.fixed_classifier,
+                    f"must be {fixed}, as when this checkpoint was trained",
+                )
+
+    def _check_sizes(self, state: Mapping[str, Any]) -> None:
+        there, here = _layers(state), _layers(self.state_dict())
+        if there != here:
+            raise config_error(
+                "method_kwargs.mlp_dims",
+                here,
+                f"must be {there}, as when this checkpoint was trained",
+            )
+        super()._check_sizes(state)
 
     def forward(self, X: torch.Tensor) -> dict[str, Any]:
         """Adds ``z``, l2-normalised, ``[N, d]``."""
@@ -199,6 +228,12 @@ class SelfClassifier(PluginMethod, BaseMethod):
         warn_of_small_batch(
             self.cfg.optimizer.batch_size * self.trainer.world_size, self.options.head_size
         )
+
+
+def _layers(state: Mapping[str, Any]) -> list[int]:
+    """The ``mlp_dims`` that a state dict has."""
+    weights = [value for name, value in state.items() if name.startswith("projector.")]
+    return [len(weight) for weight in weights if weight.ndim == 2]
 
 
 def gather_columns(x: torch.Tensor) -> torch.Tensor:

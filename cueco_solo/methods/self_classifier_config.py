@@ -8,8 +8,8 @@ method_kwargs:
     mlp_dims (list): sizes of the MLP's layers, the last one is that of z; none at all leaves the
         MLP out (Table 5). [4096, 4096, 128], for CIFAR [256, 256, 64].
     num_heads (int): classifiers side by side, T. 30 (for CIFAR the authors' code).
-    head_size (int): classes of each, C. 1000, for cifar10 30 and for cifar100 60, three times its
-        (super)classes.
+    head_size (int): classes of each, C. 1000, for cifar10 30 and for cifar100 60: three times the
+        classes, and superclasses, that they have.
     temperature (float): of the softmax over classes. 0.1, for CIFAR with v1 0.3.
     column_temperature (float): of the softmax over samples. ``temperature``; with v2 0.05.
     normalize_rows (bool): bring each sample's p(x|y) to a sum of one over the classes. False, for

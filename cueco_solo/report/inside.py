@@ -18,7 +18,6 @@ from cueco_solo.runs import Run
 # the figures' own, so that the clusters shown are those that were scored
 _KMEANS = {"restarts": 10, "seed": 5}
 _BATCH_SIZE = 256
-_HEADS = "Its own labels, first head", "Its own labels, head of the lowest loss"
 # what a folder, a configuration or a data set that isn't as it should be ends in
 PROBLEMS = (ConfigError, HostError, OSError, OmegaConfBaseException)
 
@@ -94,8 +93,9 @@ class Looking:
         from cueco_solo.evaluation.cache import cached_features
         from cueco_solo.evaluation.cluster import assigned_clusters
         from cueco_solo.evaluation.features import evaluation_data
-        from cueco_solo.evaluation.own_labels import own_labels
+        from cueco_solo.evaluation.own_labels import HEADS, own_labels
         from cueco_solo.report import maps
+        from cueco_solo.report.tables import protocol_title
 
         data = evaluation_data(run, self.train_path, self.val_path)
         features = cached_features(
@@ -118,7 +118,8 @@ class Looking:
             show("K-means", assigned, features.num_classes)
 
         def own() -> None:
-            for name, assigned in zip(_HEADS, own_labels(run, features.test), strict=True):
+            for head, assigned in zip(HEADS, own_labels(run, features.test), strict=True):
+                name = protocol_title(f"clustering-{head}-head")
                 show(name, assigned.numpy(), run.cfg.method_kwargs.head_size)
 
         def embed() -> None:

@@ -143,6 +143,8 @@ def cluster_images(
 def _matched(matrix: NDArray) -> list[int]:
     """Clusters by the class they are matched with, and behind it those with most of that class."""
     matched, classes = linear_sum_assignment(matrix, maximize=True)
+    hit = matrix[matched, classes] > 0
+    matched, classes = matched[hit], classes[hit]
     leading = np.where(matrix.any(1), matrix.argmax(1), matrix.shape[1])  # empty ones last
     leading[matched] = classes
     beyond = ~np.isin(np.arange(len(matrix)), matched)

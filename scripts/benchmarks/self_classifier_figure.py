@@ -40,7 +40,8 @@ def figure(runs: list[Path], out: Path) -> None:
                 curves[len(values)].append(values)
             for epochs, alike in curves.items():
                 mean = np.mean(alike, 0)
-                axis.plot(np.arange(1, epochs + 1), mean, color=colour, lw=2, label=label)
+                axis.plot(np.arange(1, epochs + 1), mean, color=colour, lw=2)
+            axis.plot([], [], color=colour, lw=2, label=label)
         axis.set(title=f"{title} of its own labels, percent", xlabel="epoch")
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torchvision
 from omegaconf import DictConfig
+from support import small_cfg
 
 from cueco_solo.data.datasets import labelled_datasets, training_set
 from cueco_solo.data.superclasses import NAMES, SUPERCLASS
 from cueco_solo.errors import ConfigError
+from cueco_solo.methods.common import PluginMethod
 from cueco_solo.settings import check_settings
 
 _WORDS = """
@@ -76,3 +78,12 @@ def test_option_is_refused_for_other_data():
     cfg = compose_config("self_classifier-cifar10", None, ["+data.superclasses=True", "+seed=5"])
     with pytest.raises(ConfigError, match=r"data\.superclasses.*cifar100"):
         check_settings(cfg)
+
+
+def test_a_program_that_does_not_know_them_is_no_place_for_them():
+    """solo-learn's own, where the labels would be the fine ones under a name that says otherwise."""
+    known = small_cfg(data__dataset="cifar100", data__superclasses=True, data__num_classes=20)
+    PluginMethod.check_data(known)
+    known.data.num_classes = 100
+    with pytest.raises(ConfigError, match="data.superclasses=True isn't known to solo-learn's own"):
+        PluginMethod.check_data(known)

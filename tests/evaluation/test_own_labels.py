@@ -95,7 +95,7 @@ def test_command_and_report_give_them(run: Path, capsys: pytest.CaptureFixture[s
     kmeans, first, best = part["clusters"]
     assert kmeans["name"] == "K-means" and len(kmeans["matrix"]) == 3
     assert first["name"] == "Its own labels, first head"
-    assert best["name"] == "Its own labels, head of the lowest loss"
+    assert best["name"] == "Its own labels, best head"
     for clusters, labels in zip(
         (first, best), own_labels(load_run(run), features.test), strict=True
     ):

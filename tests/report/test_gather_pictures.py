@@ -159,6 +159,17 @@ def test_more_clusters_than_classes():
     assert made["matrix"] == [list(counts[k]) for k in made["order"]]
 
 
+@pytest.mark.parametrize(
+    ("assigned", "labels", "classes", "order"),
+    [
+        ([1] * 5 + [2] * 4 + [3] * 3, [2] * 12, 3, [1, 2, 3, 0]),
+        ([1] * 12 + [2] * 7 + [4] * 2, [0] * 3 + [3] * 9 + [2] * 7 + [3] * 2, 4, [2, 1, 4, 0, 3]),
+    ],
+)
+def test_empty_clusters_come_last(assigned: Any, labels: Any, classes: int, order: list[int]):
+    assert clusters(assigned, labels, classes, number=classes + 1)["order"] == order
+
+
 def test_fewer_clusters_than_classes():
     made = clusters([0] * 4 + [1] * 5, [2, 2, 2, 1, 0, 0, 0, 1, 1], 3, number=2)
     assert made["order"] == [1, 0] and made["matrix"] == [[3, 2, 0], [0, 1, 3]]

@@ -69,7 +69,7 @@ const FIRST = 6;
 
 const clustersOf = (run) => run.clusters.find((clusters) => clusters.name === byId("clustering").value);
 
-// A run without any lacks them; one without the chosen one is of a method that has none.
+// What is missing stands at the end of the page; most methods have no labels of their own.
 const withoutClusters = (run) => (run.clusters.length ? null : panel(run, absent()));
 
 function setUpClusterings(runs, onchange) {
