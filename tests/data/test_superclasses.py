@@ -81,9 +81,11 @@ def test_option_is_refused_for_other_data():
 
 
 def test_a_program_that_does_not_know_them_is_no_place_for_them():
-    """solo-learn's own, where the labels would be the fine ones under a name that says otherwise."""
+    """solo-learn's own, whose labels would be the fine ones under a name that says otherwise."""
     known = small_cfg(data__dataset="cifar100", data__superclasses=True, data__num_classes=20)
     PluginMethod.check_data(known)
     known.data.num_classes = 100
-    with pytest.raises(ConfigError, match="data.superclasses=True isn't known to solo-learn's own"):
+    with pytest.raises(
+        ConfigError, match=r"data\.superclasses=True isn't known to solo-learn's own"
+    ):
         PluginMethod.check_data(known)
