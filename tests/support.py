@@ -1,5 +1,6 @@
 """Helpers that several test modules share."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -112,3 +113,8 @@ def fit(
     loader = views_loader() if loader is None else loader
     trainer.fit(model, loader, val_loader, ckpt_path=ckpt_path, weights_only=True)
     return log
+
+
+def a_byte_of_the_checkpoint(folder: Path) -> None:
+    path = next(folder.glob("*.ckpt"))
+    path.write_bytes(path.read_bytes() + b"\0")

@@ -1,7 +1,5 @@
 """Features kept in the run folder: read when nothing has changed, else extracted anew."""
 
-import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,28 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from omegaconf import OmegaConf
+from support import a_byte_of_the_checkpoint
 
 from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.errors import ConfigError
 from cueco_solo.evaluation import cache, features
-from cueco_solo.evaluation.cache import cached_features, features_key, write_features
+from cueco_solo.evaluation.cache import cached_features, write_features
 from cueco_solo.evaluation.features import Features, evaluation_data
 from cueco_solo.runs import load_run
-
-
-@pytest.fixture
-def run(trained: Path, images: Path, tmp_path: Path) -> Path:
-    """A run folder of its own with images of its own."""
-    folder = tmp_path / "run"
-    folder.mkdir()
-    for path in (trained / "args.json", next(trained.glob("*ep=1.ckpt"))):
-        shutil.copy(path, folder)
-    data = shutil.copytree(images, tmp_path / "images")
-    args = json.loads((folder / "args.json").read_text())
-    args["data"].update(train_path=str(data / "train"), val_path=str(data / "val"))
-    (folder / "args.json").write_text(json.dumps(args))
-    return folder
 
 
 def get(folder: Path, untrained: bool = False, **options: Any) -> Features:
@@ -70,122 +54,6 @@ def test_the_second_time_neither_builds_the_network_nor_draws_a_number(
     assert capsys.readouterr().out == f"features: read from {path}\n"
     with pytest.raises(AssertionError, match="was built"):
         get(run, cache=False)
-
-
-def change_args(folder: Path, key: str, value: Any) -> None:
-    args = OmegaConf.load(folder / "args.json")
-    OmegaConf.update(args, key, value, force_add=True)
-    (folder / "args.json").write_text(json.dumps(OmegaConf.to_container(args)))
-
-
-def a_byte_of_the_checkpoint(folder: Path) -> None:
-    path = next(folder.glob("*.ckpt"))
-    path.write_bytes(path.read_bytes() + b"\0")
-
-
-def an_image_in(split: str, what: Callable[[Path], Any]) -> Callable[[Path], Any]:
-    return lambda folder: what(folder.parent / "images" / split / "red" / "0.png")
-
-
-def touch(path: Path) -> None:
-    stat = path.stat()
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
-
-
-def longer(path: Path) -> None:
-    stat = path.stat()
-    path.write_bytes(path.read_bytes() + b"\0")
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-
-
-CHANGES = {
-    "checkpoint": a_byte_of_the_checkpoint,
-    "train image's time": an_image_in("train", touch),
-    "val image's time": an_image_in("val", touch),
-    "val image's size": an_image_in("val", longer),
-    "train image's name": an_image_in("train", lambda path: path.rename(path.with_name("a.png"))),
-    "one image less": an_image_in("train", Path.unlink),
-    "paths": lambda folder: change_args(
-        folder, "data.train_path", str(folder.parent / "images/val")
-    ),
-    "data set": lambda folder: change_args(folder, "data.dataset", "imagenet100"),
-    "format": lambda folder: change_args(folder, "data.format", "dali"),
-    "fraction": lambda folder: change_args(folder, "data.fraction", 0.5),
-    "backbone": lambda folder: change_args(folder, "backbone.name", "resnet50"),
-    "backbone's arguments": lambda folder: change_args(folder, "backbone.kwargs.a", 1),
-    "method": lambda folder: change_args(folder, "method", "simclr"),
-    "size of the images": lambda folder: change_args(
-        folder, "augmentations", [{"crop_size": 24}, {"crop_size": 24}]
-    ),
-    "normalisation": lambda folder: change_args(
-        folder, "augmentations", [{"crop_size": 32, "mean": [0.5, 0.5, 0.5]}]
-    ),
-}
-
-
-def key(folder: Path, untrained: bool = False) -> str:
-    run = load_run(folder)
-    return features_key(run, evaluation_data(run), untrained)
-
-
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_every_change_is_another_key(run: Path, change: Callable[[Path], Any]):
-    before = key(run)
-    assert key(run) == before
-    change(run)
-    assert key(run) != before
-
-
-def test_versions_are_part_of_the_key(run: Path, monkeypatch: pytest.MonkeyPatch):
-    before = key(run)
-    monkeypatch.setattr("timm.__version__", "0")
-    assert key(run) != before
-
-
-def test_what_decides_nothing_is_no_part_of_the_key(run: Path):
-    before, untrained = key(run), key(run, untrained=True)
-    change_args(run, "data.num_workers", 3)
-    change_args(run, "optimizer.lr", 7)
-    shutil.move(run.parent / "images", run.parent / "elsewhere")
-    for split in ("train", "val"):
-        change_args(run, f"data.{split}_path", str(run.parent / "elsewhere" / split))
-    assert (key(run), key(run, untrained=True)) == (before, untrained)
-    change_args(run, "seed", 99)  # decides where training starts
-    assert key(run) == before
-    assert key(run, untrained=True) not in (before, untrained)
-    a_byte_of_the_checkpoint(run)
-    assert key(run) != before
-
-
-@pytest.mark.parametrize(
-    ("dataset", "folder"),
-    [
-        ("cifar10", "cifar-10-batches-py"),
-        ("cifar100", "cifar-100-python"),
-        ("stl10", "stl10_binary"),
-    ],
-)
-def test_of_a_downloaded_data_set_only_its_own_files_count(run: Path, dataset: str, folder: str):
-    root = run.parent / "datasets"
-    (root / folder).mkdir(parents=True)
-    for name in ("train_path", "val_path"):
-        change_args(run, f"data.{name}", str(root))
-    change_args(run, "data.dataset", dataset)
-    before = key(run)
-    (root / "other").write_text("")
-    assert key(run) == before
-    (root / folder / "batch").write_text("")
-    assert key(run) != before
-
-
-def test_an_h5_file_counts_itself(run: Path):
-    file = run.parent / "train.h5"
-    file.write_bytes(b"a")
-    for name, value in (("format", "h5"), ("train_path", str(file)), ("val_path", str(file))):
-        change_args(run, f"data.{name}", value)
-    before = key(run)
-    touch(file)
-    assert key(run) != before
 
 
 def cut(path: Path) -> None:

@@ -7,38 +7,11 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rcl_losses import D, K, N, naive, setting, unit
 
 from cueco_solo.host import mocov2plus_loss_func, nnclr_loss_func
 from cueco_solo.losses.cueco import info_nce
-from cueco_solo.losses.rcl import nearest_entries, relative_contrastive, relative_keys
-
-N, D, K, H = 5, 6, 9, 3
-
-
-def unit(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return F.normalize(torch.randn(*shape, dtype=torch.float64, generator=generator), dim=-1)
-
-
-def flags(*shape, seed=0, share=0.6):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed)) < share
-
-
-def naive(q, keys, positive, queue, temperature, present, queued):
-    """Eqs. 2 and 3: predictions ``[H, N, D]``, positive ``[H, N, R]``, alpha_h = 1 / H."""
-    total = 0.0
-    for h in range(len(q)):
-        for n in range(q.shape[1]):
-            relative = [r for r in range(keys.shape[1]) if present[n, r]]
-            for r in relative:
-                own = torch.exp(torch.dot(q[h, n], keys[n, r]) / temperature)
-                denominator = sum(torch.exp(torch.dot(q[h, n], s) / temperature) for s in queue)
-                if not queued[r]:
-                    denominator = denominator + own
-                numerator = own if positive[h, n, r] else 1.0
-                loss = -torch.log(numerator / denominator)
-                total = total + loss / (len(q) * q.shape[1] * len(relative))
-    return total
+from cueco_solo.losses.rcl import nearest_entries, relative_contrastive
 
 
 def ours(q, keys, positive, queue, temperature, present, queued):
@@ -56,17 +29,6 @@ def value_and_gradients(function, *inputs):
     value = function(*inputs)
     assert value.dtype == torch.float64
     return [value, *torch.autograd.grad(value, inputs)]
-
-
-def setting(n=N, relative=4, k=K, levels=H, seed=0):
-    """Keys of which the first, the own one, is always there and the others stand in the queue."""
-    queue = unit(k, D, seed=seed + 1)
-    places = torch.randint(k, (n, relative - 1), generator=torch.Generator().manual_seed(seed))
-    keys = torch.cat([unit(n, 1, D, seed=seed + 2), queue[places]], dim=1)
-    positive = flags(levels, n, relative, seed=seed + 3)
-    present = flags(n, relative, seed=seed + 4)
-    present[:, 0] = True
-    return unit(levels, n, D, seed=seed + 5), keys, positive, queue, present
 
 
 # the last: how a method without a queue of its own samples would mix them
@@ -311,74 +273,3 @@ def test_large_logits(temperature):
     assert torch.isfinite(torch.autograd.grad(loss, eye)[0]).all()
     loss = relative_contrastive(eye[:1], keys, torch.tensor([[0.0, 0.0]]), queue, **options)
     assert loss.item() == pytest.approx((1 / temperature + math.log(2)) / 2)
-
-
-# ---- the choice of keys ----
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    st.integers(0, 2**31), st.integers(1, 4), st.integers(1, 5), st.integers(1, 9), st.floats(0, 1)
-)
-def test_nearest_entries_against_a_loop(seed, levels, n, k, share):
-    keys, queue = unit(n, D, seed=seed), unit(k, D, seed=seed + 1)
-    allowed = flags(levels, n, k, seed=seed, share=share)
-    places, found = nearest_entries(keys, queue, allowed)
-    assert places.shape == found.shape == (levels, n) and places.dtype == torch.int64
-    for level in range(levels):
-        for i in range(n):
-            candidates = [j for j in range(k) if allowed[level, i, j]]
-            assert bool(found[level, i]) == bool(candidates)
-            if candidates:
-                nearest = max(candidates, key=lambda j: float(torch.dot(keys[i], queue[j])))
-                assert int(places[level, i]) == nearest
-            assert 0 <= int(places[level, i]) < k  # harmless to look up where there is none
-
-
-def test_nearest_entry_may_be_far_and_is_chosen_without_gradient():
-    """An entry opposite to the key is better than none."""
-    k = unit(1, D).requires_grad_()
-    queue = torch.cat([k, -k])
-    allowed = torch.tensor([[[False, True]], [[True, True]], [[False, False]]])
-    places, found = nearest_entries(k, queue, allowed)
-    assert places[:2, 0].tolist() == [1, 0]
-    assert found[:, 0].tolist() == [True, True, False]
-    assert not places.requires_grad and not found.requires_grad
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    st.integers(0, 2**31),
-    st.integers(2, 4),
-    st.integers(1, 5),
-    st.integers(1, 12),
-    st.integers(2, 9),
-    st.floats(0, 1),
-)
-def test_relative_keys_against_a_loop(seed, levels, n, k, samples, filled):
-    """Any labels, samples that stand in batch and queue more than once, entries without one."""
-    generator = torch.Generator().manual_seed(seed)
-    labels = torch.randint(3, (levels, samples), generator=generator)
-    labels[0] = torch.arange(samples)
-    index = torch.randint(samples, (n,), generator=generator)
-    entries = torch.randint(samples, (k,), generator=generator)
-    entries[~flags(k, seed=seed, share=filled)] = -1
-    own, queue = unit(n, D, seed=seed), unit(k, D, seed=seed + 1)
-    result = relative_keys(own, queue, index, entries, labels)
-    assert result.queued.tolist() == [False] + [True] * (levels - 1)
-    assert result.positive.shape == (levels, n, levels)
-    assert torch.equal(result.keys[:, 0], own)
-    assert result.present[:, 0].all() and (result.positive[:, :, 0] == 1).all()
-    for i, sample in enumerate(index.tolist()):
-        for level in range(1, levels):
-            candidates = [
-                j
-                for j, other in enumerate(entries.tolist())
-                if other not in (-1, sample) and labels[level, other] == labels[level, sample]
-            ]
-            assert bool(result.present[i, level]) == bool(candidates)
-            if candidates:
-                j = max(candidates, key=lambda j: float(own[i] @ queue[j]))
-                assert torch.equal(result.keys[i, level], queue[j])
-                same = labels[:, entries[j]] == labels[:, sample]
-                assert torch.equal(result.positive[:, i, level], same.float())

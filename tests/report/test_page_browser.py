@@ -1,67 +1,6 @@
 """The page in a headless Chromium: what people do with it."""
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from report_document import bare_document, document
-
-from cueco_solo.report.page import render
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright isn't installed")
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium or Chrome")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    with sync_api.sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("pages")
-    documents = {
-        "usual": document(),
-        "nasty": document(nasty=True),
-        "bare": bare_document(),
-    }
-    written = {name: folder / f"{name}.html" for name in documents}
-    for name, path in written.items():
-        path.write_text(render(documents[name]), encoding="utf-8")
-    return written
-
-
-@pytest.fixture
-def visit(browser, files) -> Iterator:
-    """Opens a page; at the end nothing may have been asked for or complained about."""
-    contexts, complaints, requests = [], [], []
-
-    def opened(name: str = "usual", width: int = 1280, **settings):
-        context = browser.new_context(viewport={"width": width, "height": 900}, **settings)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(files[name].as_uri())
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert complaints == []
-    assert [url for url in requests if not url.startswith("data:")] == [
-        url for url in requests if url.startswith("file:") and url.endswith(".html")
-    ]
-    assert len([url for url in requests if url.startswith("file:")]) == len(contexts)
 
 
 def scroll_through(page) -> None:
@@ -69,16 +8,6 @@ def scroll_through(page) -> None:
     for y in range(0, height, 700):
         page.evaluate(f"scrollTo({{top: {y}, behavior: 'instant'}})")
         page.wait_for_timeout(60)
-
-
-def names(page, table: str = "summary") -> list[str]:
-    return page.eval_on_selector_all(
-        f"#{table} tbody:not([hidden]) tr:first-child th", "all => all.map(e => e.dataset.value)"
-    )
-
-
-def head(page, text: str, table: str = "summary"):
-    return page.locator(f"#{table} thead th[data-column]:not([hidden])", has_text=text).first
 
 
 def first_chart(page, selector: str):
@@ -112,81 +41,6 @@ def test_injected_strings_are_shown_as_they_are(visit):
     assert page.locator("img[src^='http']").count() == 0
     legend = first_chart(page, "#curves-1").locator(".legendtext").all_text_contents()
     assert any("<" in text or "&" in text for text in legend)
-
-
-def test_sorting_by_figure_and_name(visit):
-    page = visit()
-    assert names(page) == ["mocov2plus", "cueco", "rcl"]
-    top1 = head(page, "top-1")
-    top1.get_by_role("button").click()
-    assert names(page) == ["rcl", "cueco", "mocov2plus"]
-    assert top1.get_attribute("aria-sort") == "descending"
-    top1.get_by_role("button").click()
-    assert names(page) == ["mocov2plus", "cueco", "rcl"]
-    assert top1.get_attribute("aria-sort") == "ascending"
-    method = head(page, "Method")
-    method.get_by_role("button").focus()
-    page.keyboard.press("Enter")
-    assert names(page) == ["cueco", "mocov2plus", "rcl"]
-    page.keyboard.press("Space")
-    assert names(page) == ["rcl", "mocov2plus", "cueco"]
-    assert [method.get_attribute("aria-sort"), top1.get_attribute("aria-sort")] == [
-        "descending",
-        "none",
-    ]
-
-
-def test_sorting_is_by_number_and_unmeasured_comes_last(visit):
-    page = visit()
-    values = ["9", "", "80"]
-    for cell, value in zip(
-        page.locator("#summary tbody tr:first-child td:nth-child(6)").all(), values, strict=True
-    ):
-        cell.evaluate(
-            "(e, value) => value ? e.dataset.value = value : delete e.dataset.value", value
-        )
-    button = head(page, "top-1").get_by_role("button")
-    button.click()
-    assert names(page) == ["rcl", "mocov2plus", "cueco"]
-    button.click()
-    assert names(page) == ["mocov2plus", "rcl", "cueco"]
-
-
-def test_differences_sort_too(visit):
-    page = visit()
-    head(page, "Difference", "paired").get_by_role("button").click()
-    assert names(page, "paired")[0] == "rcl"
-
-
-def test_filter_by_text_and_protocol(visit):
-    page = visit()
-    tools = page.locator(".tools[data-for=summary]")
-    tools.get_by_role("searchbox").fill("RCL digits")
-    assert names(page) == ["rcl"]
-    assert "1 of 3" in tools.get_by_role("status").inner_text()
-    tools.get_by_role("searchbox").fill("")
-    shown = "#summary thead th[data-protocol]:not([hidden])"
-    assert page.locator(shown, has_text="Euclidean").count() == 0
-    tools.get_by_role("checkbox").check()
-    assert page.locator(shown, has_text="Euclidean").count() == 1
-    tools.locator(".protocol").select_option("clustering")
-    protocols = page.locator(shown).evaluate_all("all => all.map(e => e.dataset.protocol)")
-    assert set(protocols) == {"clustering"}
-    assert len(protocols) == 5
-
-
-def test_single_runs_unfold_and_lead_to_their_command(visit):
-    page = visit()
-    button = page.get_by_role("button", name="Single runs of rcl")
-    single = page.locator("#summary .single:visible")
-    assert single.count() == 0
-    button.focus()
-    page.keyboard.press("Enter")
-    assert single.count() == 3
-    single.first.get_by_role("link").click()
-    opened = page.locator("details.how[open]")
-    assert opened.count() == 1
-    assert "rcl-digits-placed seed=5" in opened.inner_text()
 
 
 def test_dark_mode_follows_the_system_and_the_button(visit):

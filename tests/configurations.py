@@ -1,0 +1,29 @@
+"""The configurations' names by kind, and what they compose to."""
+
+from pathlib import Path
+
+import cueco_solo.configs
+from omegaconf import DictConfig
+
+from cueco_solo.cli.compose import compose_config
+from cueco_solo.methods import cueco_config, rcl_config, self_classifier_config
+
+FOLDER = Path(cueco_solo.configs.__path__[0])
+FILES = sorted(FOLDER.glob("*.yaml"))
+NAMES = [file.stem for file in FILES]
+LINEAR = [name for name in NAMES if name.startswith("linear-")]
+FINETUNE = [name for name in NAMES if name.startswith("finetune-")]
+PRETRAIN = [name for name in NAMES if name not in LINEAR + FINETUNE]
+FILL = {
+    "cueco": cueco_config.fill_cueco,
+    "rcl": rcl_config.fill_rcl,
+    "self_classifier": self_classifier_config.fill_self_classifier,
+}
+CUECO, RCL, SELF_CLASSIFIER = (
+    [name for name in PRETRAIN if name.startswith(f"{method}-") and "digits" not in name]
+    for method in FILL
+)
+
+
+def composed(name: str, *overrides: str) -> DictConfig:
+    return compose_config(name, None, overrides, linear=name in LINEAR + FINETUNE)

@@ -1,0 +1,45 @@
+"""Copies of a run folder with changes, and what a report gathers from them."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from cueco_solo.report.document import Document, RunPart
+from cueco_solo.report.gather import gather_document
+
+
+def copied(known: Path, folder: Path, **changes: Any) -> Path:
+    """A copy, the checkpoints as links, with changed keys in args.json (``__`` for a dot)."""
+    folder.mkdir(parents=True)
+    for path in known.iterdir():
+        if path.is_dir():
+            shutil.copytree(path, folder / path.name)
+        elif path.suffix == ".ckpt":
+            (folder / path.name).symlink_to(path.resolve())
+        else:
+            shutil.copy(path, folder)
+    args = json.loads((folder / "args.json").read_text())
+    for key, value in changes.items():
+        section, _, leaf = key.rpartition("__")
+        (args[section] if section else args)[leaf] = value
+    (folder / "args.json").write_text(json.dumps(args))
+    return folder
+
+
+def evaluated(folder: Path, settings: Any = None, older: bool = False, **results: float) -> Path:
+    checkpoint = (min if older else max)(path.name for path in folder.glob("*.ckpt"))
+    content = {"checkpoint": checkpoint, "results": results, "settings": settings or {}}
+    (folder / "eval-linear.json").write_text(json.dumps(content))
+    return folder
+
+
+def gathered(*folders: Path, **options: Any) -> Document:
+    document = gather_document(folders, **options)
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    return document
+
+
+def part(folder: Path, **options: Any) -> RunPart:
+    (only,) = gathered(folder, embedding="none", **options)["runs"]
+    return only

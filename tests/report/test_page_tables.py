@@ -1,0 +1,86 @@
+"""The page's tables in a headless Chromium: sorting, filtering, unfolding."""
+
+
+def names(page, table: str = "summary") -> list[str]:
+    return page.eval_on_selector_all(
+        f"#{table} tbody:not([hidden]) tr:first-child th", "all => all.map(e => e.dataset.value)"
+    )
+
+
+def head(page, text: str, table: str = "summary"):
+    return page.locator(f"#{table} thead th[data-column]:not([hidden])", has_text=text).first
+
+
+def test_sorting_by_figure_and_name(visit):
+    page = visit()
+    assert names(page) == ["mocov2plus", "cueco", "rcl"]
+    top1 = head(page, "top-1")
+    top1.get_by_role("button").click()
+    assert names(page) == ["rcl", "cueco", "mocov2plus"]
+    assert top1.get_attribute("aria-sort") == "descending"
+    top1.get_by_role("button").click()
+    assert names(page) == ["mocov2plus", "cueco", "rcl"]
+    assert top1.get_attribute("aria-sort") == "ascending"
+    method = head(page, "Method")
+    method.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    assert names(page) == ["cueco", "mocov2plus", "rcl"]
+    page.keyboard.press("Space")
+    assert names(page) == ["rcl", "mocov2plus", "cueco"]
+    assert [method.get_attribute("aria-sort"), top1.get_attribute("aria-sort")] == [
+        "descending",
+        "none",
+    ]
+
+
+def test_sorting_is_by_number_and_unmeasured_comes_last(visit):
+    page = visit()
+    values = ["9", "", "80"]
+    for cell, value in zip(
+        page.locator("#summary tbody tr:first-child td:nth-child(6)").all(), values, strict=True
+    ):
+        cell.evaluate(
+            "(e, value) => value ? e.dataset.value = value : delete e.dataset.value", value
+        )
+    button = head(page, "top-1").get_by_role("button")
+    button.click()
+    assert names(page) == ["rcl", "mocov2plus", "cueco"]
+    button.click()
+    assert names(page) == ["mocov2plus", "rcl", "cueco"]
+
+
+def test_differences_sort_too(visit):
+    page = visit()
+    head(page, "Difference", "paired").get_by_role("button").click()
+    assert names(page, "paired")[0] == "rcl"
+
+
+def test_filter_by_text_and_protocol(visit):
+    page = visit()
+    tools = page.locator(".tools[data-for=summary]")
+    tools.get_by_role("searchbox").fill("RCL digits")
+    assert names(page) == ["rcl"]
+    assert "1 of 3" in tools.get_by_role("status").inner_text()
+    tools.get_by_role("searchbox").fill("")
+    shown = "#summary thead th[data-protocol]:not([hidden])"
+    assert page.locator(shown, has_text="Euclidean").count() == 0
+    tools.get_by_role("checkbox").check()
+    assert page.locator(shown, has_text="Euclidean").count() == 1
+    tools.locator(".protocol").select_option("clustering")
+    protocols = page.locator(shown).evaluate_all("all => all.map(e => e.dataset.protocol)")
+    assert set(protocols) == {"clustering"}
+    assert len(protocols) == 5
+
+
+def test_single_runs_unfold_and_lead_to_their_command(visit):
+    page = visit()
+    button = page.get_by_role("button", name="Single runs of rcl")
+    single = page.locator("#summary .single:visible")
+    assert single.count() == 0
+    button.focus()
+    page.keyboard.press("Enter")
+    assert single.count() == 3
+    single.first.get_by_role("link").click()
+    opened = page.locator("details.how[open]")
+    assert opened.count() == 1
+    assert "rcl-digits-placed seed=5" in opened.inner_text()
