@@ -26,8 +26,16 @@ def value_and_gradient(function: Any, logits: torch.Tensor, **options: Any) -> l
 
 @every_option
 @pytest.mark.parametrize(("views", "num_targets"), [(2, 2), (V, 2), (3, 1)])
-def test_value_and_gradient_of_loops(views: int, num_targets: int, options: dict[str, Any]):
+@pytest.mark.parametrize("in_cache", [20_000, 0], ids=["all heads at once", "one by one"])
+def test_value_and_gradient_of_loops(
+    views: int,
+    num_targets: int,
+    options: dict[str, Any],
+    in_cache: int,
+    monkeypatch: pytest.MonkeyPatch,
+):
     """Two large crops; with small ones, which are no targets; a single target."""
+    monkeypatch.setattr("cueco_solo.losses.self_classifier._IN_CACHE", in_cache)
     logits = cosines(views, T, N, C)
     expected = value_and_gradient(naive, logits, num_targets=num_targets, **options)
     found = value_and_gradient(self_classification, logits, num_targets=num_targets, **options)
