@@ -14,8 +14,9 @@ from cueco_solo.runs import Run, load_run
 
 _ONLINE = {"top1": "val_acc1", "top5": "val_acc5"}
 _OWN_LABELS = re.compile(r"^(first|best)_head_")  # Self-Classifier's
-# the figures' data set and metric say these; seeds may differ; another machine has other paths
+# the figures' data set and metric say these; seeds may differ
 _NOT_COMPARED = ("dataset", "superclasses", "k", "seed", "train_path")
+_OWN = "its own"
 _SPLITS = ("train", "training", "val", "valid", "validation", "test")
 
 
@@ -73,17 +74,19 @@ def evaluation_settings(folder: Path) -> tuple[dict[str, dict[str, Any]], list[s
         folder: of a run, whose figures :func:`run_figures` reads.
 
     Returns:
-        tuple: settings by evaluation that have to agree between runs to be compared, of
-        ``val_path`` its last two parts; and the names of the files that are of another checkpoint
-        than the newest.
+        tuple: settings by evaluation that have to agree between runs to be compared, with "its own"
+        for the run's own paths; and the names of the files that are of another checkpoint than the
+        newest.
     """
     run, settings, others = load_run(folder), {}, []
     for path in sorted(folder.glob("eval-*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["checkpoint"] == run.checkpoint.name:
             kept = {k: v for k, v in content["settings"].items() if k not in _NOT_COMPARED}
-            if kept.get("val_path"):
-                kept["val_path"] = "/".join(Path(kept["val_path"]).parts[-2:])
+            if "val_path" in kept and kept["val_path"] == run.cfg.data.get("val_path"):
+                kept["val_path"] = _OWN
+            if Path(kept.get("subset", "")).parent.name == "subsets":  # which finetune drew itself
+                kept["subset"] = _OWN
             settings[path.stem.removeprefix("eval-")] = kept
         elif content["checkpoint"] is not None:
             others.append(path.name)

@@ -19,7 +19,7 @@ _WIDTH = 50  # dimensions that PCA leaves for the neighbour search
 _FEWEST = 5  # points
 _NEIGHBOURS = {"tsne": 30, "umap": 15}
 _SHOWN_CLUSTERS, _SHOWN_IMAGES = 10, 9
-_LARGEST_MATRIX = 200  # classes
+_LARGEST_MATRIX = 200  # clusters or classes
 
 
 def check_algorithm(name: str) -> None:

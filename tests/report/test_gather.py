@@ -10,6 +10,7 @@ import torch
 from gathering import copied, evaluated, gathered, part
 
 from cueco_solo.errors import ConfigError
+from cueco_solo.runs import load_run
 
 
 def test_a_run(known: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
@@ -80,6 +81,24 @@ def test_what_makes_figures_incomparable_is_said(known: Path, tmp_path: Path, no
     assert missing[4] == [
         "Another seed: a has the same seed and settings, and means and standard deviations count "
         "both; leave one out."
+    ]
+
+
+def test_other_images_make_figures_incomparable_but_other_places_do_not(
+    known: Path, tmp_path: Path, no_images: None
+):
+    usual = copied(known, tmp_path / "usual", seed=0)
+    moved = copied(known, tmp_path / "moved", seed=1, data__val_path="elsewhere/val")
+    other = copied(known, tmp_path / "other", seed=2)
+    own = str(load_run(usual).cfg.data.val_path)
+    for folder, val_path in ((usual, own), (moved, "elsewhere/val"), (other, "ten/val")):
+        subset = str(folder / "subsets" / f"1pct-seed{folder.name}.txt")
+        evaluated(folder, {"val_path": val_path, "subset": subset}, top1=90.0)
+    first, second, third = (run["missing"] for run in gathered(usual, moved, other)["runs"])
+    assert first == second == []
+    assert third == [
+        "Figures: linear was measured with val_path=ten/val, where other runs have its own; "
+        "measure alike before you compare."
     ]
 
 
