@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gathering import copied
@@ -81,3 +82,11 @@ def visit(browser, files) -> Iterator:
         url for url in requests if url.startswith("file:") and url.endswith(".html")
     ]
     assert len([url for url in requests if url.startswith("file:")]) == len(contexts)
+
+
+@pytest.fixture
+def expect(browser) -> Any:
+    """Playwright's, which waits: a page answers a click when it comes to it."""
+    from playwright.sync_api import expect
+
+    return expect

@@ -81,22 +81,22 @@ def test_a_tap_shows_the_picture_too(visit):
     page.locator("#tip").wait_for(state="hidden")
 
 
-def test_choosing_runs_quantity_and_class(visit):
+def test_choosing_runs_quantity_and_class(visit, expect):
     page = visit()
     panels = page.locator("#embeddings .panel")
     assert panels.count() == 3
     page.locator("#features-chooser").get_by_label("rcl · seed 6").check()
-    assert panels.count() == 4
-    assert page.locator("#companions .panel").count() == 2
+    expect(panels).to_have_count(4)
+    expect(page.locator("#companions .panel")).to_have_count(2)
     chart = first_chart(page, "#curves-1")
     page.locator("#quantity-1").select_option("cluster_active")
-    assert "cluster_active" in chart.locator(".ytitle").text_content()
-    assert chart.locator(".scatterlayer .trace").count() == 3
+    expect(chart.locator(".ytitle")).to_contain_text("cluster_active")
+    expect(chart.locator(".scatterlayer .trace")).to_have_count(3)
     groups = page.locator("#quantity-1 optgroup").evaluate_all("all => all.map(e => e.label)")
     assert groups == ["Loss parts", "Online accuracy", "Cluster health", "Other"]
 
 
-def test_choosing_the_clustering(visit):
+def test_choosing_the_clustering(visit, expect):
     page = visit()
     select = page.locator("#clustering")
     assert select.locator("option").all_text_contents() == ["K-means", "Its own labels"]
@@ -104,14 +104,14 @@ def test_choosing_the_clustering(visit):
     select.select_option("Its own labels")
     # of the one method that has any, with a row for each of the 30 labels
     for part in ("#clusters", "#matrices"):
-        panels = page.locator(f"{part} .panel")
-        assert panels.count() == 1 and "cueco" in panels.first.inner_text()
+        expect(page.locator(f"{part} .panel")).to_have_count(1)
+        expect(page.locator(f"{part} .panel")).to_contain_text("cueco")
     matrix = page.locator("#matrices .matrix")
     matrix.scroll_into_view_if_needed()
     matrix.locator(".ytick").nth(29).wait_for(state="attached")
     assert matrix.bounding_box()["height"] > 480
     page.locator("#features-chooser").get_by_label("cueco · seed 5").uncheck()
-    assert "None of the runs shown has any" in page.locator("#matrices").inner_text()
+    expect(page.locator("#matrices")).to_contain_text("None of the runs shown has any")
 
 
 def test_charts_offer_nothing_that_leaves_the_page(visit):

@@ -72,15 +72,15 @@ def test_filter_by_text_and_protocol(visit):
     assert len(protocols) == 5
 
 
-def test_single_runs_unfold_and_lead_to_their_command(visit):
+def test_single_runs_unfold_and_lead_to_their_command(visit, expect):
     page = visit()
     button = page.get_by_role("button", name="Single runs of rcl")
     single = page.locator("#summary .single:visible")
     assert single.count() == 0
     button.focus()
     page.keyboard.press("Enter")
-    assert single.count() == 3
+    expect(single).to_have_count(3)
     single.first.get_by_role("link").click()
     opened = page.locator("details.how[open]")
-    assert opened.count() == 1
-    assert "rcl-digits-placed seed=5" in opened.inner_text()
+    expect(opened).to_have_count(1)
+    expect(opened).to_contain_text("rcl-digits-placed seed=5")
