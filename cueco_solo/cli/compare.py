@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 def compare_grid(args: argparse.Namespace) -> int:
     """Train, evaluate, write."""
-    from cueco_solo.comparison.execute import run_jobs
+    from cueco_solo.comparison.execute import error_log, run_jobs
     from cueco_solo.comparison.grid import check_baseline, jobs, read_grid
     from cueco_solo.comparison.results import check_folder
 
@@ -81,7 +81,7 @@ def compare_grid(args: argparse.Namespace) -> int:
     start = time.monotonic()
     out = args.out or Path("comparisons", grid.name)
     check_folder(out)
-    outcomes = run_jobs(grid, todo, out / "errors.txt")
+    outcomes = run_jobs(grid, todo, error_log(out))
     code = _finish(args, out, outcomes, baseline)
     print(f"done in {time.monotonic() - start:.0f} seconds")
     return code
@@ -113,7 +113,7 @@ def _say_todo(todo: list[Any]) -> None:
 def compare_runs(args: argparse.Namespace) -> int:
     """Evaluate finished runs in one way, write."""
     from cueco_solo.comparison.evaluations import parse_evaluations
-    from cueco_solo.comparison.execute import evaluate
+    from cueco_solo.comparison.execute import error_log, evaluate
     from cueco_solo.comparison.finished import outcomes_of
     from cueco_solo.comparison.grid import check_baseline
     from cueco_solo.comparison.results import check_folder
@@ -123,10 +123,11 @@ def compare_runs(args: argparse.Namespace) -> int:
     check_baseline(args.baseline, [outcome.method for outcome in outcomes])
     out = args.out or Path("comparisons", "runs")
     check_folder(out)
+    log = error_log(out)
     for number, outcome in enumerate(outcomes, 1):
         print(f"[{number}/{len(outcomes)}] {outcome}", flush=True)
         for evaluation in evaluations:
-            evaluate(outcome, evaluation, out / "errors.txt")
+            evaluate(outcome, evaluation, log)
     return _finish(args, out, outcomes, args.baseline)
 
 

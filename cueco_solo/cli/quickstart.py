@@ -42,7 +42,7 @@ def add_parsers(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, evaluate, print the table, write the report."""
     from cueco_solo.cli.compare import exit_code, write_all
-    from cueco_solo.comparison.execute import run_jobs
+    from cueco_solo.comparison.execute import error_log, run_jobs
     from cueco_solo.comparison.grid import jobs, read_grid
     from cueco_solo.comparison.results import check_folder, collect
 
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     grid = read_grid(_NAME)
     todo = jobs(grid, args.overrides)
     check_folder(out)
-    outcomes = run_jobs(grid, todo, out / "errors.txt")
+    outcomes = run_jobs(grid, todo, error_log(out))
     figures = collect(outcomes)
     print("\nFrozen features, in percent, after so many seconds of pre-training:\n")
     print(_table(figures))

@@ -47,6 +47,13 @@ def finished(job: Job) -> Path | None:
     return folder if folder and epochs(load_run(folder)) >= job.cfg.max_epochs else None
 
 
+def error_log(folder: Path) -> Path:
+    """The file for tracebacks in a comparison's folder, without those of a former one."""
+    path = folder / "errors.txt"
+    path.unlink(missing_ok=True)
+    return path
+
+
 def run_jobs(grid: Grid, jobs: Sequence[Job], log: Path) -> list[Outcome]:
     """Do all jobs; a failing one is reported in a line, and the next one follows.
 

@@ -154,8 +154,13 @@ def test_an_unforeseen_error_is_kept_whole(
     assert main([*given, "seed=7"]) == 1
     message = "first on data, seed 7: training failed: RuntimeError: out of memory (see"
     assert message in capsys.readouterr().err
-    assert "Traceback" in (tmp_path / "errors.txt").read_text()
+    errors = tmp_path / "errors.txt"
+    assert "Traceback" in errors.read_text()
     assert not (tmp_path / "results.csv").exists()
+    # those of the last attempt alone
+    once = errors.read_text().count("Traceback")
+    assert main([*given, "seed=7"]) == 1
+    assert errors.read_text().count("Traceback") == once
 
 
 def test_finished_runs_without_a_grid(
