@@ -8,8 +8,8 @@ from cueco_solo.host import gather
 from cueco_solo.precision import in_float32
 
 # logits of a head and view above which a CPU is faster with one head at a time, which stays in its
-# cache: 2 x at 256 samples of 1000 classes, 1.1 x at 100, 0.6 x at 60; raise it to measure that with
-# scripts/benchmarks/self_classifier_cost.py
+# cache: 2 x at 256 samples of 1000 classes, 1.1 x at 100, 0.6 x at 60 (raise it to measure that
+# with scripts/benchmarks/self_classifier_cost.py)
 _IN_CACHE = 20_000
 _EPS = 1e-12  # the authors' later code's, against a division by zero and the logarithm of it
 
