@@ -6,8 +6,10 @@
 #   bash scripts/benchmarks/digits_table.sh [KEY=VALUE ...]
 #
 # SEEDS="5 6 7" chooses the seeds, METHODS="simclr swav" those beside RCL (METHODS="": RCL alone); swav
-# needs solo-learn main. Without crops: SEEDS="8 9 10 11" METHODS="" before the command,
-# augmentations.0.rrc.enabled=False behind it.
+# needs solo-learn main. EPOCHS=120 trains longer, RCL="method_kwargs.hierarchy_warmup_epochs=62
+# method_kwargs.hierarchy=dbscan" is for RCL's own row alone, not for its warm-up.
+# Without crops: SEEDS="8 9 10 11" METHODS="" before the command, augmentations.0.rrc.enabled=False
+# behind it.
 # Interrupted and finished rows, COMMAND and EVALUATE: as in ablations.sh.
 set -euo pipefail
 . "$(dirname "$0")/../rows.sh"
@@ -25,11 +27,12 @@ for placing in {6..15}; do
   done
 done
 
+epochs=${EPOCHS:-24}
 for seed in ${SEEDS:-5 6 7}; do
-  ROWS=("all-seed$seed" "warm-up-seed$seed method_kwargs.hierarchy_warmup_epochs=24")
-  run_rows rcl-digits-placed max_epochs=24 "seed=$seed" "$@"
+  ROWS=("all-seed$seed ${RCL:-}" "warm-up-seed$seed method_kwargs.hierarchy_warmup_epochs=$epochs")
+  run_rows rcl-digits-placed "max_epochs=$epochs" "seed=$seed" "$@"
   ROWS=("seed$seed")
   for method in ${METHODS-nnclr mocov2plus cueco simclr self_classifier}; do
-    run_rows "$method-digits-placed" max_epochs=24 "seed=$seed" "$@"
+    run_rows "$method-digits-placed" "max_epochs=$epochs" "seed=$seed" "$@"
   done
 done
