@@ -1,16 +1,21 @@
-"""Which relative keys a hierarchy of clusters would give, judged by the classes.
+"""How often an image's nearest neighbour in its cluster is of its class: RCL's clusterings judged
+without training.
 
     python scripts/benchmarks/rcl_companions.py CHECKPOINT [--epochs 4] [--dbscan-eps 0.707 0.548]
         [--merge-threshold 0.6 0.75] [--max-splits 4] [--min-samples 4] [--batch-size 64] [--seed 0]
 
-CHECKPOINT is one of a run of RCL on data with classes. DBSCAN clusters the keys in its bank, then
-the online hierarchy is refined for some epochs with these keys frozen, so that clusterings can be
-compared without training. Printed for each level above the first: its clusters, the largest one,
-the share of images that have a companion, the share of these whose nearest companion is of their
-class, and the NMI with the classes. Then what the criterion of each level but the highest makes of
-the highest level's nearest companion: the share that it calls positive, and the share of all images
-whose companion is of the same class and yet called negative. A queue holds a part of the images
-alone, so a training finds farther companions than these.
+CHECKPOINT is one of a run of RCL on data with classes; its own clusters don't count. DBSCAN
+clusters the keys in its bank; the online hierarchy is then refined for some epochs, the keys as
+they are. Radii and thresholds go from the coarsest level down and are those of rcl-digits-placed,
+unless given. Printed for each level above the first: its clusters, the largest one, the share of
+images with a companion (another image of their cluster), the share of these whose nearest companion
+is of their class, and the NMI with the classes. Then what the criteria between the first and the
+last call the nearest companion on the highest level: positive, or negative though it is of the same
+class, or positive though it isn't; shares of the images that have one.
+
+These figures are better than a training's, which compares one view with the part of the images that
+is in its queue; the keys in the bank are means of two views, from steps all over the last epoch.
+All pairs are compared at once: for some thousands of images.
 """
 
 import argparse
@@ -22,45 +27,38 @@ from sklearn.metrics import normalized_mutual_info_score
 from cueco_solo.checkpoints import read_checkpoint
 from cueco_solo.clustering.dbscan import dbscan
 from cueco_solo.clustering.hierarchy import Hierarchy
-
-
-def companions(hierarchy: Hierarchy, level: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Each image's most similar other one in its cluster, int64, and whether there is one."""
-    labels, x = hierarchy.labels[level - 1], hierarchy.bank.float()
-    similarity = (x @ x.T).masked_fill_(labels[:, None] != labels, -torch.inf)
-    nearest = similarity.fill_diagonal_(-torch.inf).max(1)
-    return nearest.indices, nearest.values.isfinite()
+from cueco_solo.losses.rcl import nearest_entries
 
 
 def describe(hierarchy: Hierarchy, targets: torch.Tensor) -> None:
-    """Print the figures of all levels."""
-    top = len(hierarchy.labels)
-    for level in range(2, top + 1):
-        labels = hierarchy.labels[level - 1]
-        other, found = companions(hierarchy, level)
-        right = (targets[other] == targets)[found]
+    """Print the figures of all levels above the first."""
+    keys, levels = hierarchy.bank.float(), hierarchy.labels[1:]
+    companions = (levels[:, :, None] == levels[:, None]) & ~torch.eye(len(keys), dtype=torch.bool)
+    nearest, found = nearest_entries(keys, keys, companions)
+    alike = targets[nearest] == targets
+    for level, labels in enumerate(levels, 2):
+        have, right = found[level - 2], alike[level - 2][found[level - 2]]
         nmi = normalized_mutual_info_score(targets, labels)
         print(
             f"  level {level}: {len(labels.unique())} clusters, largest {labels.bincount().max()};"
-            f" {found.float().mean():.0%} have a companion, {right.float().mean():.1%} of these"
+            f" {have.float().mean():.0%} have a companion, {right.float().mean():.1%} of these"
             f" nearest to one of their class; NMI {nmi:.2f}"
         )
-    other, found = companions(hierarchy, top)
-    for level in range(2, top):
-        labels = hierarchy.labels[level - 1]
-        positive = labels[other] == labels
-        wrong = found & ~positive & (targets[other] == targets)
+    top, highest, right = len(levels) + 1, nearest[-1][found[-1]], alike[-1][found[-1]]
+    for level, labels in enumerate(levels[:-1], 2):
+        positive = labels[highest] == labels[found[-1]]
         print(
-            f"  criterion {level} on level {top}'s companions: {positive[found].float().mean():.0%}"
-            f" positive; of the same class, yet negative, for {wrong.float().mean():.0%} of all"
+            f"  criterion {level} on level {top}'s: {positive.float().mean():.0%} positive;"
+            f" {(~positive & right).float().mean():.0%} negative though of the same class,"
+            f" {(positive & ~right).float().mean():.0%} positive though not"
         )
 
 
-def refined(hierarchy: Hierarchy, batch_size: int, generator: torch.Generator) -> None:
-    """Refine for an epoch, the keys as they are."""
-    order = torch.randperm(len(hierarchy.bank), generator=generator)
-    for samples in order.split(batch_size):
-        hierarchy.refine(samples.sort().values, seed=int(hierarchy.steps))
+def refine_epoch(hierarchy: Hierarchy, args: argparse.Namespace, order: torch.Generator) -> None:
+    """Refine with every batch of an epoch, as a training does with the batches of all processes."""
+    for samples in torch.randperm(len(hierarchy.bank), generator=order).split(args.batch_size):
+        if len(samples) == args.batch_size:  # solo-learn drops an incomplete one
+            hierarchy.refine(samples.sort().values, seed=args.seed + int(hierarchy.steps) + 1)
 
 
 def compare(keys: torch.Tensor, targets: torch.Tensor, args: argparse.Namespace) -> None:
@@ -76,15 +74,15 @@ def compare(keys: torch.Tensor, targets: torch.Tensor, args: argparse.Namespace)
     hierarchy.restart(found.flip(0))  # from level 2 up
     print("DBSCAN")
     describe(hierarchy, targets)
-    generator = torch.Generator().manual_seed(args.seed)
+    order = torch.Generator().manual_seed(args.seed)
     for epoch in range(1, args.epochs + 1):
-        refined(hierarchy, args.batch_size, generator)
-        print(f"after {epoch} epochs of refinement")
+        refine_epoch(hierarchy, args, order)
+        print(f"after epoch {epoch} of refinement")
         describe(hierarchy, targets)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--dbscan-eps", type=float, nargs="+", default=[0.707, 0.548])
@@ -96,11 +94,17 @@ def main() -> None:
     args = parser.parse_args()
     if len(args.dbscan_eps) != len(args.merge_threshold):
         parser.error("--dbscan-eps and --merge-threshold need a value for each level above 1")
-    state = read_checkpoint(args.checkpoint, "CHECKPOINT")["state_dict"]
-    if "hierarchy.bank" not in state or not (state["targets"] >= 0).any():
+    if args.dbscan_eps != sorted(args.dbscan_eps, reverse=True):
+        parser.error("--dbscan-eps must not rise: it goes from the coarsest level down")
+    try:
+        state = read_checkpoint(args.checkpoint, "CHECKPOINT")["state_dict"]
+    except ValueError as error:
+        parser.error(str(error))
+    targets = state.get("targets", torch.empty(0))
+    known = targets >= 0
+    if "hierarchy.bank" not in state or not known.any():
         parser.error(f"{args.checkpoint} isn't of a run of RCL on data with classes")
-    known = state["targets"] >= 0
-    compare(state["hierarchy.bank"][known], state["targets"][known], args)
+    compare(state["hierarchy.bank"][known], targets[known], args)
 
 
 if __name__ == "__main__":
