@@ -5,8 +5,8 @@ from pathlib import Path
 import cueco_solo.configs
 from omegaconf import DictConfig
 
-from cueco_solo.cli.compose import compose_config
-from cueco_solo.methods import cueco_config, rcl_config, self_classifier_config
+from cueco_solo.methods import cueco_options, rcl_options, self_classifier_options
+from cueco_solo.training.compose import compose_config
 
 FOLDER = Path(cueco_solo.configs.__path__[0])
 FILES = sorted(FOLDER.glob("*.yaml"))
@@ -15,9 +15,9 @@ LINEAR = [name for name in NAMES if name.startswith("linear-")]
 FINETUNE = [name for name in NAMES if name.startswith("finetune-")]
 PRETRAIN = [name for name in NAMES if name not in LINEAR + FINETUNE]
 FILL = {
-    "cueco": cueco_config.fill_cueco,
-    "rcl": rcl_config.fill_rcl,
-    "self_classifier": self_classifier_config.fill_self_classifier,
+    "cueco": cueco_options.fill_cueco,
+    "rcl": rcl_options.fill_rcl,
+    "self_classifier": self_classifier_options.fill_self_classifier,
 }
 CUECO, RCL, SELF_CLASSIFIER = (
     [name for name in PRETRAIN if name.startswith(f"{method}-") and "digits" not in name]

@@ -4,28 +4,27 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from cueco_solo.arguments import epilog, parse_arguments
 from cueco_solo.errors import ConfigError, HostError, one_line
 
 
 def _parser() -> argparse.ArgumentParser:
     # each module is light: what is heavy, it imports when its command runs
     from cueco_solo.cli import (
-        command,
         compare,
         data,
         doctor,
-        evaluate,
         export,
-        finetune,
         pretrain,
         quickstart,
         report,
     )
+    from cueco_solo.evaluation import commands as evaluations
 
     parser = argparse.ArgumentParser(
         prog="cueco-solo",
         description="Train and evaluate self-supervised methods of solo-learn's and of ours.",
-        epilog=command.epilog(
+        epilog=epilog(
             "cueco-solo data digits-placed --out datasets/digits-placed",
             "cueco-solo pretrain --config-name cueco-digits-placed hardware=cpu",
             "cueco-solo knn trained_models/cueco/RUN",
@@ -33,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (quickstart, compare, pretrain, evaluate, finetune, export, report, data, doctor):
+    for module in (quickstart, compare, pretrain, evaluations, export, report, data, doctor):
         module.add_parsers(commands)
     return parser
 
@@ -47,8 +46,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: 0, 1 where ``doctor`` found something missing, 2 after an error of the user's.
     """
-    from cueco_solo.cli.command import parse_arguments
-
     args = parse_arguments(_parser(), argv)
     try:
         return args.run(args) or 0

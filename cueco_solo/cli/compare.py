@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cueco_solo.cli.command import add_command
+from cueco_solo.arguments import add_command
 
 
 def add_parsers(commands: Any) -> None:
@@ -133,8 +133,8 @@ def compare_runs(args: argparse.Namespace) -> int:
 
 def _finish(args: argparse.Namespace, out: Path, outcomes: list[Any], baseline: Any) -> int:
     """Print the tables, write all there is."""
-    from cueco_solo.comparison.render import terminal
     from cueco_solo.comparison.results import collect, tables_of
+    from cueco_solo.results.text import terminal
 
     figures = collect(outcomes)
     if figures:

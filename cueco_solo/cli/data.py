@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cueco_solo.cli.command import add_command
+from cueco_solo.arguments import add_command
 
 _DATASETS = ("digits", "digits-placed")
 

@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 from typing import Any
 
-from cueco_solo.cli.command import add_command
+from cueco_solo.arguments import add_command
 from cueco_solo.host import HostInfo, host_info
 
 # distribution, module, lowest version that setup.cfg allows

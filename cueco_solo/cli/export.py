@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cueco_solo.cli.command import add_command
+from cueco_solo.arguments import add_command
 
 _FORMATS = ("torchvision", "timm", "safetensors", "onnx")
 
@@ -38,11 +38,11 @@ def add_parsers(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Export and say what was written."""
-    from cueco_solo.cli.quiet import quieten
     from cueco_solo.export.formats import OPSET
     from cueco_solo.export.subject import load_subject
     from cueco_solo.export.write import CARD, check_folder, export_backbone, possible_formats
-    from cueco_solo.runs import load_run
+    from cueco_solo.training.log_filters import quieten
+    from cueco_solo.training.run_folder import load_run
 
     quieten()
     out = args.out or args.folder / "export"

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from cueco_solo.cli.command import add_command
+from cueco_solo.arguments import add_command
 
 
 def add_parsers(commands: Any) -> None:
@@ -36,13 +36,13 @@ def run(args: argparse.Namespace) -> int:
     """Compose the configuration, then print it or train it."""
     from omegaconf import OmegaConf
 
-    from cueco_solo.cli.compose import compose_config
+    from cueco_solo.training.compose import compose_config
 
     cfg = compose_config(args.config_name, args.config_path, args.overrides)
     if args.cfg:
         print(OmegaConf.to_yaml(cfg, resolve=True), end="")
         return 0
-    from cueco_solo.cli.fit import pretrain
+    from cueco_solo.training.pretrain import pretrain
 
     pretrain(cfg)
     return 0

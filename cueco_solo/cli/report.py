@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cueco_solo.cli.command import add_command
-from cueco_solo.cli.session import positive, seed
+from cueco_solo.arguments import add_command, positive, seed
 
 
 def add_parsers(commands: Any) -> None:
@@ -58,9 +57,9 @@ def run(args: argparse.Namespace) -> None:
     """Gather, draw, write."""
     import torch
 
-    from cueco_solo.cli.quiet import quieten
     from cueco_solo.errors import config_error
     from cueco_solo.report.write import write_report
+    from cueco_solo.training.log_filters import quieten
 
     quieten()
     there = torch.cuda.is_available()

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from cueco_solo.clustering.nesting import connected
-from cueco_solo.precision import widened
+from cueco_solo.numerics import widened
 
 _ROWS = 1024  # samples on either side of a block of inner products, which then takes 4 MB
 

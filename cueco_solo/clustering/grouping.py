@@ -6,8 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from cueco_solo.clustering.kmeans import assign, group_means, kmeans
-from cueco_solo.metrics import perplexity
-from cueco_solo.precision import in_float32
+from cueco_solo.numerics import in_float32, perplexity
 
 _ACTIVE_STEPS = 1000  # a cluster without members for this long counts as dead
 # K-means sees two views of each image: a cluster of one image alone has next to no variance

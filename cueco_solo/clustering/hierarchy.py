@@ -11,7 +11,7 @@ from cueco_solo.clustering.density_peaks import density_peaks
 from cueco_solo.clustering.kmeans import group_means
 from cueco_solo.clustering.members import Members
 from cueco_solo.clustering.nesting import connected, nested
-from cueco_solo.precision import in_float32
+from cueco_solo.numerics import in_float32
 
 # what bounds a step's work, whatever the size of the clusters
 _CLUSTER_SAMPLE = 32  # members that a cluster is split by

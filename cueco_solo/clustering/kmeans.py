@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from cueco_solo.precision import in_float32
+from cueco_solo.numerics import in_float32
 
 _DISTANCES = 2**24  # computed at a time, of some rows to all centroids: 64 MB
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cueco_solo.cli.command import parse_arguments
+from cueco_solo.arguments import parse_arguments
 from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.evaluation.commands import add_parsers
 
 DEFAULT = ("linear --cached", "knn", "cluster")
 _COMMANDS = ("linear", "knn", "cluster", "finetune")
@@ -64,12 +65,9 @@ class Evaluation:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from cueco_solo.cli import evaluate, finetune
-
     parser = _Parser(add_help=False)
     commands = parser.add_subparsers(dest="command", required=True)
-    for module in (evaluate, finetune):
-        module.add_parsers(commands)
+    add_parsers(commands)
     return parser
 
 

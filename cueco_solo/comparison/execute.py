@@ -40,8 +40,8 @@ class Outcome:
 
 def finished(job: Job) -> Path | None:
     """The folder of the job's run, if it has had all its epochs."""
-    from cueco_solo.comparison.rows import epochs
-    from cueco_solo.runs import load_run, same_run
+    from cueco_solo.results.figures import epochs
+    from cueco_solo.training.run_folder import load_run, same_run
 
     folder = same_run(job.cfg)
     return folder if folder and epochs(load_run(folder)) >= job.cfg.max_epochs else None
@@ -124,8 +124,8 @@ def _free() -> None:
 
 
 def _train(job: Job) -> Path:
-    from cueco_solo.cli.fit import pretrain
-    from cueco_solo.hardware import find_hardware
+    from cueco_solo.training.hardware import find_hardware
+    from cueco_solo.training.pretrain import pretrain
 
     processes = find_hardware(job.cfg).world_size
     if processes > 1:

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from cueco_solo.comparison.execute import Outcome
-from cueco_solo.comparison.rows import dataset_name, epochs
 from cueco_solo.errors import ConfigError
-from cueco_solo.report.folders import open_runs
-from cueco_solo.report.origin import flat_config
-from cueco_solo.report.tables import series_names
-from cueco_solo.runs import Run
+from cueco_solo.report.reproduction import flat_config
+from cueco_solo.results.figures import dataset_name, epochs
+from cueco_solo.results.tables import series_names
+from cueco_solo.training.run_folder import Run, open_runs
 
 
 def outcomes_of(folders: Iterable[Path]) -> list[Outcome]:

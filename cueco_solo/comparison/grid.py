@@ -12,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cueco_solo.comparison.evaluations import Evaluation, parse_evaluations
-from cueco_solo.comparison.rows import dataset_name
 from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.results.figures import dataset_name
 
 _PACKAGED = resources.files("cueco_solo.configs") / "compare"
 _METHOD_KEYS = ("config", "config_path", "overrides")
@@ -202,7 +202,7 @@ def jobs(grid: Grid, overrides: Sequence[str] = ()) -> list[Job]:
     Raises:
         ConfigError: a configuration, an override or a key doesn't exist, or two runs are the same.
     """
-    from cueco_solo.runs import run_id
+    from cueco_solo.training.run_folder import run_id
 
     seeds = _typed_seed(overrides) or grid.seeds
     found: dict[tuple[str, str], Job] = {}
@@ -234,8 +234,8 @@ def _job(
     typed: Sequence[str],
     seed: int,
 ) -> Job:
-    from cueco_solo.cli.compose import compose_config
-    from cueco_solo.settings import check_settings, with_defaults
+    from cueco_solo.training.compose import compose_config
+    from cueco_solo.training.settings import check_settings, with_defaults
 
     if _DATA in method.config and not data:
         remedy = "name the data sets under data"

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cueco_solo.comparison.execute import Outcome
-from cueco_solo.comparison.published import published_figures
-from cueco_solo.comparison.render import latex, markdown
-from cueco_solo.comparison.rows import run_figures, training_time
-from cueco_solo.comparison.statistics import comparisons
-from cueco_solo.comparison.tables import Table, make_tables
 from cueco_solo.errors import ConfigError, config_error
-from cueco_solo.report.document import Figure
-from cueco_solo.runs import write_json
+from cueco_solo.results.figures import Figure, run_figures, training_time
+from cueco_solo.results.published import published_figures
+from cueco_solo.results.statistics import comparisons
+from cueco_solo.results.text import latex, markdown
+from cueco_solo.results.text_tables import Table, make_tables
+from cueco_solo.training.run_folder import write_json
 
 
 def collect(outcomes: Sequence[Outcome]) -> list[Figure]:

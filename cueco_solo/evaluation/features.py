@@ -13,13 +13,13 @@ from tqdm import tqdm
 
 import cueco_solo
 from cueco_solo import host
-from cueco_solo.checkpoints import read_weights
 from cueco_solo.data.checks import DOWNLOADED, check_labelled
 from cueco_solo.data.datasets import labelled_datasets
 from cueco_solo.data.loaders import plain_loader
 from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.errors import config_error
-from cueco_solo.runs import Run
+from cueco_solo.training.checkpoints import read_weights
+from cueco_solo.training.run_folder import Run
 
 
 @dataclass(frozen=True)

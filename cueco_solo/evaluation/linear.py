@@ -22,9 +22,9 @@ from cueco_solo.data.superclasses import count_superclasses
 from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.errors import config_error, told
 from cueco_solo.evaluation.features import Features
-from cueco_solo.hardware import find_hardware, lightning_arguments
-from cueco_solo.settings import check_linear_settings
-from cueco_solo.training import fit, new_trainer, trainer_options
+from cueco_solo.training.hardware import find_hardware, lightning_arguments
+from cueco_solo.training.settings import check_linear_settings
+from cueco_solo.training.trainer import fit, new_trainer, trainer_options
 
 # what solo-learn's main_linear.py can do beyond a linear classifier on frozen features
 _ELSEWHERE = (

@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cueco_solo.checkpoints import read_checkpoint
-from cueco_solo.evaluation.cluster import label_scores
+from cueco_solo.clustering.agreement import label_scores
 from cueco_solo.evaluation.features import Features
-from cueco_solo.runs import Run
+from cueco_solo.training.checkpoints import read_checkpoint
+from cueco_solo.training.run_folder import Run
 
 HEADS = ("first", "best")
 
@@ -52,7 +52,7 @@ def own_label_scores(run: Run, features: Features) -> dict[str, float]:
         features: of both splits.
 
     Returns:
-        Percent: for either head what :func:`.cluster.label_scores` returns, under ``first_head_``
+        Percent: for either head what :func:`.agreement.label_scores` returns, under ``first_head_``
         and ``best_head_``; nothing for a method without labels of its own.
 
     Raises:

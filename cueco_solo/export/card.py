@@ -10,12 +10,11 @@ from typing import Any
 
 import torch
 
-from cueco_solo.comparison.rows import dataset_name, run_figures
 from cueco_solo.errors import config_error
 from cueco_solo.export.formats import FORMATS, OPSET, Written
 from cueco_solo.export.networks import Network
 from cueco_solo.export.subject import Subject
-from cueco_solo.report.document import Figure
+from cueco_solo.results.figures import Figure, dataset_name, run_figures
 
 _STEM = (
     "The stem is solo-learn's for CIFAR: a {size}x{size} `conv1` of stride {stride} and padding "

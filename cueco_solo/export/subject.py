@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torchvision.transforms import Normalize
 
 from cueco_solo import host
-from cueco_solo.checkpoints import progress, read_checkpoint
 from cueco_solo.errors import ConfigError, config_error
-from cueco_solo.evaluation.cache import digest_of_file
+from cueco_solo.evaluation.feature_cache import digest_of_file
 from cueco_solo.evaluation.features import load_backbone
 from cueco_solo.export.networks import Network, networks
-from cueco_solo.runs import Run
+from cueco_solo.training.checkpoints import progress, read_checkpoint
+from cueco_solo.training.run_folder import Run
 
 # one of ``augmentations`` that leaves images as they are
 _PLAIN = {

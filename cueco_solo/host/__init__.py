@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from cueco_solo.errors import HostError, config_error
+from cueco_solo.host.callbacks import bring_callbacks
 from cueco_solo.host.detect import INSTALL_MAIN, HostInfo, host_info
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ __all__ = [
     "MomentumUpdater",
     "WeightedKNNClassifier",
     "accuracy_at_k",
+    "bring_callbacks",
     "classification_data",
     "dali",
     "gather",
@@ -70,7 +72,7 @@ __all__ = [
 ]
 
 
-_SURFACE = {"main": f"{__name__}.main", "release": f"{__name__}.release.surface"}
+_FORMS = {"main": f"{__name__}.main", "release": f"{__name__}.release.api"}
 
 
 def __getattr__(name: str) -> Any:
@@ -82,7 +84,7 @@ def __getattr__(name: str) -> Any:
     if name == "FORM":
         value: Any = info.form
     else:
-        form = importlib.import_module(_SURFACE[info.form])
+        form = importlib.import_module(_FORMS[info.form])
         value = form.load_dali() if name == "dali" else getattr(form, name)
     globals()[name] = value
     return value
@@ -101,7 +103,7 @@ def method_class(name: str) -> Any:
     info, methods = host_info(), __getattr__("METHODS")
     if name in methods and name not in ("base", "linear"):
         return methods[name]
-    unavailable = importlib.import_module(_SURFACE[info.form]).UNAVAILABLE
+    unavailable = importlib.import_module(_FORMS[info.form]).UNAVAILABLE
     if name in unavailable:
         raise HostError(f"method={name!r} {unavailable[name]}; {INSTALL_MAIN}")
     known = ", ".join(sorted(set(methods) - {"base", "linear"}))

@@ -15,13 +15,14 @@ import torch
 from lightning.pytorch import LightningModule
 
 from cueco_solo.host import metrics
+from cueco_solo.host.callbacks import brought_callbacks
 
 
 def apply() -> None:
     """Apply every shim that the stock programs need (idempotent); solo-learn must be imported."""
     metrics.replace_in_solo()
     _keep_functions_out_of_checkpoints()
-    _monitor_online()
+    _bring_callbacks()
     dali = sys.modules.get("solo.data.dali_dataloader")
     if dali is not None:
         shim_dali(dali)
@@ -41,8 +42,8 @@ def _keep_functions_out_of_checkpoints() -> None:
     Schedule.state_dict = state_dict
 
 
-def _monitor_online() -> None:
-    """Methods bring the monitor that the section ``online_clustering`` asks for."""
+def _bring_callbacks() -> None:
+    """Methods bring what was handed in, see :mod:`cueco_solo.host.callbacks`."""
     from solo.methods.base import BaseMethod
 
     stock = BaseMethod.configure_callbacks
@@ -51,9 +52,7 @@ def _monitor_online() -> None:
 
     @functools.wraps(stock)
     def configure_callbacks(self: Any) -> list[Any]:
-        from cueco_solo.monitor.callback import online_callbacks
-
-        return [*stock(self), *online_callbacks(self.cfg)]
+        return [*stock(self), *brought_callbacks(self.cfg)]
 
     BaseMethod.configure_callbacks = configure_callbacks
 

@@ -7,7 +7,7 @@ argument that requires it; the method passes keys, queue, centroids and variance
 import torch
 import torch.nn.functional as F
 
-from cueco_solo.precision import in_float32
+from cueco_solo.numerics import in_float32
 
 
 @in_float32

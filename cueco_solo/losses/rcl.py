@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from cueco_solo.precision import in_float32
+from cueco_solo.numerics import in_float32
 
 
 class RelativeKeys(NamedTuple):

@@ -5,7 +5,7 @@ import math
 import torch
 
 from cueco_solo.host import gather
-from cueco_solo.precision import in_float32
+from cueco_solo.numerics import in_float32
 
 # logits of a head and view above which a CPU is faster with one head at a time, which stays in its
 # cache: 2 x at 256 samples of 1000 classes, 1.1 x at 100, 0.6 x at 60 (raise it to measure that

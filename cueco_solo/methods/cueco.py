@@ -18,17 +18,17 @@ from cueco_solo.clustering.grouping import MomentumGrouping, moved_centroids
 from cueco_solo.errors import config_error
 from cueco_solo.host import BaseMomentumMethod, gather
 from cueco_solo.losses.cueco import centroid_contrastive, info_nce, variance_loss
-from cueco_solo.methods.cueco_config import fill_cueco
+from cueco_solo.methods.cueco_options import fill_cueco
 from cueco_solo.methods.momentum import KeyMethod
 from cueco_solo.modules.heads import mlp_head
 from cueco_solo.modules.queue import KeyQueue
-from cueco_solo.precision import in_float32
+from cueco_solo.numerics import in_float32
 
 
 class CueCo(KeyMethod):
     """CueCo on solo-learn's momentum base class.
 
-    The settings under ``method_kwargs`` are described in :mod:`cueco_solo.methods.cueco_config`.
+    The settings under ``method_kwargs`` are described in :mod:`cueco_solo.methods.cueco_options`.
     The batch's keys update the clusters, then the queue, after the losses have used both. With
     accumulated gradients that happens in every micro-batch, while the life cycle of the clusters
     counts optimisation steps.
@@ -65,7 +65,7 @@ class CueCo(KeyMethod):
         """Check ``method_kwargs`` and fill in the defaults, in place.
 
         Raises:
-            ConfigError: see :func:`cueco_solo.methods.cueco_config.fill_cueco`.
+            ConfigError: see :func:`cueco_solo.methods.cueco_options.fill_cueco`.
         """
         return BaseMomentumMethod.add_and_assert_specific_cfg(fill_cueco(cfg))
 

@@ -11,10 +11,10 @@ from tqdm import tqdm
 
 from cueco_solo.errors import config_error
 from cueco_solo.host import BaseMomentumMethod, gather, initialize_momentum_params
-from cueco_solo.methods.common import PluginMethod
-from cueco_solo.metrics import alignment, uniformity
+from cueco_solo.methods.base import PluginMethod
 from cueco_solo.modules.heads import mlp_head
-from cueco_solo.schema import Option, fill_options
+from cueco_solo.numerics import alignment, uniformity
+from cueco_solo.options import Option, fill_options
 
 
 def fill_momentum(cfg: DictConfig, base_tau: float) -> None:

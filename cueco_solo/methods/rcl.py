@@ -30,7 +30,7 @@ from cueco_solo.losses.rcl import (
     relative_keys,
 )
 from cueco_solo.methods.momentum import KeyMethod
-from cueco_solo.methods.rcl_config import check_indexes, check_size, fill_rcl
+from cueco_solo.methods.rcl_options import check_indexes, check_size, fill_rcl
 from cueco_solo.modules.heads import mlp_head
 from cueco_solo.modules.queue import KeyQueue
 
@@ -38,7 +38,7 @@ from cueco_solo.modules.queue import KeyQueue
 class RCL(KeyMethod):
     """RCL on solo-learn's momentum base class.
 
-    The settings under ``method_kwargs`` are described in :mod:`cueco_solo.methods.rcl_config`.
+    The settings under ``method_kwargs`` are described in :mod:`cueco_solo.methods.rcl_options`.
     Within a step the loss uses queue and labels as they were at its start; then the batch's keys
     enter the feature bank, the hierarchy is refined, and the queue follows.
 
@@ -81,7 +81,7 @@ class RCL(KeyMethod):
         """Check ``method_kwargs`` and fill in the defaults, in place.
 
         Raises:
-            ConfigError: see :func:`cueco_solo.methods.rcl_config.fill_rcl`.
+            ConfigError: see :func:`cueco_solo.methods.rcl_options.fill_rcl`.
         """
         return BaseMomentumMethod.add_and_assert_specific_cfg(fill_rcl(cfg))
 

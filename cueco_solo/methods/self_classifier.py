@@ -15,17 +15,17 @@ from lightning.pytorch.trainer.states import RunningStage
 from omegaconf import DictConfig
 from torch import nn
 
+from cueco_solo.clustering.agreement import label_scores
 from cueco_solo.errors import config_error
-from cueco_solo.evaluation.cluster import label_scores
 from cueco_solo.host import BaseMethod, gather
 from cueco_solo.losses.rcl import nearest_entries
 from cueco_solo.losses.self_classifier import self_classification
-from cueco_solo.methods.common import PluginMethod
-from cueco_solo.methods.self_classifier_config import fill_self_classifier, warn_of_small_batch
-from cueco_solo.metrics import perplexity
+from cueco_solo.methods.base import PluginMethod
+from cueco_solo.methods.self_classifier_options import fill_self_classifier, warn_of_small_batch
 from cueco_solo.modules.classifiers import Classifiers
 from cueco_solo.modules.heads import mlp_head
 from cueco_solo.modules.queue import KeyQueue
+from cueco_solo.numerics import perplexity
 
 _HEAD_LOSS_MOMENTUM = 0.99
 
@@ -34,7 +34,7 @@ class SelfClassifier(PluginMethod, BaseMethod):
     """Self-Classifier on solo-learn's base class.
 
     The settings under ``method_kwargs`` are described in
-    :mod:`cueco_solo.methods.self_classifier_config`.
+    :mod:`cueco_solo.methods.self_classifier_options`.
 
     Buffers, besides those of classifiers and queue:
         head_losses: running mean of each head's loss, the same on all processes, ``[T]``, float32;

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cueco_solo.precision import in_float32
+from cueco_solo.numerics import in_float32
 
 
 def orthonormal(heads: int, classes: int, dim: int) -> torch.Tensor:

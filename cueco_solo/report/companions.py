@@ -4,11 +4,11 @@ from typing import Any
 
 import torch
 
-from cueco_solo.checkpoints import read_checkpoint
 from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.report.document import Companions, Level
-from cueco_solo.report.pictures import Album
-from cueco_solo.runs import Run
+from cueco_solo.report.thumbnails import Album
+from cueco_solo.training.checkpoints import read_checkpoint
+from cueco_solo.training.run_folder import Run
 
 _IMAGES, _MEMBERS = 6, 8
 

@@ -6,33 +6,8 @@ Everything here is JSON: str, int, float, bool, None, list and dict. Floats are 
 
 from typing import Any, TypedDict
 
-
-class Figure(TypedDict):
-    """One measurement of one run, or one published figure.
-
-    Attributes:
-        source: ``"ours"``, or what the figure was published in.
-        dataset: data set that was evaluated on.
-        method: name of the method.
-        backbone: name of the network.
-        epochs: of pre-training.
-        protocol: ``linear``, ``linear-cached``, ``linear-online``, ``knn``, ``clustering``, ...
-        metric: ``top1``, ``nmi``, ... within the protocol.
-        value: percent, unless the metric says otherwise.
-        seed: of the run; None if published.
-        run: the run's ``id``; None if published.
-    """
-
-    source: str
-    dataset: str
-    method: str
-    backbone: str
-    epochs: int | None
-    protocol: str
-    metric: str
-    value: float
-    seed: int | None
-    run: str | None
+from cueco_solo.results.figures import Figure
+from cueco_solo.results.statistics import Comparison
 
 
 class Curve(TypedDict):
@@ -198,23 +173,3 @@ class Document(TypedDict):
     published: list[Figure]
     baseline: str | None
     comparisons: list["Comparison"]
-
-
-class Comparison(TypedDict):
-    """Method minus baseline in one metric, paired by seed.
-
-    Attributes:
-        dataset, method, protocol, metric: what is compared.
-        seeds: number of pairs.
-        difference: the mean, in the metric's unit.
-        low, high: 95 % confidence interval (Student's t); None with fewer than two pairs.
-    """
-
-    dataset: str
-    method: str
-    protocol: str
-    metric: str
-    seeds: int
-    difference: float
-    low: float | None
-    high: float | None

@@ -7,17 +7,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cueco_solo.comparison.published import published_figures
-from cueco_solo.comparison.rows import dataset_name, epochs, evaluation_settings, run_figures
-from cueco_solo.comparison.statistics import comparisons
 from cueco_solo.errors import config_error, one_line
 from cueco_solo.report.curves import read_curves
 from cueco_solo.report.document import Comparison, Document, Figure, RunPart
-from cueco_solo.report.folders import open_runs
-from cueco_solo.report.inside import PROBLEMS, Looking
-from cueco_solo.report.origin import flat_config, flat_items, reproduce
-from cueco_solo.report.tables import series_names
-from cueco_solo.runs import Run
+from cueco_solo.report.features import PROBLEMS, Looking
+from cueco_solo.report.reproduction import flat_config, flat_items, reproduce
+from cueco_solo.results.figures import dataset_name, epochs, evaluation_settings, run_figures
+from cueco_solo.results.published import published_figures
+from cueco_solo.results.statistics import comparisons
+from cueco_solo.results.tables import series_names
+from cueco_solo.training.run_folder import Run, open_runs
 
 
 def gather_document(
@@ -42,7 +41,7 @@ def gather_document(
         methods: what a run's method is called, by its folder; runs of one name are compared as
             one. Default: its own name, and runs of other settings are told apart.
         datasets: what a run's data set is called, by its folder. Default: its own name.
-        looking: see :class:`~cueco_solo.report.inside.Looking`.
+        looking: see :class:`~cueco_solo.report.features.Looking`.
 
     Raises:
         ConfigError: a folder is no run, nothing is given, no run is of the baseline, or the

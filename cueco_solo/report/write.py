@@ -7,7 +7,7 @@ from typing import Any
 from cueco_solo.errors import config_error
 from cueco_solo.report.document import Document
 from cueco_solo.report.gather import gather_document
-from cueco_solo.report.page import render
+from cueco_solo.report.html import render
 
 
 def write_report(folders: Sequence[Path], out: Path, **options: Any) -> Path:

@@ -20,10 +20,10 @@ from pathlib import Path
 import torch
 from common import machine, seconds
 
-from cueco_solo.checkpoints import latest_checkpoint, read_checkpoint
-from cueco_solo.cli.compose import compose_config
-from cueco_solo.cli.fit import pretrain
-from cueco_solo.monitor.scores import clustering_scores
+from cueco_solo.training.checkpoints import latest_checkpoint, read_checkpoint
+from cueco_solo.training.compose import compose_config
+from cueco_solo.training.monitor.scores import clustering_scores
+from cueco_solo.training.pretrain import pretrain
 
 
 def main() -> None:

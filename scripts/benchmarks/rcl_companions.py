@@ -24,10 +24,10 @@ from pathlib import Path
 import torch
 from sklearn.metrics import normalized_mutual_info_score
 
-from cueco_solo.checkpoints import read_checkpoint
 from cueco_solo.clustering.dbscan import dbscan
 from cueco_solo.clustering.hierarchy import Hierarchy
 from cueco_solo.losses.rcl import nearest_entries
+from cueco_solo.training.checkpoints import read_checkpoint
 
 
 def describe(hierarchy: Hierarchy, targets: torch.Tensor) -> None:

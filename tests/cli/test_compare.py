@@ -149,7 +149,7 @@ def test_an_unforeseen_error_is_kept_whole(
     def fail(cfg: object) -> None:
         raise RuntimeError("out of\nmemory")
 
-    monkeypatch.setattr("cueco_solo.cli.fit.pretrain", fail)
+    monkeypatch.setattr("cueco_solo.training.pretrain.pretrain", fail)
     given = ["compare", str(done / "grid.yaml"), "--out", str(tmp_path), "--no-report"]
     assert main([*given, "seed=7"]) == 1
     message = "first on data, seed 7: training failed: RuntimeError: out of memory (see"

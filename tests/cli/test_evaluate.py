@@ -55,7 +55,7 @@ def test_the_commands_share_features(
     def fail(*_: Any) -> None:
         raise AssertionError("the backbone was built")
 
-    monkeypatch.setattr("cueco_solo.evaluation.cache.load_backbone", fail)
+    monkeypatch.setattr("cueco_solo.evaluation.feature_cache.load_backbone", fail)
     assert figures(run, "knn", "--k", "3", file="eval-knn.json")["results"] == first
     figures(run, "cluster", "--restarts", "1", file="eval-cluster.json")
     overrides = ("optimizer.batch_size=9", "max_epochs=1")

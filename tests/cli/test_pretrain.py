@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 import cueco_solo
 from cueco_solo import host
-from cueco_solo.checkpoints import latest_checkpoint
+from cueco_solo.training.checkpoints import latest_checkpoint
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import tiny
 import torch
 from PIL import Image
 
-from cueco_solo.checkpoints import latest_checkpoint
+from cueco_solo.training.checkpoints import latest_checkpoint
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_settings(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr("cueco_solo.cli.trainer.find_spec", lambda package: None)
+    monkeypatch.setattr("cueco_solo.training.trainer.find_spec", lambda package: None)
     assert text in error(capsys, folder, *overrides)
     assert not list(folder.glob("runs/*/*"))
 

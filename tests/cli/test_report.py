@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cueco_solo.cli import main
-from cueco_solo.report.inside import Looking
+from cueco_solo.report.features import Looking
 
 
 def error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

@@ -61,8 +61,8 @@ def test_the_command_makes_the_same_run(tmp_path: Path, capsys: pytest.CaptureFi
     from omegaconf import OmegaConf
 
     from cueco_solo.cli import main
-    from cueco_solo.runs import run_id
-    from cueco_solo.settings import with_defaults
+    from cueco_solo.training.run_folder import run_id
+    from cueco_solo.training.settings import with_defaults
 
     job: Job = jobs(read_grid(write(tmp_path)))[1]
     assert main([*job.command, "--cfg"]) == 0

@@ -7,14 +7,14 @@ import yaml
 from configurations import CUECO, FILL, FOLDER, NAMES, PRETRAIN, RCL, composed
 from omegaconf import OmegaConf
 
-from cueco_solo.methods import cueco_config, rcl_config, self_classifier_config
-from cueco_solo.settings import check_settings
+from cueco_solo.methods import cueco_options, rcl_options, self_classifier_options
+from cueco_solo.training.settings import check_settings
 
 # ours, and the order that their documentation lists their options in
 OPTIONS = {
-    "cueco": list(cueco_config.OPTIONS),
-    "rcl": list(rcl_config.OPTIONS),
-    "self_classifier": list(self_classifier_config.OPTIONS),
+    "cueco": list(cueco_options.OPTIONS),
+    "rcl": list(rcl_options.OPTIONS),
+    "self_classifier": list(self_classifier_options.OPTIONS),
 }
 
 # of solo-learn's scripts/pretrain/imagenet-100/deepclusterv2.yaml and of its linear ones

@@ -5,7 +5,7 @@ import torch
 from configurations import CUECO, FOLDER, LINEAR, RCL, composed
 
 from cueco_solo import host
-from cueco_solo.methods import self_classifier_config
+from cueco_solo.methods import self_classifier_options
 
 IMAGENET = ["rcl-imagenet", "rcl-imagenet-dali"]
 
@@ -103,7 +103,7 @@ def test_what_differs_between_rcls_data_sets(name: str, epochs: int, images: int
 def test_self_classifiers_pretraining_is_the_papers(
     name: str, mlp: list[int], heads: int, classes: int, temperature: float, rows: bool
 ):
-    cfg = self_classifier_config.fill_self_classifier(composed(name))
+    cfg = self_classifier_options.fill_self_classifier(composed(name))
     kwargs = cfg.method_kwargs
     assert (kwargs.preset, kwargs.queue_size, kwargs.fixed_classifier) == ("v1", 0, True)
     assert (list(kwargs.mlp_dims), kwargs.num_heads, kwargs.head_size) == (mlp, heads, classes)
@@ -117,7 +117,7 @@ def test_self_classifiers_pretraining_is_the_papers(
 @pytest.mark.parametrize("data", ["cifar10", "cifar100-20", "imagenet", "imagenet100"])
 def test_self_classifiers_preset_is_one_override(data: str):
     cfg = composed(f"self_classifier-{data}", "method_kwargs.preset=v2")
-    kwargs = self_classifier_config.fill_self_classifier(cfg).method_kwargs
+    kwargs = self_classifier_options.fill_self_classifier(cfg).method_kwargs
     assert (kwargs.temperature, kwargs.column_temperature) == (0.1, 0.05)
     assert (kwargs.normalize_rows, kwargs.fixed_classifier) == (True, False)
 

@@ -9,9 +9,9 @@ from lightning.pytorch import Trainer
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo import host
-from cueco_solo.cli.compose import compose_config
 from cueco_solo.data.datasets import count_images, pretraining_data
 from cueco_solo.errors import ConfigError, HostError
+from cueco_solo.training.compose import compose_config
 
 
 def parsed(images: Path, *overrides: str, **data: Any) -> DictConfig:

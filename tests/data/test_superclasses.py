@@ -14,8 +14,8 @@ from support import small_cfg
 from cueco_solo.data.datasets import labelled_datasets, training_set
 from cueco_solo.data.superclasses import NAMES, SUPERCLASS
 from cueco_solo.errors import ConfigError
-from cueco_solo.methods.common import PluginMethod
-from cueco_solo.settings import check_settings
+from cueco_solo.methods.base import PluginMethod
+from cueco_solo.training.settings import check_settings
 
 _WORDS = """
 apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus
@@ -73,7 +73,7 @@ def test_without_the_option_labels_are_fine(cifar100: DictConfig):
 
 
 def test_option_is_refused_for_other_data():
-    from cueco_solo.cli.compose import compose_config
+    from cueco_solo.training.compose import compose_config
 
     cfg = compose_config("self_classifier-cifar10", None, ["+data.superclasses=True", "+seed=5"])
     with pytest.raises(ConfigError, match=r"data\.superclasses.*cifar100"):

@@ -11,10 +11,11 @@ from support import a_byte_of_the_checkpoint
 
 from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.errors import ConfigError
-from cueco_solo.evaluation import cache, features
-from cueco_solo.evaluation.cache import cached_features, write_features
+from cueco_solo.evaluation import feature_cache as cache
+from cueco_solo.evaluation import features
+from cueco_solo.evaluation.feature_cache import cached_features, write_features
 from cueco_solo.evaluation.features import Features, evaluation_data
-from cueco_solo.runs import load_run
+from cueco_solo.training.run_folder import load_run
 
 
 def get(folder: Path, untrained: bool = False, **options: Any) -> Features:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from cueco_solo.clustering.agreement import agreement, clustering_accuracy
 from cueco_solo.errors import ConfigError
-from cueco_solo.evaluation.cluster import agreement, cluster_scores, clustering_accuracy
+from cueco_solo.evaluation.cluster import cluster_scores
 from cueco_solo.evaluation.features import Features
 
 

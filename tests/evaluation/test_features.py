@@ -10,10 +10,10 @@ from PIL import Image
 from torchvision.transforms.functional import normalize, to_tensor
 
 from cueco_solo import host
-from cueco_solo.checkpoints import read_checkpoint
 from cueco_solo.errors import ConfigError
 from cueco_solo.evaluation.features import evaluation_data, load_backbone, run_features
-from cueco_solo.runs import load_run
+from cueco_solo.training.checkpoints import read_checkpoint
+from cueco_solo.training.run_folder import load_run
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

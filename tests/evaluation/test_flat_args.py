@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from cueco_solo.checkpoints import read_weights
 from cueco_solo.errors import ConfigError
 from cueco_solo.evaluation.features import evaluation_data, load_backbone
-from cueco_solo.runs import load_run
+from cueco_solo.training.checkpoints import read_weights
+from cueco_solo.training.run_folder import load_run
 
 # as 1.0.2's own main_pretrain.py wrote it, without what evaluation doesn't read
 ARGS: dict[str, Any] = {

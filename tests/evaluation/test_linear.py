@@ -6,10 +6,10 @@ import pytest
 import torch
 from omegaconf import DictConfig
 
-from cueco_solo.cli.compose import compose_config
 from cueco_solo.errors import ConfigError
 from cueco_solo.evaluation.features import Features
 from cueco_solo.evaluation.linear import cached_linear_accuracies, parse_linear
+from cueco_solo.training.compose import compose_config
 
 
 def config(*overrides: str) -> DictConfig:

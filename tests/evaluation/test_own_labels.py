@@ -10,14 +10,14 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_mutual_info_score
 
-from cueco_solo.checkpoints import read_checkpoint
 from cueco_solo.cli import main
-from cueco_solo.evaluation.cache import cached_features
+from cueco_solo.evaluation.feature_cache import cached_features
 from cueco_solo.evaluation.features import Features, evaluation_data
 from cueco_solo.evaluation.own_labels import own_label_scores, own_labels
 from cueco_solo.methods.self_classifier import SelfClassifier
 from cueco_solo.report.gather import gather_document
-from cueco_solo.runs import load_run
+from cueco_solo.training.checkpoints import read_checkpoint
+from cueco_solo.training.run_folder import load_run
 
 HEADS, CLASSES = 3, 7
 

@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cueco_solo import host
-from cueco_solo.checkpoints import read_checkpoint
 from cueco_solo.cli import main
-from cueco_solo.runs import load_run
+from cueco_solo.training.checkpoints import read_checkpoint
+from cueco_solo.training.run_folder import load_run
 
 MAIN = host.host_info().form == "main"
 VIT = {"backbone": "vit_tiny", "img_size": 32, "patch_size": 8}

@@ -34,7 +34,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from cueco_solo import host
-from cueco_solo.runs import commit_of
+from cueco_solo.training.environment import commit_of
 
 LARS = ("optimizer.name=lars", "optimizer.lr=0.2", "optimizer.exclude_bias_n_norm_wd=true")
 CLIPPED = (*LARS, "optimizer.kwargs={clip_lr: true, exclude_bias_n_norm: true}")

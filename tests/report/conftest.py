@@ -9,11 +9,11 @@ import pytest
 from gathering import copied
 from report_document import bare_document, document
 
-from cueco_solo.evaluation.cache import cached_features
+from cueco_solo.evaluation.feature_cache import cached_features
 from cueco_solo.evaluation.features import evaluation_data
-from cueco_solo.report.inside import Looking
-from cueco_solo.report.page import render
-from cueco_solo.runs import load_run
+from cueco_solo.report.features import Looking
+from cueco_solo.report.html import render
+from cueco_solo.training.run_folder import load_run
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,14 @@ import torch
 from gathering import copied, evaluated, gathered, part
 
 from cueco_solo.errors import ConfigError
-from cueco_solo.runs import load_run
+from cueco_solo.training.run_folder import load_run
 
 
 def test_a_run(known: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     def fail(*_: Any) -> None:
         raise AssertionError("the backbone was built")
 
-    monkeypatch.setattr("cueco_solo.evaluation.cache.load_backbone", fail)
+    monkeypatch.setattr("cueco_solo.evaluation.feature_cache.load_backbone", fail)
     document = gathered(known, title="T", images=6)
     assert document["title"] == "T" and document["created"][:2] == "20"
     (run,) = document["runs"]
@@ -156,7 +156,7 @@ def test_an_error_of_a_loading_process_is_one_sentence(
             f"Caught {name} in worker 0.\nTraceback:\n  ...\n{name}: image='x' is bad"
         )
 
-    monkeypatch.setattr("cueco_solo.evaluation.cache.cached_features", fail)
+    monkeypatch.setattr("cueco_solo.evaluation.feature_cache.cached_features", fail)
     assert part(known)["missing"] == ["Embedding and clusters: image='x' is bad."]
 
 

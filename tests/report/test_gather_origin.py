@@ -9,8 +9,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from cueco_solo.report.curves import read_curves
-from cueco_solo.report.origin import flat_config, reproduce
-from cueco_solo.runs import Run
+from cueco_solo.report.reproduction import flat_config, reproduce
+from cueco_solo.training.run_folder import Run
 
 # ---- curves ----
 

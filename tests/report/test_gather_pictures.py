@@ -14,10 +14,10 @@ from rcl_models import clustered, rcl
 from scipy.stats import entropy
 
 from cueco_solo.errors import ConfigError
-from cueco_solo.report import maps
+from cueco_solo.report import features as maps
 from cueco_solo.report.companions import companions
-from cueco_solo.report.pictures import Album, balanced, thumbnail
-from cueco_solo.runs import Run
+from cueco_solo.report.thumbnails import Album, balanced, thumbnail
+from cueco_solo.training.run_folder import Run
 
 
 def shown(uri: str) -> Image.Image:

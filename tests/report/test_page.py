@@ -8,9 +8,9 @@ from importlib import resources
 import pytest
 from report_document import NASTY, bare_document, document, figure
 
-from cueco_solo.report import tables
-from cueco_solo.report.differences import differences, verdicts
-from cueco_solo.report.page import embedded_json, render
+from cueco_solo.report.html import embedded_json, render
+from cueco_solo.results import tables
+from cueco_solo.results.differences import differences, verdicts
 
 
 class Elements(HTMLParser):

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig
 
-from cueco_solo.cli.compose import compose_config
-from cueco_solo.methods.cueco_config import fill_cueco
-from cueco_solo.methods.rcl_config import fill_rcl
-from cueco_solo.settings import check_settings
+from cueco_solo.methods.cueco_options import fill_cueco
+from cueco_solo.methods.rcl_options import fill_rcl
+from cueco_solo.training.compose import compose_config
+from cueco_solo.training.settings import check_settings
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 

@@ -8,8 +8,8 @@ from solo.methods.base import BaseMomentumMethod
 
 from cueco_solo.errors import HostError, config_error
 from cueco_solo.host.detect import INSTALL_MAIN
+from cueco_solo.host.release.adapters import Lifted, LiftedMomentum
 from cueco_solo.host.release.cfg import plain, set_defaults
-from cueco_solo.host.release.lifted import Lifted, LiftedMomentum
 
 _MISSING = "isn't in solo-learn 1.0.2"
 # why a method of main's isn't in METHODS

@@ -1,0 +1,257 @@
+"""The commands that evaluate a run folder: ``linear``, ``knn``, ``cluster`` and ``finetune``.
+
+Declared here, below the command line, since the grids of ``cueco-solo compare`` name them as typed.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from cueco_solo.arguments import above_zero, add_command, count, percentage, positive, seed
+
+SHARED = """RUN is a run folder of cueco-solo pretrain, or any folder with solo-learn's args.json
+and a checkpoint. Data and image size are those of the run unless other paths are given. The figures
+are printed and written to RUN/eval-*.json."""
+_KEPT = """Features are extracted once and kept in RUN/features, to be read as long as checkpoint,
+data and transform are the same; the files may be removed."""
+
+
+def run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which run, which data, where to compute."""
+    parser.add_argument("folder", type=Path, metavar="RUN", help="the run folder")
+    parser.add_argument("--train-path", metavar="DIR", help="instead of the run's data.train_path")
+    parser.add_argument("--val-path", metavar="DIR", help="instead of the run's data.val_path")
+    parser.add_argument(
+        "--superclasses",
+        action="store_true",
+        help="of CIFAR-100: its 20 superclasses are the labels (CIFAR-100-20)",
+    )
+    parser.add_argument(
+        "--untrained",
+        action="store_true",
+        help="the backbone as it was before the first step, to compare with",
+    )
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument(
+        "--num-workers", type=count, metavar="N", help="default: the run's data.num_workers"
+    )
+
+
+def feature_arguments(parser: argparse.ArgumentParser) -> None:
+    """How features are extracted."""
+    parser.add_argument(
+        "--batch-size", type=positive, default=256, help="of the feature extraction (256)"
+    )
+    parser.add_argument(
+        "--no-cache", action="store_true", help="neither read nor keep extracted features"
+    )
+
+
+def config_arguments(parser: argparse.ArgumentParser, name: str) -> None:
+    """The configuration of a classifier's training."""
+    parser.add_argument(
+        "--config-name", metavar="NAME", help=f"default: {name}-<data set of the run>"
+    )
+    parser.add_argument("--config-path", metavar="DIR", help="folder of your own configurations")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides, e.g. max_epochs=50"
+    )
+
+
+def add_parsers(commands: Any) -> None:
+    linear = add_command(
+        commands,
+        "linear",
+        run_linear,
+        "train a linear classifier on the frozen backbone",
+        f"""Train a linear classifier on the frozen backbone, on augmented images as solo-learn's
+        main_linear.py does, or with --cached on features extracted once, in seconds. {SHARED}
+        {_KEPT}""",
+        "cueco-solo linear trained_models/cueco/RUN --cached",
+        "cueco-solo linear trained_models/cueco/RUN --config-name linear-cifar10 max_epochs=50",
+    )
+    run_arguments(linear)
+    feature_arguments(linear)
+    linear.add_argument(
+        "--cached", action="store_true", help="train on features extracted once, unaugmented"
+    )
+    config_arguments(linear, "linear")
+
+    knn = add_command(
+        commands,
+        "knn",
+        run_knn,
+        "classify by nearest neighbours in the frozen features",
+        f"""Classify validation images by their nearest training images, by cosine and by Euclidean
+        distance, with solo-learn's weighted votes. {SHARED} {_KEPT}""",
+        "cueco-solo knn trained_models/cueco/RUN",
+        "cueco-solo knn trained_models/cueco/RUN --untrained --k 20",
+    )
+    run_arguments(knn)
+    feature_arguments(knn)
+    knn.add_argument(
+        "--k", type=positive, nargs="+", default=[20, 100, 200], help="default: 20 100 200"
+    )
+    knn.add_argument("--temperature", type=above_zero, default=0.07, help="of cosine votes (0.07)")
+
+    cluster = add_command(
+        commands,
+        "cluster",
+        run_cluster,
+        "score K-means on the frozen features against the labels",
+        f"""Fit K-means with one cluster per class on the training features and score it on the
+        validation features: NMI, AMI, ARI and accuracy under the best matching. Beside them stands
+        RankMe, the effective rank of the features of either split. The labels that Self-Classifier
+        itself gives are scored, too: those of its first head and of the one of the lowest loss.
+        {SHARED} {_KEPT}""",
+        "cueco-solo cluster trained_models/cueco/RUN",
+    )
+    run_arguments(cluster)
+    feature_arguments(cluster)
+    cluster.add_argument(
+        "--restarts", type=positive, default=10, help="K-means starts, the best is followed (10)"
+    )
+    cluster.add_argument("--seed", type=seed, default=5, help="of the starts (5)")
+
+    finetune = add_command(
+        commands,
+        "finetune",
+        run_finetune,
+        "fine-tune the whole backbone on a share of the labels",
+        f"""Fine-tune the whole backbone and a linear head on a share of the training images, with
+        the same number of each class, give or take one, and score them on the validation images.
+        The seed of the configuration (seed=5) names the images, the same on every machine, and a
+        smaller share is part of a larger one; they are listed in
+        RUN/subsets/<percent>pct-seed<seed>.txt. {SHARED}""",
+        "cueco-solo finetune trained_models/cueco/RUN --percent 1",
+        "cueco-solo finetune trained_models/cueco/RUN --percent 10 --untrained seed=6",
+        "cueco-solo finetune trained_models/rcl/RUN --percent 1 --subset imagenet-1percent.txt",
+    )
+    run_arguments(finetune)
+    finetune.add_argument(
+        "--percent",
+        type=percentage,
+        required=True,
+        metavar="P",
+        help="share of the training images, in (0, 100]; the field's are 1 and 10",
+    )
+    finetune.add_argument(
+        "--subset",
+        type=Path,
+        metavar="FILE",
+        help="these images instead, one name or number a line, e.g. a published list",
+    )
+    config_arguments(finetune, "finetune")
+
+
+def run_knn(args: argparse.Namespace) -> None:
+    """k-NN accuracies of a run."""
+    from cueco_solo.errors import config_error
+    from cueco_solo.evaluation.knn import knn_accuracies
+    from cueco_solo.evaluation.run_evaluation import RunEvaluation
+
+    evaluation = RunEvaluation(args)
+
+    def compute() -> dict[str, float]:
+        features = evaluation.features()
+        images = len(features.train)
+        there = [k for k in args.k if k <= images]
+        if not there:
+            raise config_error("--k", args.k, f"must be at most the {images} training images")
+        for k in (k for k in args.k if k > images):
+            print(f"k={k} is left out: there are only {images} training images")
+        return knn_accuracies(features, there, args.temperature)
+
+    evaluation.report("knn", {"k": args.k, "temperature": args.temperature}, compute)
+
+
+def run_cluster(args: argparse.Namespace) -> None:
+    """Clustering scores of a run."""
+    from cueco_solo.evaluation.cluster import cluster_scores
+    from cueco_solo.evaluation.own_labels import own_label_scores
+    from cueco_solo.evaluation.run_evaluation import RunEvaluation
+    from cueco_solo.numerics import rank_me
+
+    evaluation, notes = RunEvaluation(args), {}
+
+    def compute() -> dict[str, float]:
+        features = evaluation.features()
+        results = cluster_scores(features, args.restarts, args.seed)
+        for split in ("train", "test"):
+            matrix = getattr(features, split)
+            results[f"rankme_{split}"] = float(rank_me(matrix))
+            notes[f"rankme_{split}"] = f"dimensions, of {min(matrix.shape)} possible"
+        return (
+            results if args.untrained else {**results, **own_label_scores(evaluation.run, features)}
+        )
+
+    settings = {"restarts": args.restarts, "seed": args.seed}
+    evaluation.report("cluster", settings, compute, notes)
+
+
+def run_linear(args: argparse.Namespace) -> None:
+    """Linear accuracies of a run."""
+    from cueco_solo.evaluation import linear
+    from cueco_solo.evaluation.features import load_backbone
+    from cueco_solo.evaluation.run_evaluation import RunEvaluation
+
+    evaluation = RunEvaluation(args)
+    run = evaluation.run
+    cfg = linear.parse_linear(
+        evaluation.compose(f"linear-{evaluation.data.dataset}", "linear-custom")
+    )
+
+    def compute() -> dict[str, float]:
+        if args.cached:
+            return linear.cached_linear_accuracies(evaluation.features(), cfg)
+        backbone = load_backbone(run, args.untrained)
+        return linear.linear_accuracies(backbone, cfg, run.cfg.augmentations[0])
+
+    evaluation.report_training("linear-cached" if args.cached else "linear", cfg, compute)
+
+
+def _chosen(args: argparse.Namespace, train: Any, seed: int) -> tuple[list[int], Path]:
+    """The images to learn from, and the file that lists them."""
+    from cueco_solo.evaluation.subsets import (
+        balanced_subset,
+        labels_of,
+        read_subset,
+        write_subset,
+    )
+
+    if args.subset:
+        return read_subset(args.subset, train, args.percent), args.subset
+    chosen = balanced_subset(labels_of(train), args.percent, seed)
+    path = args.folder / "subsets" / f"{args.percent:g}pct-seed{seed}.txt"
+    write_subset(path, train, chosen)
+    return chosen, path
+
+
+def run_finetune(args: argparse.Namespace) -> None:
+    """Semi-supervised accuracies of a run."""
+    from cueco_solo.evaluation.features import load_backbone
+    from cueco_solo.evaluation.finetune import (
+        finetune_accuracies,
+        finetune_data,
+        parse_finetune,
+    )
+    from cueco_solo.evaluation.run_evaluation import RunEvaluation
+
+    evaluation = RunEvaluation(args)
+    name, dataset = f"finetune-{args.percent:g}pct", evaluation.data.dataset
+    cfg = evaluation.compose(
+        f"finetune-{dataset}-{args.percent:g}pct", f"finetune-{dataset}", "finetune-custom"
+    )
+    train, val = finetune_data(evaluation.data, evaluation.run.cfg.augmentations[0])
+    seed = 5 if cfg.get("seed") is None else cfg.seed
+    chosen, path = _chosen(args, train, seed)
+    parsed = parse_finetune(cfg, len(chosen))
+
+    def compute() -> dict[str, float]:
+        if len(chosen) < cfg.optimizer.batch_size:
+            print(f"batches of all {len(chosen)} images: there are no {cfg.optimizer.batch_size}")
+        backbone = load_backbone(evaluation.run, args.untrained)
+        return finetune_accuracies(backbone, parsed, train, val, chosen)
+
+    stated = {"percent": args.percent, "images": len(chosen), "subset": str(path)}
+    evaluation.report_training(name, parsed, compute, **stated)

@@ -1,0 +1,95 @@
+"""Float32 for losses under autocast, and figures of representations that need no labels."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def widened(x: Any) -> Any:
+    """``x`` with half-precision tensors as float32; float64 and integers are left alone."""
+    if isinstance(x, torch.Tensor) and x.is_floating_point():
+        return x.to(torch.promote_types(x.dtype, torch.float32))
+    return x
+
+
+def in_float32(function: F) -> F:
+    """Run ``function`` outside autocast, on widened tensors.
+
+    exp and log of similarities divided by a small temperature overflow float16 and lose three
+    digits in bfloat16. At least one positional argument must be a tensor; it names the device.
+    """
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        tensors = [a for a in args if isinstance(a, torch.Tensor)]
+        with torch.autocast(device_type=tensors[0].device.type, enabled=False):
+            args = tuple(widened(a) for a in args)
+            return function(*args, **{name: widened(a) for name, a in kwargs.items()})
+
+    return wrapper  # type: ignore[return-value]
+
+
+def perplexity(histogram: torch.Tensor) -> torch.Tensor:
+    """The effective number of used bins: the exponential of the entropy.
+
+    Args:
+        histogram: floating weights of any sum, ``[L]``, none negative.
+
+    Returns:
+        torch.Tensor: scalar between 1 (one bin has all) and L (all alike); 1 if all are zero.
+    """
+    shares = histogram / histogram.sum().clamp(min=1e-30)
+    return torch.special.entr(shares).sum().exp()
+
+
+@in_float32
+def alignment(z: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+    """Mean squared distance of positive pairs (Wang & Isola 2020, Eq. 4 with alpha = 2).
+
+    Args:
+        z: unit vectors, ``[N, D]``.
+        k: unit vectors of the same images, ``[N, D]``.
+
+    Returns:
+        torch.Tensor: scalar in [0, 4], 0 when each pair coincides.
+    """
+    return (z - k).pow(2).sum(1).mean()
+
+
+@in_float32
+def uniformity(z: torch.Tensor) -> torch.Tensor:
+    """Log of the mean Gaussian potential of all pairs (Wang & Isola 2020, Eq. 5 with t = 2).
+
+    Args:
+        z: unit vectors, ``[N, D]``, N >= 2.
+
+    Returns:
+        torch.Tensor: scalar in [-8, 0], 0 when all vectors coincide.
+    """
+    return torch.pdist(z).pow(2).mul(-2).exp().mean().log()
+
+
+def rank_me(features: torch.Tensor) -> torch.Tensor:
+    """Effective rank of a feature matrix (RankMe, Garrido et al. 2023).
+
+    The exponential of the entropy of ``p = s / sum(s) + 1e-7``, s the singular values of the
+    matrix as it is, not centred. High is necessary for good features, not enough.
+
+    Args:
+        features: floating, ``[N, D]``.
+
+    Returns:
+        torch.Tensor: float64 scalar between 1 and min(N, D); 1 also if all are zero.
+    """
+    tall = features if features.size(0) >= features.size(1) else features.T
+    # no float64 copy of all rows, as an SVD needs; what squaring loses is below the 1e-7
+    gram = tall.new_zeros((tall.size(1),) * 2, dtype=torch.float64)
+    for part in tall.split(8192):
+        gram.addmm_(part.double().T, part.double())
+    s = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt()
+    p = s / s.sum().clamp(min=torch.finfo(s.dtype).tiny) + 1e-7
+    return torch.special.entr(p).sum().exp()

@@ -1,0 +1,108 @@
+"""How a run was made: its configuration, and what it takes to make it again."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from cueco_solo.report.document import Reproduce
+from cueco_solo.training.run_folder import Run
+
+_PROGRAMS = ("cueco-solo", "cueco-solo.exe")
+_NOTHING = Reproduce(
+    command=None, seed=None, commit=None, solo_learn=None, versions={}, hardware=None
+)
+
+
+def flat_config(run: Run, composed: bool) -> dict[str, str]:
+    """The configuration with dotted keys, its values as text.
+
+    Args:
+        run: the run.
+        composed: as it was written (``config.yaml``), not as solo-learn parsed it
+            (``args.json``), which has scaled learning rates and defaults filled in.
+
+    Raises:
+        OSError, YAMLError, OmegaConfBaseException: ``config.yaml`` can't be read.
+    """
+    cfg: Any = OmegaConf.load(run.folder / "config.yaml") if composed else run.cfg
+    return dict(flat_items("", OmegaConf.to_container(cfg)))
+
+
+def flat_items(key: str, value: Any) -> list[tuple[str, str]]:
+    """Dotted keys, values as text. Lists of plain values stay whole; those of mappings, as
+    augmentations, get numbers."""
+    if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        value = dict(enumerate(value))
+    if not isinstance(value, dict) or not value:
+        return [(key, value if isinstance(value, str) else json.dumps(value, default=str))]
+    prefix = f"{key}." if key else ""
+    return [item for name, part in value.items() for item in flat_items(f"{prefix}{name}", part)]
+
+
+def reproduce(run: Run) -> tuple[Reproduce, list[str]]:
+    """How to make the run again, and sentences on what isn't known of it.
+
+    The command is that of ``environment.json`` if it was a pre-training; a run of another command,
+    as one of a comparison, is made again from its ``config.yaml``.
+    """
+    environment, problem = _environment(run.folder / "environment.json")
+    composed = (run.folder / "config.yaml").is_file()
+    versions = dict(environment.get("versions", {}))
+    solo, ours = versions.pop("solo-learn", None) or {}, versions.pop("cueco-solo", None) or {}
+    seed = environment.get("seed", run.cfg.get("seed"))
+    if ours.get("version"):
+        versions["cueco-solo"] = ours["version"]
+    made = Reproduce(
+        command=_command(environment.get("command"), run.folder if composed else None),
+        seed=seed,
+        commit=ours.get("commit"),
+        solo_learn=_solo_learn(solo),
+        versions={name: str(version) for name, version in versions.items() if version},
+        hardware=_hardware(environment),
+    )
+    return made, problem
+
+
+def _environment(path: Path) -> tuple[dict[str, Any], list[str]]:
+    if not path.is_file():
+        return {}, [
+            "How to reproduce: there is no environment.json, so command, commit and versions are "
+            "unknown; cueco-solo pretrain writes it, solo-learn's own programs don't."
+        ]
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or not isinstance(content.get("versions", {}), dict):
+            raise ValueError("it isn't what a pre-training writes")
+        return content, []
+    except (OSError, ValueError) as error:
+        return {}, [f"How to reproduce: environment.json can't be read ({error})."]
+
+
+def _command(argv: Any, folder: Path | None) -> str | None:
+    if isinstance(argv, list) and len(argv) > 1 and argv[1] == "pretrain":
+        program = Path(str(argv[0]))
+        # python -m cueco_solo.cli has the module's path there
+        if program.name in _PROGRAMS or program.match("cueco_solo/cli/__main__.py"):
+            return shlex.join(["cueco-solo", *map(str, argv[1:])])
+    if folder is None:
+        return None
+    options = ["--config-path", str(folder), "--config-name", "config"]
+    return shlex.join(["cueco-solo", "pretrain", *options])
+
+
+def _solo_learn(solo: dict[str, Any]) -> str | None:
+    if not solo.get("version"):
+        return None
+    commit = f" ({solo['commit']})" if solo.get("commit") else ""
+    return f"{solo.get('form') or ''} {solo['version']}{commit}".strip()
+
+
+def _hardware(environment: dict[str, Any]) -> str | None:
+    gpus = environment.get("gpus") or []
+    counted = [f"{gpus.count(name)} x {name}" for name in dict.fromkeys(gpus)] or ["no GPU"]
+    cpus = [f"{environment['cpus']} CPUs"] if environment.get("cpus") else []
+    platform = environment.get("platform")
+    return ", ".join([platform, *cpus, *counted]) if platform else None

@@ -1,0 +1,228 @@
+"""The figures of a run folder in tidy form: one row a measurement."""
+
+import csv
+import json
+import re
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, TypedDict
+
+from cueco_solo.errors import config_error
+from cueco_solo.training.checkpoints import read_checkpoint
+from cueco_solo.training.run_folder import Run, load_run
+
+_ONLINE = {"top1": "val_acc1", "top5": "val_acc5"}
+_OWN_LABELS = re.compile(r"^(first|best)_head_")  # Self-Classifier's
+# the figures' data set and metric say these; seeds may differ
+_NOT_COMPARED = ("dataset", "superclasses", "k", "seed", "train_path")
+_OWN = "its own"
+_SPLITS = ("train", "training", "val", "valid", "validation", "test")
+
+
+class Figure(TypedDict):
+    """One measurement of one run, or one published figure.
+
+    Attributes:
+        source: ``"ours"``, or what the figure was published in.
+        dataset: data set that was evaluated on.
+        method: name of the method.
+        backbone: name of the network.
+        epochs: of pre-training.
+        protocol: ``linear``, ``linear-cached``, ``linear-online``, ``knn``, ``clustering``, ...
+        metric: ``top1``, ``nmi``, ... within the protocol.
+        value: percent, unless the metric says otherwise.
+        seed: of the run; None if published.
+        run: the run's ``id``; None if published.
+    """
+
+    source: str
+    dataset: str
+    method: str
+    backbone: str
+    epochs: int | None
+    protocol: str
+    metric: str
+    value: float
+    seed: int | None
+    run: str | None
+
+
+def dataset_name(data: Any) -> str:
+    """What a data set is called: solo-learn's name, or the folder that ``train/`` lies in.
+
+    With CIFAR-100's superclasses as labels it is ``cifar100-20``.
+
+    Args:
+        data: a mapping with ``dataset`` and ``train_path``.
+    """
+    if data.get("superclasses"):
+        return "cifar100-20"
+    if data["dataset"] != "custom":
+        return data["dataset"]
+    path = Path(data["train_path"] or "")
+    names = [part for part in path.parts if part.lower() not in _SPLITS and part != path.anchor]
+    return names[-1] if names else data["dataset"]
+
+
+def run_figures(
+    folder: Path,
+    untrained: bool = False,
+    only: Collection[str] | None = None,
+    dataset: str | None = None,
+) -> list[Figure]:
+    """All figures that were written into a run folder.
+
+    Those of ``eval-*.json``, unless they are of another checkpoint than the run's newest, and the
+    last online accuracies of ``metrics.csv``.
+
+    Args:
+        folder: of a run, with a checkpoint.
+        untrained: the figures of the untrained backbone instead, as method ``untrained``.
+        only: names of the ``eval-*.json`` to read; default: all.
+        dataset: what the run's own data set is called; default: see :func:`dataset_name`. Figures
+            on other data, as CIFAR-100's superclasses, keep their name.
+
+    Raises:
+        ConfigError: it is no run folder, or one of these files can't be read.
+    """
+    run = load_run(folder)
+    found = [] if untrained else _online(run)
+    for path in sorted(folder.glob("eval-*.json")):
+        wanted = only is None or path.name in only
+        if wanted and path.stem.endswith("-untrained") == untrained:
+            found += _evaluated(run, path, None if untrained else run.checkpoint.name)
+    return [_figure(run, figure, dataset, untrained) for figure in found]
+
+
+def evaluation_settings(folder: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """What a run's figures depend on beside its features.
+
+    Args:
+        folder: of a run, whose figures :func:`run_figures` reads.
+
+    Returns:
+        tuple: settings by evaluation that have to agree between runs to be compared, with "its own"
+        for the run's own paths; and the names of the files that are of another checkpoint than the
+        newest.
+    """
+    run, settings, others = load_run(folder), {}, []
+    for path in sorted(folder.glob("eval-*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["checkpoint"] == run.checkpoint.name:
+            kept = {k: v for k, v in content["settings"].items() if k not in _NOT_COMPARED}
+            if "val_path" in kept and kept["val_path"] == run.cfg.data.get("val_path"):
+                kept["val_path"] = _OWN
+            if Path(kept.get("subset", "")).parent.name == "subsets":  # which finetune drew itself
+                kept["subset"] = _OWN
+            settings[path.stem.removeprefix("eval-")] = kept
+        elif content["checkpoint"] is not None:
+            others.append(path.name)
+    return settings, others
+
+
+def training_time(folder: Path, dataset: str | None = None) -> list[Figure]:
+    """Seconds in training, summed over the parts of an interrupted run, as a figure.
+
+    Empty where the checkpoint doesn't say, as that of solo-learn's script.
+
+    Raises:
+        ConfigError: it is no run folder, or its checkpoint can't be read.
+    """
+    run = load_run(folder)
+    timer = read_checkpoint(run.checkpoint, "RUN").get("callbacks", {}).get("Timer")
+    if not timer:
+        return []
+    where = {"dataset": dataset_name(run.cfg.data), "protocol": "training", "metric": "seconds"}
+    return [_figure(run, {**where, "value": timer["time_elapsed"]["train"]}, dataset)]
+
+
+def _figure(
+    run: Run, measured: dict[str, Any], dataset: str | None, untrained: bool = False
+) -> Figure:
+    own = measured["dataset"] == dataset_name(run.cfg.data)
+    return Figure(
+        source="ours",
+        dataset=dataset if own and dataset else measured["dataset"],
+        method="untrained" if untrained else run.cfg.method,
+        backbone=run.cfg.backbone.name,
+        epochs=0 if untrained else epochs(run),
+        protocol=measured["protocol"],
+        metric=measured["metric"],
+        value=measured["value"],
+        seed=run.cfg.get("seed"),
+        run=run.folder.name,
+    )
+
+
+def epochs(run: Run) -> int:
+    """Epochs that the checkpoint has had; those of the configuration, if its name doesn't say."""
+    named = re.search(r"ep=(\d+)$", run.checkpoint.stem)
+    return int(named[1]) + 1 if named else run.cfg.max_epochs
+
+
+def _online(run: Run) -> list[dict[str, Any]]:
+    path = run.folder / "metrics.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    found = []
+    for metric, column in _ONLINE.items():
+        values = [row[column] for row in rows if row.get(column) and _seen(row, epochs(run))]
+        if values:
+            found.append(
+                {
+                    "dataset": dataset_name(run.cfg.data),
+                    "protocol": "linear-online",
+                    "metric": metric,
+                    "value": float(values[-1]),
+                }
+            )
+    return found
+
+
+def _seen(row: dict[str, str], number: int) -> bool:
+    """Whether a row was logged within so many epochs: a killed run's may be ahead of it."""
+    return not row.get("epoch") or int(row["epoch"]) < number
+
+
+def _evaluated(run: Run, path: Path, checkpoint: str | None) -> list[dict[str, Any]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        results, settings = content["results"], content["settings"]
+        if content["checkpoint"] != checkpoint:
+            return []
+        name = path.stem.removeprefix("eval-").removesuffix("-untrained")
+        data = settings if "dataset" in settings else {}
+        dataset = dataset_name({**run.cfg.data, **data})
+        return [
+            {
+                "dataset": dataset,
+                "protocol": _protocol(name, key),
+                "metric": _metric(key),
+                "value": float(value),
+            }
+            for key, value in results.items()
+        ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        remedy = "remove it and evaluate again"
+        raise config_error("RUN", str(path), "isn't what an evaluation writes", remedy) from error
+
+
+def _protocol(evaluation: str, key: str) -> str:
+    """The published figures' word for what an ``eval-<evaluation>.json`` holds, by figure."""
+    name = re.sub(r"^finetune(-|$)", r"semi-supervised\1", evaluation)
+    if name != "cluster":
+        return name
+    own = _OWN_LABELS.match(key)
+    return f"clustering-{own[1]}-head" if own else "clustering"
+
+
+def _metric(key: str) -> str:
+    """``cosine_20_top1`` is ``knn20``, ``euclidean_20_top5`` is ``knn20-euclidean-top5``."""
+    key = _OWN_LABELS.sub("", key)
+    named = re.fullmatch(r"(cosine|euclidean)_(\d+)_(top[15])", key)
+    if not named:
+        return key
+    distance, k, top = named.groups()
+    return f"knn{k}" + "-euclidean" * (distance != "cosine") + "-top5" * (top == "top5")

@@ -1,0 +1,249 @@
+"""Hydra configurations without ``hydra.main``: composed, completed and checked for unknown keys."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir, initialize_config_module
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.training.monitor.settings import OPTIONS as ONLINE_OPTIONS
+from cueco_solo.training.settings import TRAINER_KEYS
+
+_PACKAGE = "cueco_solo.configs"
+
+# every key that solo-learn or cueco-solo reads, by section; None: anything goes, or a method's own
+# schema decides
+SECTIONS: dict[str, tuple[str, ...] | None] = {
+    "backbone": ("name", "kwargs"),
+    "method_kwargs": None,
+    "momentum": ("base_tau", "final_tau", "classifier"),
+    "data": (
+        "dataset",
+        "train_path",
+        "val_path",
+        "format",
+        "num_workers",
+        "no_labels",
+        "fraction",
+        "superclasses",
+        "augmentations",
+    ),
+    "optimizer": (
+        "name",
+        "batch_size",
+        "lr",
+        "classifier_lr",
+        "weight_decay",
+        "exclude_bias_n_norm_wd",
+        "layer_decay",
+        "kwargs",
+    ),
+    "scheduler": (
+        "name",
+        "min_lr",
+        "warmup_start_lr",
+        "warmup_epochs",
+        "lr_decay_steps",
+        "interval",
+    ),
+    "checkpoint": ("enabled", "dir", "frequency", "keep_prev"),
+    "auto_resume": ("enabled", "max_hours"),
+    "auto_umap": ("enabled", "dir", "frequency"),
+    "online_clustering": tuple(ONLINE_OPTIONS),
+    "knn_eval": ("enabled", "k", "distance_func"),
+    "performance": ("disable_channel_last",),
+    "dali": ("device", "encode_indexes_into_labels"),
+    "wandb": ("enabled", "entity", "project", "offline"),
+    "tensorboard": ("enabled",),
+    "augmentations": None,
+}
+_PLAIN = ("name", "method", "seed", "resume_from_checkpoint", "debug_augmentations")
+_LINEAR_ONLY = (
+    "pretrained_feature_extractor",
+    "pretrain_method",
+    "finetune",
+    "auto_augment",
+    "label_smoothing",
+    "mixup",
+    "cutmix",
+)
+_LABELLED = ("linear-", "finetune-")
+_GROUPS = ("augmentations", "wandb")
+# words, whatever they look like
+_TEXTS = (
+    "name",
+    "data.train_path",
+    "data.val_path",
+    "checkpoint.dir",
+    "resume_from_checkpoint",
+)
+
+
+def config_names(config_path: str | None, linear: bool) -> list[str]:
+    """Names that ``--config-name`` takes: of ``config_path``, or of this package."""
+    folder = Path(config_path) if config_path else resources.files(_PACKAGE)
+    names = (Path(entry.name) for entry in folder.iterdir())
+    stems = sorted(name.stem for name in names if name.suffix == ".yaml")
+    return [name for name in stems if name.startswith(_LABELLED) == linear]
+
+
+def _close(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(str(word), sorted(known), n=3)
+    return f"did you mean {' or '.join(close)}" if close else "remove it"
+
+
+def _quoted(override: str) -> str:
+    """Quote a value that Hydra's grammar would refuse, or read as something other than text."""
+    key, equals, value = override.partition("=")
+    start = value[:1]
+    # in Hydra's quotes, backslashes count where a quote follows them
+    escaped = re.sub(r'(\\*)("|$)', lambda m: m[1] * 2 + ('\\"' if m[2] else ""), value)
+    in_quotes = f'{key}{equals}"{escaped}"'
+    if key.lstrip("+") in _TEXTS:
+        return override if start in ("", "'", '"') or value in ("null", "???") else in_quotes
+    try:
+        OverridesParser.create().parse_overrides([override])
+    except HydraException:
+        if not equals or start in ("", "'", '"', "[", "{"):
+            raise
+        return in_quotes
+    return override
+
+
+def _key(override: str) -> str:
+    return OverridesParser.create().parse_overrides([override])[0].key_or_group
+
+
+def _choice(override: str) -> str:
+    """The choice of a group's file; null is none of them."""
+    parsed = OverridesParser.create().parse_overrides([override])[0]
+    value = parsed.value()
+    if parsed.key_or_group in _GROUPS and not isinstance(value, str):
+        if value is not None:
+            allowed = f"must be the name of a file in configs/{parsed.key_or_group}"
+            raise config_error(parsed.key_or_group, value, allowed)
+        return f"~{parsed.key_or_group}"
+    return override
+
+
+def _complete(overrides: Sequence[str]) -> list[str]:
+    """Spare the user Hydra's ``+``; keys that nobody knows are found afterwards."""
+    completed = []
+    for text in map(_quoted, overrides):
+        key = _key(text)
+        if text.startswith(("+", "~")) or "@" in key or "/" in key:
+            completed.append(text)
+        elif key == "hardware":
+            completed.append(f"+{text}")
+        elif key in SECTIONS:  # a choice of a group
+            completed.append(_choice(text))
+        else:
+            completed.append(f"++{text}")
+    return completed
+
+
+def _fill(cfg: DictConfig, values: Mapping[str, Any], overrides: Sequence[str]) -> None:
+    """Set what the user didn't; not by overrides, which would have to be quoted."""
+    typed = [_key(text) for text in overrides]
+    for key, value in values.items():
+        if not any(f"{key}.".startswith(f"{other}.") for other in typed):
+            OmegaConf.update(cfg, key, value, force_add=True)
+
+
+def compose_config(
+    config_name: str | None,
+    config_path: str | None,
+    overrides: Sequence[str],
+    linear: bool = False,
+    values: Mapping[str, Any] | None = None,
+) -> DictConfig:
+    """Compose a configuration as Hydra's programs do.
+
+    Args:
+        config_name: a configuration of ours, or a file name in ``config_path``.
+        config_path: folder of the user's own configurations; ours stay available to it.
+        overrides: Hydra overrides; keys and the group ``hardware`` need no ``+``.
+        linear: ``config_name`` is one for linear evaluation; decides which names a message lists
+            and which keys there are.
+        values: by dotted key, instead of the configuration's; overrides win over them.
+
+    Returns:
+        The configuration, resolved, open for new keys.
+
+    Raises:
+        ConfigError: no such configuration, group, key or value.
+    """
+    if config_path is not None and not Path(config_path).is_dir():
+        raise config_error("--config-path", config_path, "must be a folder", "check the path")
+    names = config_names(config_path, linear)
+    if config_name is None:
+        raise ConfigError(f"--config-name is missing; choose one of {', '.join(names)}")
+    stem = config_name.removesuffix(".yaml")
+    if stem not in config_names(config_path, not linear) + names:
+        near = difflib.get_close_matches(stem, names, n=3) or names
+        raise config_error(
+            "--config-name", config_name, "doesn't exist", f"choose one of {', '.join(near)}"
+        )
+    start = (
+        initialize_config_dir(str(Path(config_path).resolve()), version_base="1.2")
+        if config_path
+        else initialize_config_module(_PACKAGE, version_base="1.2")
+    )
+    try:
+        with start:
+            completed = _complete(overrides)
+            cfg = compose(stem, overrides=completed)
+            _fill(cfg, values or {}, completed)
+            OmegaConf.resolve(cfg)
+    except OverrideParseException as error:
+        raise ConfigError(
+            f"{error.override!r} is no override; write KEY=VALUE, and quote what a shell would read"
+        ) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        text = str(error).partition("Config search path:")[0]
+        raise ConfigError(" ".join(text.split())) from error
+    OmegaConf.set_struct(cfg, False)
+    _tidy(cfg)
+    _check_keys(cfg, linear)
+    return cfg
+
+
+def _tidy(cfg: DictConfig) -> None:
+    """Sections that are null are left out; numbers that stand for names or paths become text."""
+    for section in SECTIONS:
+        if section in cfg and not OmegaConf.is_missing(cfg, section) and cfg[section] is None:
+            cfg.pop(section)
+    for key in _TEXTS:
+        value = OmegaConf.select(cfg, key, throw_on_missing=False)
+        if isinstance(value, int | float):
+            OmegaConf.update(cfg, key, str(value))
+
+
+def _check_keys(cfg: DictConfig, linear: bool) -> None:
+    """Refuse keys that nobody reads: solo-learn would ignore them without a word."""
+    plain: dict[str, Any] = OmegaConf.to_container(cfg)  # type: ignore[assignment]
+    here = {*SECTIONS, *_PLAIN, *TRAINER_KEYS, *(_LINEAR_ONLY if linear else ())}
+    levels = [("", plain, here)]
+    for section, leaves in SECTIONS.items():
+        node = plain.get(section)
+        if section == "augmentations" or node is None:
+            continue
+        if not isinstance(node, dict):
+            known = f"its keys: {', '.join(leaves)}" if leaves else ""
+            raise config_error(section, node, "must be a mapping", known)
+        if leaves is not None:
+            levels.append((f"{section}.", node, set(leaves)))
+    for prefix, node, keys in levels:
+        for key, value in node.items():
+            if not prefix and key in _LINEAR_ONLY and not linear:
+                raise config_error(key, value, "is read by linear evaluations only", "remove it")
+            if key not in keys:
+                raise config_error(f"{prefix}{key}", value, "is no known key", _close(key, keys))

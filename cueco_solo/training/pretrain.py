@@ -1,0 +1,197 @@
+"""One pre-training, from a composed configuration to a finished run folder."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import seed_everything
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError
+
+import cueco_solo
+from cueco_solo import host
+from cueco_solo.data import checks
+from cueco_solo.data.datasets import pretraining_data
+from cueco_solo.data.superclasses import count_superclasses
+from cueco_solo.errors import config_error, told
+from cueco_solo.training import checkpoints, run_folder
+from cueco_solo.training.environment import write_environment
+from cueco_solo.training.hardware import Hardware, find_hardware
+from cueco_solo.training.log_filters import quieten
+from cueco_solo.training.settings import check_settings, with_defaults
+from cueco_solo.training.trainer import fit, make_trainer
+
+# the run folder, from the first process to those that Lightning starts with the same arguments
+_RUN_VARIABLE = "CUECO_SOLO_RUN"
+# bare assertions in solo-learn's own methods
+_WHOLE_BATCHES = ("all4one", "mocov2plus", "nnbyol", "nnclr", "nnsiam", "ressl")
+
+
+def pretrain(cfg: DictConfig) -> Path:
+    """Train one run.
+
+    Args:
+        cfg: a composed, resolved configuration.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        ConfigError: something in it, on the disk or in a checkpoint can't be used.
+        HostError: the installed solo-learn can't do it.
+    """
+    composed = with_defaults(cfg)
+    check_settings(composed)
+    quieten()
+    cueco_solo.register()
+    method = host.method_class(composed.method)
+    checks.check_paths(composed.data)
+    hardware = find_hardware(composed)
+    resume = _resume_point(composed)
+
+    with _said_of(composed, method):
+        parsed = _parse(composed, hardware)
+        seed_everything(parsed.seed, workers=True, verbose=False)
+        model = _build(method, parsed)
+    if not parsed.performance.disable_channel_last:
+        model = model.to(memory_format=torch.channels_last)
+    start = _check_resume(resume, model, composed) if resume else checkpoints.Progress()
+    if resume and start.epoch == composed.max_epochs:
+        _say(f"nothing to do: this run ended with {resume}\nrun folder: {resume.parent}")
+        return resume.parent
+    data, steps = pretraining_data(parsed, hardware.world_size, start.epoch)
+
+    with _run_folder(composed, resume) as run:
+        replaced = resume if resume and resume.parent == run else None
+        trainer = make_trainer(parsed, hardware, run, steps, start.step, replaced)
+        if resume:
+            _say(f"going on from {resume}")
+        fit(
+            trainer,
+            model,
+            first_step=start.step,
+            datamodule=data,
+            ckpt_path=resume and str(resume),
+        )
+    _say(f"run folder: {run}")
+    return run
+
+
+@rank_zero_only
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _parse(cfg: DictConfig, hardware: Hardware) -> DictConfig:
+    """What solo-learn's parse_cfg makes of it; the learning rates then are those of all devices."""
+    cfg = cfg.copy()
+    cfg.devices = list(range(hardware.processes))  # whose length scales the learning rate
+    cfg.num_nodes = hardware.num_nodes
+    cfg.data.setdefault("val_path", None)
+    cfg.pop("resume_from_checkpoint", None)
+    batch = cfg.optimizer.batch_size * hardware.world_size
+    queue = OmegaConf.select(cfg, "method_kwargs.queue_size", default=65536)
+    if cfg.method in _WHOLE_BATCHES and (not isinstance(queue, int) or queue % batch):
+        raise config_error(
+            "method_kwargs.queue_size",
+            queue,
+            f"must be a multiple of the batch size of all processes, {batch}",
+        )
+    parsed = host.parse_pretrain_cfg(cfg)
+    count_superclasses(parsed.data)
+    if parsed.data.val_path is None:  # solo-learn then leaves this one as it is
+        parsed.optimizer.classifier_lr *= batch / 256
+    return parsed
+
+
+@contextmanager
+def _said_of(cfg: DictConfig, method: Any) -> Iterator[None]:
+    """Say in a sentence what solo-learn's own methods assert or stumble over; ours check first."""
+    ours = method.__module__.startswith("cueco_solo.methods")
+    what = f"method={cfg.method} can't be built from this configuration"
+    try:
+        with nullcontext() if ours else told(what, AssertionError, RuntimeError):
+            yield
+    except ConfigAttributeError as error:
+        needed = f"is missing, but needed by method={cfg.method}"
+        raise config_error(str(error.full_key), None, needed, "set it") from error
+
+
+def _build(method: Any, cfg: DictConfig) -> Any:
+    """The model, if it can have this backbone."""
+    backbones = getattr(method, "_BACKBONES", {})
+    if backbones and cfg.backbone.name not in backbones:
+        allowed = f"must be one of {', '.join(backbones)}"
+        raise config_error("backbone.name", cfg.backbone.name, allowed)
+    return method(cfg)
+
+
+def _resume_point(cfg: DictConfig) -> Path | None:
+    if cfg.get("resume_from_checkpoint") is not None:
+        return checkpoints.resume_point(cfg)
+    if OmegaConf.select(cfg, "auto_resume.enabled", default=False):
+        run = run_folder.same_run(cfg)
+        return run and checkpoints.latest_checkpoint(run)
+    return None
+
+
+def _check_resume(path: Path, model: Any, cfg: DictConfig) -> checkpoints.Progress:
+    """Where to go on, if the checkpoint is one of this model's and training isn't over."""
+    key = "resume_from_checkpoint"
+    content = checkpoints.read_checkpoint(path, key)
+    checkpoints.check_state(content["state_dict"], model, path)
+    start = checkpoints.progress(content, path)
+    if start.epoch >= cfg.max_epochs and not _continues(cfg, path):
+        raise config_error(
+            "max_epochs",
+            cfg.max_epochs,
+            f"must exceed the {start.epoch} epochs that {path} has had",
+        )
+    return start
+
+
+def _continues(cfg: DictConfig, checkpoint: Path) -> bool:
+    """Whether the checkpoint is the last one of a run of this very configuration."""
+    run = checkpoint.parent
+    config = run / "config.yaml"
+    return (
+        config.is_file()
+        and checkpoints.latest_checkpoint(run) == checkpoint
+        and run_folder.identity(DictConfig(OmegaConf.load(config))) == run_folder.identity(cfg)
+    )
+
+
+@rank_zero_only
+def _record(cfg: DictConfig, run: Path | None) -> Path:
+    """Make the folder, unless a run goes on in it, and write down what is run."""
+    if run is None:
+        run = run_folder.new_run(cfg)
+        OmegaConf.save(cfg, run / "config.yaml")
+    write_environment(run, cfg.seed)
+    return run
+
+
+@contextmanager
+def _run_folder(cfg: DictConfig, resume: Path | None) -> Iterator[Path]:
+    """The folder that all processes of this run write to; a start that fails leaves none."""
+    going_on = resume.parent if resume and _continues(cfg, resume) else None
+    run = _record(cfg, going_on)
+    new = run is not None and going_on is None
+    if run is None:  # not the first process
+        run = Path(
+            os.environ.get(_RUN_VARIABLE) or run_folder.runs_folder(cfg) / run_folder.run_id(cfg)
+        )
+    os.environ[_RUN_VARIABLE] = str(run)
+    try:
+        yield run
+    except Exception:
+        if new and not (run / "metrics.csv").exists() and not checkpoints.latest_checkpoint(run):
+            shutil.rmtree(run)
+        raise
+    finally:
+        os.environ.pop(_RUN_VARIABLE)

@@ -1,0 +1,193 @@
+"""The folder of one run: its name, what is written into it, and how a run is found again.
+
+``<checkpoint.dir>/<method>/<run id>/`` holds ``config.yaml`` (as composed: it can be run again),
+``args.json`` (as solo-learn parsed it), ``environment.json``, ``metrics.csv`` and the checkpoints.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.host.flat_args import is_flat, lift_args
+from cueco_solo.training.checkpoints import latest_checkpoint
+
+# what can be changed without changing a single number of the run
+_INCIDENTAL = (
+    "auto_resume",
+    "checkpoint",
+    "data.num_workers",
+    "debug_augmentations",
+    "enable_model_summary",
+    "enable_progress_bar",
+    "log_every_n_steps",
+    "max_time",
+    "online_clustering",
+    "profiler",
+    "resume_from_checkpoint",
+    "tensorboard",
+    "wandb",
+)
+# of ``args.json``: what decides the features
+_NEEDED = ("name", "method", "seed", "backbone.name", "data.dataset", "augmentations")
+
+
+def identity(cfg: DictConfig) -> dict[str, Any]:
+    """The part of a resolved configuration that decides the run's numbers."""
+    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    for key in _INCIDENTAL:
+        section, _, leaf = key.partition(".")
+        if leaf and isinstance(plain.get(section), dict):
+            plain[section].pop(leaf, None)
+        else:
+            plain.pop(section, None)
+    return plain
+
+
+def run_id(cfg: DictConfig) -> str:
+    """``<name>-seed<seed>-<6 hex digits of the resolved configuration>``."""
+    text = json.dumps(identity(cfg), sort_keys=True, default=str)
+    return f"{cfg.name}-seed{cfg.seed}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+
+def runs_folder(cfg: DictConfig) -> Path:
+    """Where the runs of ``cfg.method`` lie."""
+    return Path(cfg.checkpoint.dir) / cfg.method
+
+
+def new_run(cfg: DictConfig) -> Path:
+    """Make the run's folder; a second run of the same configuration gets the suffix ``-2``.
+
+    Raises:
+        ConfigError: ``checkpoint.dir`` can't be written.
+    """
+    base = runs_folder(cfg) / run_id(cfg)
+    number, folder = 1, base
+    while True:
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+            folder = base.with_name(f"{base.name}-{number}")
+        except OSError as error:
+            reason = f"can't be written ({error.strerror})"
+            remedy = "give a folder of yours"
+            raise config_error("checkpoint.dir", cfg.checkpoint.dir, reason, remedy) from error
+
+
+def same_run(cfg: DictConfig) -> Path | None:
+    """Folder of the run with the identical configuration and the newest checkpoint, if any.
+
+    solo-learn's own ``AutoResumer`` compares a few keys only, none of them in ``method_kwargs``.
+    """
+    wanted, found = identity(cfg), []
+    for folder in runs_folder(cfg).glob(f"{run_id(cfg)}*"):
+        checkpoint = latest_checkpoint(folder)
+        if checkpoint is None or not (folder / "config.yaml").is_file():
+            continue
+        if identity(DictConfig(OmegaConf.load(folder / "config.yaml"))) == wanted:
+            found.append((checkpoint.stat().st_mtime, folder))
+    return max(found)[1] if found else None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or interrupted run on disk, of ``cueco-solo pretrain`` or of solo-learn's script.
+
+    Attributes:
+        folder: the run folder.
+        cfg: ``args.json``, the configuration as solo-learn parsed it; for versions before 1.0.6
+            what :func:`~cueco_solo.host.flat_args.lift_args` makes of it.
+        checkpoint: the newest checkpoint.
+    """
+
+    folder: Path
+    cfg: DictConfig
+    checkpoint: Path
+
+
+def load_run(folder: Path, key: str = "RUN") -> Run:
+    """Open a run folder: one with ``args.json`` and a ``.ckpt``.
+
+    Raises:
+        ConfigError: one of them is missing or unreadable.
+    """
+    if not folder.is_dir():
+        remedy = f"give the folder {folder.parent}" if folder.is_file() else "check the path"
+        raise config_error(key, str(folder), "must be a run folder", remedy)
+    try:
+        args = json.loads((folder / "args.json").read_text(encoding="utf-8"))
+        cfg = DictConfig(lift_args(args) if is_flat(args) else args)
+        OmegaConf.resolve(cfg)
+    except (OSError, ValueError, AttributeError, KeyError) as error:
+        below = sorted(str(path.parent) for path in folder.glob("**/args.json"))
+        below = [path for path in below if path != str(folder)]
+        remedy = f"did you mean {below[0]}" if below else "give the folder of a pre-training run"
+        raise config_error(key, str(folder), "holds no readable args.json", remedy) from error
+    for needed in _NEEDED:
+        if OmegaConf.select(cfg, needed) is None:
+            reason = f"has an args.json without {needed}: it isn't that of a pre-training"
+            raise config_error(key, str(folder), reason, "give the folder of a pre-training run")
+    checkpoint = latest_checkpoint(folder)
+    if checkpoint is None:
+        raise config_error(
+            key, str(folder), "holds no .ckpt", "the run must have finished its first epoch"
+        )
+    return Run(folder, cfg, checkpoint)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def open_runs(folders: Iterable[Path]) -> list[Run]:
+    """The runs in the order given, each once; a folder of runs means all pre-trainings below it.
+
+    Raises:
+        ConfigError: nothing is given, or a folder is no run and holds none.
+    """
+    found: dict[Path, Run] = {}
+    for folder in folders:
+        single = not folder.is_dir() or (folder / "args.json").is_file()
+        for run in [_pretraining(folder)] if single else _below(folder):
+            found.setdefault(run.folder.resolve(), run)
+    if not found:
+        raise config_error("RUNS", [], "must be run folders", "give at least one")
+    return list(found.values())
+
+
+def _pretraining(folder: Path) -> Run:
+    run = load_run(folder, "RUNS")
+    if run.cfg.get("method") is None or run.cfg.get("pretrained_feature_extractor"):
+        remedy = "give the run that was evaluated"
+        raise config_error("RUNS", str(folder), "is no pre-training", remedy)
+    return run
+
+
+def _below(folder: Path) -> list[Run]:
+    runs, problems = [], []
+    for path in sorted(folder.rglob("args.json")):
+        try:
+            runs.append(_pretraining(path.parent))
+        except ConfigError as error:
+            problems.append(error)
+    if not runs:
+        raise (
+            problems[0]
+            if problems
+            else config_error(
+                "RUNS", str(folder), "holds no run", "give folders with args.json and a checkpoint"
+            )
+        )
+    for problem in problems:
+        print(f"left out: {problem}", flush=True)
+    return runs

@@ -1,0 +1,220 @@
+"""Lightning's Trainer: its options, loggers and checkpoints, and its errors in one line."""
+
+import csv
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor, Timer
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig, OmegaConf
+
+from cueco_solo.errors import ConfigError, config_error, told
+from cueco_solo.host import Checkpointer
+from cueco_solo.training.hardware import Hardware, lightning_arguments
+from cueco_solo.training.settings import TRAINER_KEYS
+
+
+def trainer_options(cfg: DictConfig) -> dict[str, Any]:
+    """What of a configuration the Trainer takes as it is."""
+    given: dict[str, Any] = OmegaConf.to_container(cfg)  # type: ignore[assignment]
+    return {key: given[key] for key in TRAINER_KEYS if given.get(key) is not None}
+
+
+def new_trainer(**options: Any) -> Trainer:
+    """Lightning's Trainer.
+
+    Raises:
+        ConfigError: Lightning refuses an option.
+    """
+    what = "Lightning's Trainer can't use this configuration"
+    with told(what, MisconfigurationException):
+        return Trainer(**options)
+
+
+class RunCheckpointer(Checkpointer):
+    """solo-learn's ``Checkpointer`` that also keeps the last epoch and stays plain.
+
+    Args:
+        cfg: the parsed configuration, for ``args.json``.
+        run: the run folder.
+        resumed: the checkpoint of this very folder that the run continues; it gives way to the
+            next one, as solo-learn's scripts take any ``.ckpt`` of a folder.
+    """
+
+    def __init__(self, cfg: DictConfig, run: Path, resumed: Path | None) -> None:
+        checkpoint = cfg.checkpoint
+        super().__init__(cfg, run.parent, checkpoint.frequency, checkpoint.keep_prev)
+        self.resumed = resumed
+
+    def on_train_start(self, trainer: Trainer, *args: Any) -> None:
+        super().on_train_start(trainer, *args)
+        self.last_ckpt = self.resumed
+
+    def on_train_epoch_end(self, trainer: Trainer, *args: Any) -> None:
+        if trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs:
+            self.save(trainer)
+        else:
+            super().on_train_epoch_end(trainer, *args)
+
+    def on_save_checkpoint(self, trainer: Any, module: Any, checkpoint: dict[str, Any]) -> None:
+        # AdamW's betas come as OmegaConf lists, which torch.load(weights_only=True) refuses
+        for part in ("optimizer_states", "lr_schedulers"):
+            checkpoint[part] = _plain(checkpoint[part])
+
+
+class MomentumResumer(Callback):
+    """Goes on with the EMA coefficient where a run stopped: solo-learn saves neither of these.
+
+    Without it, the first update of a resumed run would take ``base_tau``, and with accumulated
+    gradients it would come one micro-batch after the start.
+    """
+
+    def on_train_epoch_start(self, trainer: Trainer, module: Any) -> None:
+        if hasattr(module, "momentum_updater"):
+            step = module.last_step = trainer.global_step
+            module.momentum_updater.update_tau(
+                cur_step=step, max_steps=trainer.estimated_stepping_batches
+            )
+
+
+def _plain(node: Any) -> Any:
+    if OmegaConf.is_config(node):
+        return OmegaConf.to_container(node)
+    if type(node) is dict:
+        return {key: _plain(value) for key, value in node.items()}
+    if type(node) is list:
+        return [_plain(value) for value in node]
+    return node
+
+
+@rank_zero_only
+def _keep_metrics(logger: CSVLogger, path: Path, first_step: int) -> None:
+    """Write the rows before ``first_step`` back: Lightning deletes an existing ``metrics.csv``."""
+    if not path.is_file():
+        return
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    path.unlink()
+    for row in rows:
+        step = int(row.pop("step"))
+        values: dict[str, Any] = {key: _number(text) for key, text in row.items() if text}
+        if step < first_step:
+            logger.log_metrics(values, step)
+    logger.save()
+
+
+def _number(text: str) -> float:
+    return int(text) if text.isdigit() else float(text)
+
+
+def _loggers(cfg: DictConfig, run: Path, first_step: int) -> list[Any]:
+    place: dict[str, Any] = {
+        "save_dir": run.parent.parent,
+        "name": run.parent.name,
+        "version": run.name,
+    }
+    # first, so that solo-learn's Checkpointer names its folder after this logger's version
+    table = CSVLogger(**place)
+    _keep_metrics(table, run / "metrics.csv", first_step)
+    loggers: list[Any] = [table]
+    if OmegaConf.select(cfg, "tensorboard.enabled", default=False):
+        _need("tensorboard")
+        loggers.append(TensorBoardLogger(**place))
+    if OmegaConf.select(cfg, "wandb.enabled", default=False):
+        _need("wandb")
+        options = {key: cfg.wandb.get(key) for key in ("project", "entity", "offline")}
+        wandb = WandbLogger(name=cfg.name, save_dir=run, id=run.name, resume="allow", **options)
+        wandb.log_hyperparams(_plain(cfg))
+        loggers.append(wandb)
+    return loggers
+
+
+def _need(package: str) -> None:
+    if find_spec(package) is None:
+        key = f"{package}.enabled"
+        raise config_error(key, True, "needs a package that isn't there", f"pip install {package}")
+
+
+def _timer(cfg: DictConfig) -> Timer:
+    """Stops at the end of an epoch, as runs go on with whole ones only.
+
+    It goes into the checkpoint, so that a run's seconds survive an interruption.
+    """
+    limit = trainer_options(cfg).get("max_time")
+    try:
+        return Timer(limit, interval="epoch", verbose=False)
+    except (AttributeError, TypeError, ValueError, MisconfigurationException) as error:
+        allowed = "must be text as DD:HH:MM:SS or a mapping as {hours: 2}"
+        raise config_error("max_time", limit, allowed) from error
+
+
+def make_trainer(
+    cfg: DictConfig,
+    hardware: Hardware,
+    run: Path,
+    steps_per_epoch: int,
+    first_step: int = 0,
+    resumed: Path | None = None,
+) -> Trainer:
+    """The Trainer of a pre-training run.
+
+    Args:
+        cfg: the parsed configuration.
+        hardware: what to run on.
+        run: the run folder.
+        steps_per_epoch: batches of one process in an epoch.
+        first_step: of a resumed run, else 0.
+        resumed: the checkpoint in ``run`` that is continued.
+
+    Raises:
+        ConfigError: a logger is asked for whose package isn't installed, or Lightning refuses an
+            option.
+    """
+    given = {"log_every_n_steps": max(1, min(50, steps_per_epoch)), **trainer_options(cfg)}
+    given.pop("max_time", None)
+    callbacks: list[Any] = [LearningRateMonitor(logging_interval="step"), _timer(cfg)]
+    if first_step:
+        callbacks.append(MomentumResumer())
+    if cfg.checkpoint.enabled:
+        callbacks.append(RunCheckpointer(cfg, run, resumed))
+    options = {**given, **lightning_arguments(cfg, hardware)}
+    loggers = _loggers(cfg, run, first_step)
+    return new_trainer(**options, logger=loggers, callbacks=callbacks, enable_checkpointing=False)
+
+
+def fit(
+    trainer: Trainer, model: LightningModule, *data: Any, first_step: int = 0, **more: Any
+) -> None:
+    """``trainer.fit``.
+
+    Args:
+        trainer: what :func:`new_trainer` gave.
+        model: to be trained.
+        data: loaders, if not in ``more``.
+        first_step: of a resumed run, else 0.
+        more: further arguments of ``trainer.fit``.
+
+    Raises:
+        ConfigError: optimizer and scheduler can't be built, Lightning refuses an option, or no step
+            was trained, of which Lightning says nothing.
+    """
+    configure = model.configure_optimizers
+
+    def configured() -> Any:
+        with told("optimizer or scheduler can't be built from this configuration"):
+            return configure()
+
+    model.configure_optimizers = configured  # type: ignore[method-assign]
+    try:
+        trainer.fit(model, *data, **more)
+    except MisconfigurationException as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"Lightning can't train with this configuration: {reason}") from error
+    if trainer.global_step == first_step:
+        raise ConfigError(
+            "no step was trained; raise limit_train_batches or max_time, or give more data"
+        )

@@ -1,0 +1,113 @@
+"""Run folders: names, identity, finding again."""
+
+import json
+from pathlib import Path
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from cueco_solo.errors import ConfigError
+from cueco_solo.training import run_folder as runs
+
+
+def config(root: Path, **changes: object) -> DictConfig:
+    cfg = OmegaConf.create(
+        {
+            "name": "n",
+            "method": "m",
+            "seed": 5,
+            "method_kwargs": {"weight": 0.1},
+            "data": {"train_path": "x", "num_workers": 2},
+            "checkpoint": {"dir": str(root)},
+            "auto_resume": {"enabled": False},
+        }
+    )
+    for key, value in changes.items():
+        OmegaConf.update(cfg, key.replace("__", "."), value, force_add=True)
+    return cfg
+
+
+def finished(cfg: DictConfig, epoch: int = 3) -> Path:
+    run = runs.new_run(cfg)
+    OmegaConf.save(cfg, run / "config.yaml")
+    (run / f"n-ep={epoch}.ckpt").touch()
+    return run
+
+
+def test_only_what_decides_the_numbers_decides_the_name(tmp_path: Path):
+    name = runs.run_id(config(tmp_path))
+    assert name.startswith("n-seed5-")
+    assert len(name.rpartition("-")[2]) == 6
+    for same in ({"data__num_workers": 0}, {"auto_resume__enabled": True}, {"wandb": {"a": 1}}):
+        assert runs.run_id(config(tmp_path, **same)) == name
+    for other in ({"method_kwargs__weight": 0.2}, {"data__train_path": "y"}, {"max_epochs": 3}):
+        assert runs.run_id(config(tmp_path, **other)) != name
+
+
+def test_the_same_configuration_again_gets_a_new_folder(tmp_path: Path):
+    cfg = config(tmp_path)
+    first, second, third = (runs.new_run(cfg) for _ in range(3))
+    assert [second.name, third.name] == [f"{first.name}-2", f"{first.name}-3"]
+
+
+def test_only_the_identical_configuration_is_resumed(tmp_path: Path):
+    cfg = config(tmp_path)
+    assert runs.same_run(cfg) is None
+    first = finished(cfg)
+    finished(config(tmp_path, method_kwargs__weight=0.2))
+    assert runs.same_run(cfg) == first
+    later = finished(cfg)
+    runs.new_run(cfg)  # has no checkpoint yet
+    assert runs.same_run(config(tmp_path, auto_resume__enabled=True)) == later
+    OmegaConf.save(config(tmp_path, method_kwargs__weight=0.3), later / "config.yaml")
+    assert runs.same_run(cfg) == first
+
+
+def test_a_run_folder_needs_arguments_and_a_checkpoint(tmp_path: Path):
+    run = tmp_path / "runs" / "one"
+    run.mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"must be a run folder; check the path"):
+        runs.load_run(tmp_path / "none")
+    with pytest.raises(ConfigError, match=r"holds no readable args\.json; give the folder"):
+        runs.load_run(run)
+    (run / "args.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"holds no readable args\.json"):
+        runs.load_run(run)
+    (run / "args.json").write_text(json.dumps({"name": "n", "method": "m", "seed": 5}))
+    with pytest.raises(ConfigError, match=r"an args\.json without backbone\.name: it isn't"):
+        runs.load_run(run)
+    (run / "args.json").write_text("[]")
+    with pytest.raises(ConfigError, match=r"no readable args\.json; give the folder"):
+        runs.load_run(run)
+    needed = {"method": "m", "seed": 5, "backbone": {"name": "b"}, "data": {"dataset": "d"}}
+    args = {"name": "n", "again": "${name}", "augmentations": [{"crop_size": 32}], **needed}
+    (run / "args.json").write_text(json.dumps(args))
+    with pytest.raises(ConfigError, match=r"holds no \.ckpt"):
+        runs.load_run(run)
+    with pytest.raises(ConfigError, match=rf"did you mean {run}"):
+        runs.load_run(tmp_path)
+    checkpoint = run / "x.ckpt"
+    checkpoint.touch()
+    with pytest.raises(ConfigError, match=rf"must be a run folder; give the folder {run}"):
+        runs.load_run(checkpoint)
+    found = runs.load_run(run)
+    assert (found.checkpoint, found.cfg.again) == (checkpoint, "n")
+
+
+def test_the_environment_of_a_resumed_run_is_added(tmp_path: Path):
+    runs.write_environment(tmp_path, 5)
+    runs.write_environment(tmp_path, 5)
+    environment = json.loads((tmp_path / "environment.json").read_text())
+    assert environment["seed"] == 5
+    assert environment["versions"]["torch"]
+    assert environment["versions"]["solo-learn"]["form"] in ("main", "release")
+    assert len(environment["resumed"]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["environment.json"]
+
+
+def test_a_commit_is_that_of_the_package_and_of_no_other_checkout(tmp_path: Path):
+    (tmp_path / ".git").mkdir()
+    inside = tmp_path / "venv" / "package"
+    inside.mkdir(parents=True)
+    assert runs.commit_of(str(inside)) is None
+    assert runs.commit_of(str(tmp_path / "package")) is None  # broken, or there is no git
