@@ -38,9 +38,7 @@ def add_parsers(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Export and say what was written."""
-    from cueco_solo.export.formats import OPSET
-    from cueco_solo.export.subject import load_subject
-    from cueco_solo.export.write import CARD, check_folder, export_backbone, possible_formats
+    from cueco_solo.export.folder import check_folder
     from cueco_solo.training.log_filters import quieten
     from cueco_solo.training.run_folder import load_run
 
@@ -48,6 +46,10 @@ def run(args: argparse.Namespace) -> None:
     out = args.out or args.folder / "export"
     found = load_run(args.folder)
     check_folder(out)
+    from cueco_solo.export.formats import OPSET
+    from cueco_solo.export.subject import load_subject
+    from cueco_solo.export.write import CARD, export_backbone, possible_formats
+
     subject = load_subject(found)
     possible, left_out = possible_formats(subject)
     written = export_backbone(subject, args.format or possible, out)

@@ -1,4 +1,4 @@
-"""Data paths, looked at before anything heavy starts."""
+"""Checks of data paths; torch isn't imported for them."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from cueco_solo.errors import ConfigError, config_error
 
@@ -15,6 +14,8 @@ FOLDERS = ("imagenet", "imagenet100", "custom")
 _TRAIN, _VAL = "data.train_path", "data.val_path"
 _PATHS = ("train_path", "val_path")
 FORMATS = ("image_folder", "dali", "h5")
+# torchvision's, whose import takes seconds
+IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
 def _is_image(name: str) -> bool:

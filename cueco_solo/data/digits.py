@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from cueco_solo.errors import ConfigError, config_error
 
@@ -71,6 +70,7 @@ def _complete(root: Path, settings: dict) -> bool:
 
 
 def _write(root: Path, settings: dict, placed: bool, seed: int) -> None:
+    root.mkdir(parents=True, exist_ok=True)  # before scikit-learn is imported
     pictures = dict(_pictures(placed, seed))
     # Anything else in these folders would be trained on, or is not ours to overwrite.
     for path in _files(root):
@@ -100,6 +100,8 @@ def _digest(root: Path) -> str:
 
 def _pictures(placed: bool, seed: int) -> Iterator[tuple[str, bytes]]:
     """Yield each picture's path below the root and its PNG bytes."""
+    from sklearn.datasets import load_digits
+
     seen: Counter[int] = Counter()
     data = load_digits()
     for index, (image, label) in enumerate(zip(data.images, data.target, strict=True)):

@@ -1,6 +1,7 @@
 """The commands that evaluate a run folder: ``linear``, ``knn``, ``cluster`` and ``finetune``.
 
 Declared here, below the command line, since the grids of ``cueco-solo compare`` name them as typed.
+Modules that import torch are imported once names, paths and settings are checked.
 """
 
 import argparse
@@ -147,12 +148,13 @@ def add_parsers(commands: Any) -> None:
 def run_knn(args: argparse.Namespace) -> None:
     """k-NN accuracies of a run."""
     from cueco_solo.errors import config_error
-    from cueco_solo.evaluation.knn import knn_accuracies
     from cueco_solo.evaluation.run_evaluation import RunEvaluation
 
     evaluation = RunEvaluation(args)
 
     def compute() -> dict[str, float]:
+        from cueco_solo.evaluation.knn import knn_accuracies
+
         features = evaluation.features()
         images = len(features.train)
         there = [k for k in args.k if k <= images]
@@ -167,14 +169,15 @@ def run_knn(args: argparse.Namespace) -> None:
 
 def run_cluster(args: argparse.Namespace) -> None:
     """Clustering scores of a run."""
-    from cueco_solo.evaluation.cluster import cluster_scores
-    from cueco_solo.evaluation.own_labels import own_label_scores
     from cueco_solo.evaluation.run_evaluation import RunEvaluation
-    from cueco_solo.numerics import rank_me
 
     evaluation, notes = RunEvaluation(args), {}
 
     def compute() -> dict[str, float]:
+        from cueco_solo.evaluation.cluster import cluster_scores
+        from cueco_solo.evaluation.own_labels import own_label_scores
+        from cueco_solo.numerics import rank_me
+
         features = evaluation.features()
         results = cluster_scores(features, args.restarts, args.seed)
         for split in ("train", "test"):
@@ -191,15 +194,15 @@ def run_cluster(args: argparse.Namespace) -> None:
 
 def run_linear(args: argparse.Namespace) -> None:
     """Linear accuracies of a run."""
-    from cueco_solo.evaluation import linear
-    from cueco_solo.evaluation.features import load_backbone
     from cueco_solo.evaluation.run_evaluation import RunEvaluation
 
     evaluation = RunEvaluation(args)
     run = evaluation.run
-    cfg = linear.parse_linear(
-        evaluation.compose(f"linear-{evaluation.data.dataset}", "linear-custom")
-    )
+    composed = evaluation.compose(f"linear-{evaluation.data.dataset}", "linear-custom")
+    from cueco_solo.evaluation import linear
+    from cueco_solo.evaluation.features import load_backbone
+
+    cfg = linear.parse_linear(composed)
 
     def compute() -> dict[str, float]:
         if args.cached:
@@ -229,19 +232,26 @@ def _chosen(args: argparse.Namespace, train: Any, seed: int) -> tuple[list[int],
 
 def run_finetune(args: argparse.Namespace) -> None:
     """Semi-supervised accuracies of a run."""
+    from cueco_solo.evaluation.run_evaluation import RunEvaluation
+    from cueco_solo.evaluation.subsets import read_names
+
+    evaluation = RunEvaluation(args)
+    if args.subset:
+        read_names(args.subset)
+    name, dataset = f"finetune-{args.percent:g}pct", evaluation.data.dataset
+    cfg = evaluation.compose(
+        f"finetune-{dataset}-{args.percent:g}pct",
+        f"finetune-{dataset}",
+        "finetune-custom",
+        finetune=True,
+    )
     from cueco_solo.evaluation.features import load_backbone
     from cueco_solo.evaluation.finetune import (
         finetune_accuracies,
         finetune_data,
         parse_finetune,
     )
-    from cueco_solo.evaluation.run_evaluation import RunEvaluation
 
-    evaluation = RunEvaluation(args)
-    name, dataset = f"finetune-{args.percent:g}pct", evaluation.data.dataset
-    cfg = evaluation.compose(
-        f"finetune-{dataset}-{args.percent:g}pct", f"finetune-{dataset}", "finetune-custom"
-    )
     train, val = finetune_data(evaluation.data, evaluation.run.cfg.augmentations[0])
     seed = 5 if cfg.get("seed") is None else cfg.seed
     chosen, path = _chosen(args, train, seed)

@@ -36,7 +36,7 @@ def features_key(run: Run, data: DictConfig, untrained: bool = False) -> str:
 
     Args:
         run: the run.
-        data: what :func:`~cueco_solo.evaluation.features.evaluation_data` gave.
+        data: what :func:`~cueco_solo.evaluation.checks.evaluation_data` gave.
         untrained: of the backbone before the first step, which the seed decides.
     """
     cfg, host = run.cfg, host_info()
@@ -173,7 +173,7 @@ def cached_features(
 
     Args:
         run: the run.
-        data: what :func:`~cueco_solo.evaluation.features.evaluation_data` gave.
+        data: what :func:`~cueco_solo.evaluation.checks.evaluation_data` gave.
         untrained: of the backbone before the first step.
         batch_size: images at a time.
         workers: loading processes.

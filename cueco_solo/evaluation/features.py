@@ -1,8 +1,6 @@
 """Frozen features of a pre-trained backbone, for all that is computed of them."""
 
-import os
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from lightning.pytorch import seed_everything
@@ -13,11 +11,11 @@ from tqdm import tqdm
 
 import cueco_solo
 from cueco_solo import host
-from cueco_solo.data.checks import DOWNLOADED, check_labelled
 from cueco_solo.data.datasets import labelled_datasets
 from cueco_solo.data.loaders import plain_loader
 from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.errors import config_error
+from cueco_solo.evaluation.checks import evaluation_data as evaluation_data
 from cueco_solo.training.checkpoints import read_weights
 from cueco_solo.training.run_folder import Run
 
@@ -39,49 +37,6 @@ class Features:
     test: Tensor
     test_labels: Tensor
     num_classes: int
-
-
-def evaluation_data(run: Run, train_path: Any = None, val_path: Any = None) -> DictConfig:
-    """The labelled data to evaluate a run on: that of the run, unless other paths are given.
-
-    Args:
-        run: the run.
-        train_path: instead of the run's ``data.train_path``.
-        val_path: instead of the run's ``data.val_path``.
-
-    Returns:
-        ``cfg.data`` with these paths.
-
-    Raises:
-        ConfigError: a path is missing or doesn't hold labelled images.
-    """
-    data = run.cfg.data.copy()
-    for key, given in (("train_path", train_path), ("val_path", val_path)):
-        data[key] = given or data.get(key)
-        if data[key] is None:
-            option = f"--{key.replace('_', '-')}"
-            reason = "is missing, the run's args.json has none"
-            raise config_error(option, None, reason, f"give {option} DIR")
-        data[key] = str(data[key])
-    data.no_labels = False
-    if data.dataset not in DOWNLOADED and data.format != "h5":
-        check_labelled(data.train_path, data.val_path, "--train-path", "--val-path")
-        if data.dataset == "custom" and not (train_path or run.cfg.data.get("no_labels", False)):
-            _check_unchanged(data)
-    return data
-
-
-def _check_unchanged(data: DictConfig) -> None:
-    """Refuse the run's own folder with other classes than it had: it isn't the run's data."""
-    there = sum(entry.is_dir() for entry in os.scandir(data.train_path))
-    trained_on = data.get("num_classes")
-    if trained_on not in (None, there):
-        raise config_error(
-            "data.train_path",
-            data.train_path,
-            f"has {there} classes, but the run's classifier has {trained_on}",
-            "to evaluate on other data, give --train-path and --val-path",
-        )
 
 
 def load_backbone(run: Run, untrained: bool = False) -> nn.Module:
@@ -145,7 +100,7 @@ def run_features(
 
     Args:
         run: the run, for the size of its images.
-        data: what :func:`evaluation_data` gave.
+        data: what :func:`~cueco_solo.evaluation.checks.evaluation_data` gave.
         backbone: what :func:`load_backbone` gave.
         batch_size: images at a time.
         workers: loading processes.

@@ -17,7 +17,7 @@ def finetune_data(data: DictConfig, view: Any) -> tuple[Any, Any]:
     """Training set, of which a subset is to be taken, and validation set.
 
     Args:
-        data: what :func:`~cueco_solo.evaluation.features.evaluation_data` gave.
+        data: what :func:`~cueco_solo.evaluation.checks.evaluation_data` gave.
         view: an entry of the pre-training's ``augmentations``, for the size of the images.
 
     Raises:

@@ -21,29 +21,10 @@ from cueco_solo.data.loaders import SeededData
 from cueco_solo.data.superclasses import count_superclasses
 from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.errors import config_error, told
+from cueco_solo.evaluation.checks import check_classifier_settings
 from cueco_solo.evaluation.features import Features
 from cueco_solo.training.hardware import find_hardware, lightning_arguments
-from cueco_solo.training.settings import check_linear_settings
 from cueco_solo.training.trainer import fit, new_trainer, trainer_options
-
-# what solo-learn's main_linear.py can do beyond a linear classifier on frozen features
-_ELSEWHERE = (
-    "auto_augment",
-    "label_smoothing",
-    "mixup",
-    "cutmix",
-    "data.augmentations",
-    "resume_from_checkpoint",
-    "tensorboard.enabled",
-    "wandb.enabled",
-)
-# there is one validation, after the last epoch
-_LAST_EPOCH_ONLY = (
-    "check_val_every_n_epoch",
-    "max_time",
-    "num_sanity_val_steps",
-    "val_check_interval",
-)
 
 
 class _FeatureInput(nn.Identity):
@@ -67,22 +48,7 @@ def parse_linear(cfg: DictConfig, finetune: bool = False) -> DictConfig:
     Raises:
         ConfigError: it asks for more than a linear classifier, or for devices that aren't there.
     """
-    check_linear_settings(cfg)
-    if cfg.get("finetune") not in (None, finetune):
-        remedy = "run cueco-solo " + ("linear" if finetune else "finetune")
-        raise config_error("finetune", cfg.finetune, "is another evaluation", remedy)
-    for key in _ELSEWHERE:
-        if value := OmegaConf.select(cfg, key, throw_on_missing=False):
-            remedy = "solo-learn's main_linear.py does that"
-            raise config_error(key, value, "is beyond a linear evaluation", remedy)
-    for key in _LAST_EPOCH_ONLY:
-        if cfg.get(key) is not None:
-            allowed = "goes for nothing: only the last epoch of max_epochs counts"
-            raise config_error(key, cfg[key], allowed, "remove it")
-    fraction = OmegaConf.select(cfg, "data.fraction")
-    if fraction not in (None, -1):
-        remedy = "point data.train_path to a part of the images"
-        raise config_error("data.fraction", fraction, "isn't done here", remedy)
+    check_classifier_settings(cfg, finetune)
     hardware = find_hardware(cfg)
     if hardware.world_size > 1:
         raise config_error("devices", hardware.processes, "must be one device", "set devices=1")

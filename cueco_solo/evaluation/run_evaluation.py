@@ -3,34 +3,29 @@
 import argparse
 import json
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from cueco_solo.data.superclasses import check_superclasses
 from cueco_solo.errors import config_error
+from cueco_solo.evaluation.checks import check_classifier_settings, evaluation_data
 from cueco_solo.training.environment import versions
+from cueco_solo.training.hardware import torch_device
+from cueco_solo.training.log_filters import quieten
 from cueco_solo.training.run_folder import Run, load_run, write_json
 
 
 class RunEvaluation:
-    """One evaluation of one run.
+    """One evaluation of one run; making one imports no torch.
 
     Raises:
-        ConfigError: there is no such run, device or data.
+        ConfigError: there is no such run or data.
     """
 
     def __init__(self, args: argparse.Namespace) -> None:
-        import torch
-
-        from cueco_solo.data.superclasses import check_superclasses
-        from cueco_solo.evaluation.features import evaluation_data
-        from cueco_solo.training.log_filters import quieten
-
         quieten()
         self.args = args
-        there = torch.cuda.is_available()
-        if args.device == "cuda" and not there:
-            raise config_error("--device", "cuda", "isn't there", "leave it out or take cpu")
-        self.device = "cuda" if there and args.device != "cpu" else "cpu"
         self.run = load_run(args.folder)
         self.data = evaluation_data(self.run, args.train_path, args.val_path)
         if args.num_workers is not None:
@@ -41,6 +36,11 @@ class RunEvaluation:
             keys.append("superclasses")
         check_superclasses(self.data, "--superclasses")
         self.settings: dict[str, Any] = {key: self.data[key] for key in keys}
+
+    @cached_property
+    def device(self) -> str:
+        """Where features are computed, ``"cpu"`` or ``"cuda"``."""
+        return torch_device(self.args.device)
 
     def features(self) -> Any:
         """Those kept in the run folder, or new ones."""
@@ -56,26 +56,32 @@ class RunEvaluation:
             cache=not self.args.no_cache,
         )
 
-    def compose(self, *names: str) -> Any:
+    def compose(self, *names: str, finetune: bool = False) -> Any:
         """The configuration that ``config_arguments`` ask for, by default the first of ``names``.
 
         Args:
             names: of which the last one is ours for any data.
+            finetune: the backbone isn't frozen.
+
+        Raises:
+            ConfigError: a name, a key, a value or the device can't be used.
         """
         from cueco_solo.training.compose import compose_config, config_names
 
-        args, overrides = self.args, list(self.args.overrides)
-        if self.device == "cpu" and not any(word.startswith("hardware=") for word in overrides):
-            overrides.insert(0, "hardware=cpu")
+        args = self.args
         there = config_names(args.config_path, linear=True)
+        name = args.config_name or next((name for name in names if name in there), names[-1])
         keys = (*self.settings, "num_workers", "format")
-        return compose_config(
-            args.config_name or next((name for name in names if name in there), names[-1]),
-            args.config_path,
-            overrides,
-            linear=True,
-            values={"devices": 1, **{f"data.{key}": self.data[key] for key in keys}},
-        )
+        values = {"devices": 1, **{f"data.{key}": self.data[key] for key in keys}}
+
+        def composed(*hardware: str) -> Any:
+            overrides = [*hardware, *args.overrides]
+            return compose_config(name, args.config_path, overrides, linear=True, values=values)
+
+        cfg = composed()
+        check_classifier_settings(cfg, finetune)  # before the device, for which torch is imported
+        chosen = any(word.startswith("hardware=") for word in args.overrides)
+        return composed("hardware=cpu") if self.device == "cpu" and not chosen else cfg
 
     def report(
         self,

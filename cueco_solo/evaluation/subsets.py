@@ -72,6 +72,19 @@ def write_subset(path: Path, dataset: Any, chosen: Sequence[int]) -> None:
         raise config_error("subset", str(path), reason, "make the run folder writable") from error
 
 
+def read_names(path: Path) -> list[str]:
+    """The lines of a subset file.
+
+    Raises:
+        ConfigError: the file can't be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8").split("\n")
+    except (OSError, ValueError) as error:
+        reason = f"can't be read ({error})"
+        raise config_error("--subset", str(path), reason, "give a text file") from error
+
+
 def read_subset(path: Path, dataset: Any, percent: float) -> list[int]:
     """The images that a subset file names; file names without folder do, where they are unique.
 
@@ -91,10 +104,6 @@ def read_subset(path: Path, dataset: Any, percent: float) -> list[int]:
     def error(reason: str, remedy: str = "give a list of other images") -> Exception:
         return config_error("--subset", str(path), reason, remedy)
 
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, ValueError) as problem:
-        raise error(f"can't be read ({problem})", "give a text file") from problem
     names = _names(dataset)
     numbers: dict[str, int | None] = {}
     for index, name in enumerate(names):
@@ -102,7 +111,7 @@ def read_subset(path: Path, dataset: Any, percent: float) -> list[int]:
         numbers[bare] = None if bare in numbers else index
     numbers.update((name, index) for index, name in enumerate(names))
     chosen = []
-    for line in filter(None, map(str.strip, lines)):
+    for line in filter(None, map(str.strip, read_names(path))):
         number = numbers.get(line)
         if number is None:
             known = "is ambiguous" if line in numbers else "isn't there"

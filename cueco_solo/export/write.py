@@ -3,27 +3,13 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.errors import ConfigError
 from cueco_solo.export.card import model_card
+from cueco_solo.export.folder import check_folder, unusable
 from cueco_solo.export.formats import FORMATS, Written, check_format, export_file
 from cueco_solo.export.subject import Subject
 
 CARD = "README.md"
-
-
-def check_folder(out: Path) -> None:
-    """Refuse a folder in which something lies already.
-
-    Raises:
-        ConfigError: it isn't empty, is a file or can't be read.
-    """
-    try:
-        taken = out.exists() and any(out.iterdir())
-    except OSError as error:
-        raise _unusable(out, error) from error
-    if taken:
-        remedy = "give a new folder, or remove what is there"
-        raise config_error("--out", str(out), "isn't empty", remedy)
 
 
 def possible_formats(subject: Subject) -> tuple[list[str], list[str]]:
@@ -66,11 +52,6 @@ def export_backbone(subject: Subject, formats: Iterable[str], out: Path) -> dict
             if out.is_dir():
                 (out / name).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise _unusable(out, error) from error
+            raise unusable(out, error) from error
         raise
     return written
-
-
-def _unusable(out: Path, error: OSError) -> ConfigError:
-    reason = f"can't be written ({error.strerror or error})"
-    return config_error("--out", str(out), reason, "give a folder of yours")

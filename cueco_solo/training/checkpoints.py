@@ -123,6 +123,8 @@ def resume_point(cfg: DictConfig) -> Path | None:
                 key, str(path), "holds no .ckpt", "give a checkpoint or a run folder"
             )
         path = found
+    if not path.exists():
+        raise config_error(key, str(path), "doesn't exist", "check the path")
     args = path.parent / "args.json"
     try:
         method = json.loads(args.read_text(encoding="utf-8"))["method"] if args.is_file() else None

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from lightning.pytorch.strategies import DDPStrategy
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.errors import config_error
@@ -43,14 +41,16 @@ def find_hardware(cfg: DictConfig) -> Hardware:
     Raises:
         ConfigError: they don't exist here, or the precision or batch norm doesn't go with them.
     """
-    accelerator = _accelerator(cfg.get("accelerator", "auto"))
     devices = cfg.get("devices", "auto")
     devices = _devices(OmegaConf.to_container(devices) if OmegaConf.is_config(devices) else devices)
+    accelerator = _accelerator(cfg.get("accelerator", "auto"))
     num_nodes = cfg.get("num_nodes") or 1
     if accelerator == "cpu":
         _check_cpu(cfg)
         count = 1 if devices == "auto" else devices if isinstance(devices, int) else len(devices)
         return Hardware("cpu", count, count, num_nodes)
+    import torch
+
     there = torch.cuda.device_count() if accelerator in _GPUS else 1
     wanted = list(range(there)) if devices == "auto" else devices
     wanted = list(range(wanted)) if isinstance(wanted, int) else wanted
@@ -63,14 +63,33 @@ def find_hardware(cfg: DictConfig) -> Hardware:
 
 
 def _accelerator(name: Any) -> str:
+    if name not in (None, "auto", "cpu", "mps", *_GPUS):
+        raise config_error("accelerator", name, "must be auto, cpu, gpu or mps")
+    if name == "cpu":  # the others need torch, whose import takes seconds
+        return name
+    import torch
+
     if name in (None, "auto"):
         return "gpu" if torch.cuda.is_available() else "cpu"
-    if name not in ("cpu", "mps", *_GPUS):
-        raise config_error("accelerator", name, "must be auto, cpu, gpu or mps")
-    there = {"cpu": True, "mps": torch.backends.mps.is_available()}
-    if not there.get(name, torch.cuda.is_available()):
+    if not (torch.backends.mps if name == "mps" else torch.cuda).is_available():
         raise config_error("accelerator", name, "isn't there", "add hardware=cpu")
     return name
+
+
+def torch_device(option: str) -> str:
+    """The device that ``--device`` names: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        ConfigError: it is ``cuda``, and there is no GPU.
+    """
+    if option == "cpu":
+        return option
+    import torch
+
+    there = torch.cuda.is_available()
+    if option == "cuda" and not there:
+        raise config_error("--device", option, "isn't there", "leave it out or take cpu")
+    return "cuda" if there else "cpu"
 
 
 def _devices(given: Any) -> Any:
@@ -104,6 +123,8 @@ def _check_cpu(cfg: DictConfig) -> None:
 
 def lightning_arguments(cfg: DictConfig, hardware: Hardware) -> dict[str, Any]:
     """``accelerator``, ``devices``, ``num_nodes`` and ``strategy`` for Lightning's Trainer."""
+    from lightning.pytorch.strategies import DDPStrategy
+
     strategy: Any = cfg.get("strategy") or "auto"
     if strategy == "ddp":
         # one process needs no process group: its gradients and batch statistics are the same

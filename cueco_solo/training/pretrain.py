@@ -1,4 +1,7 @@
-"""One pre-training, from a composed configuration to a finished run folder."""
+"""One pre-training, from a composed configuration to a finished run folder.
+
+torch and Lightning, whose import takes seconds, are imported once settings and paths are checked.
+"""
 
 import os
 import shutil
@@ -7,16 +10,12 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import torch
-from lightning.pytorch import seed_everything
-from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError
 
 import cueco_solo
 from cueco_solo import host
 from cueco_solo.data import checks
-from cueco_solo.data.datasets import pretraining_data
 from cueco_solo.data.superclasses import count_superclasses
 from cueco_solo.errors import config_error, told
 from cueco_solo.training import checkpoints, run_folder
@@ -24,7 +23,6 @@ from cueco_solo.training.environment import write_environment
 from cueco_solo.training.hardware import Hardware, find_hardware
 from cueco_solo.training.log_filters import quieten
 from cueco_solo.training.settings import check_settings, with_defaults
-from cueco_solo.training.trainer import fit, make_trainer
 
 # the run folder, from the first process to those that Lightning starts with the same arguments
 _RUN_VARIABLE = "CUECO_SOLO_RUN"
@@ -47,13 +45,20 @@ def pretrain(cfg: DictConfig) -> Path:
     """
     composed = with_defaults(cfg)
     check_settings(composed)
+    checks.check_paths(composed.data)
+    resume = _resume_point(composed)
+    if resume is None:
+        run_folder.check_runs_folder(composed)
+    hardware = find_hardware(composed)
     quieten()
+    import torch
+    from lightning.pytorch import seed_everything
+
+    from cueco_solo.data.datasets import pretraining_data
+    from cueco_solo.training.trainer import fit, make_trainer
+
     cueco_solo.register()
     method = host.method_class(composed.method)
-    checks.check_paths(composed.data)
-    hardware = find_hardware(composed)
-    resume = _resume_point(composed)
-
     with _said_of(composed, method):
         parsed = _parse(composed, hardware)
         seed_everything(parsed.seed, workers=True, verbose=False)
@@ -82,9 +87,10 @@ def pretrain(cfg: DictConfig) -> Path:
     return run
 
 
-@rank_zero_only
 def _say(text: str) -> None:
-    print(text, flush=True)
+    from lightning.pytorch.utilities import rank_zero_only
+
+    rank_zero_only(print)(text, flush=True)
 
 
 def _parse(cfg: DictConfig, hardware: Hardware) -> DictConfig:
@@ -166,7 +172,6 @@ def _continues(cfg: DictConfig, checkpoint: Path) -> bool:
     )
 
 
-@rank_zero_only
 def _record(cfg: DictConfig, run: Path | None) -> Path:
     """Make the folder, unless a run goes on in it, and write down what is run."""
     if run is None:
@@ -180,7 +185,9 @@ def _record(cfg: DictConfig, run: Path | None) -> Path:
 def _run_folder(cfg: DictConfig, resume: Path | None) -> Iterator[Path]:
     """The folder that all processes of this run write to; a start that fails leaves none."""
     going_on = resume.parent if resume and _continues(cfg, resume) else None
-    run = _record(cfg, going_on)
+    from lightning.pytorch.utilities import rank_zero_only
+
+    run = rank_zero_only(_record)(cfg, going_on)
     new = run is not None and going_on is None
     if run is None:  # not the first process
         run = Path(

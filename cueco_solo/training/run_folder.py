@@ -4,8 +4,10 @@
 ``args.json`` (as solo-learn parsed it), ``environment.json``, ``metrics.csv`` and the checkpoints.
 """
 
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +62,25 @@ def runs_folder(cfg: DictConfig) -> Path:
     return Path(cfg.checkpoint.dir) / cfg.method
 
 
+def check_runs_folder(cfg: DictConfig) -> None:
+    """Refuse a ``checkpoint.dir`` that can't be written, before anything is trained.
+
+    Raises:
+        ConfigError: it isn't a folder, or this user must not write there.
+    """
+    folder = runs_folder(cfg)
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir():
+        raise _unwritable(cfg, os.strerror(errno.ENOTDIR))
+    if not os.access(nearest, os.W_OK):
+        raise _unwritable(cfg, os.strerror(errno.EACCES))
+
+
+def _unwritable(cfg: DictConfig, reason: str | None) -> ConfigError:
+    reason = f"can't be written ({reason})"
+    return config_error("checkpoint.dir", cfg.checkpoint.dir, reason, "give a folder of yours")
+
+
 def new_run(cfg: DictConfig) -> Path:
     """Make the run's folder; a second run of the same configuration gets the suffix ``-2``.
 
@@ -76,9 +97,7 @@ def new_run(cfg: DictConfig) -> Path:
             number += 1
             folder = base.with_name(f"{base.name}-{number}")
         except OSError as error:
-            reason = f"can't be written ({error.strerror})"
-            remedy = "give a folder of yours"
-            raise config_error("checkpoint.dir", cfg.checkpoint.dir, reason, remedy) from error
+            raise _unwritable(cfg, error.strerror) from error
 
 
 def same_run(cfg: DictConfig) -> Path | None:

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torchvision
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from cueco_solo.data.checks import check_batch_size, check_paths
+from cueco_solo.data.checks import IMG_EXTENSIONS, check_batch_size, check_paths
 from cueco_solo.errors import ConfigError
 
 
@@ -112,3 +113,7 @@ def test_a_batch_must_be_smaller_than_the_data():
         check_batch_size(8, 2, 15)
     with pytest.raises(ConfigError, match=r"set optimizer\.batch_size to 7 or less"):
         check_batch_size(8, 1, 7)
+
+
+def test_the_extensions_are_those_that_torchvision_reads():
+    assert IMG_EXTENSIONS == torchvision.datasets.folder.IMG_EXTENSIONS

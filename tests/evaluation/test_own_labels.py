@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from gathering import part
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_mutual_info_score
 
@@ -15,7 +16,7 @@ from cueco_solo.evaluation.feature_cache import cached_features
 from cueco_solo.evaluation.features import Features, evaluation_data
 from cueco_solo.evaluation.own_labels import own_label_scores, own_labels
 from cueco_solo.methods.self_classifier import SelfClassifier
-from cueco_solo.report.gather import gather_document
+from cueco_solo.results.figures import run_figures
 from cueco_solo.training.checkpoints import read_checkpoint
 from cueco_solo.training.run_folder import load_run
 
@@ -38,9 +39,9 @@ def run(request, tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path
     return folder
 
 
-def features_of(folder: Path) -> Features:
+def features_of(folder: Path, cache: bool = True) -> Features:
     run = load_run(folder)
-    return cached_features(run, evaluation_data(run), False, 8, 0, "cpu")
+    return cached_features(run, evaluation_data(run), False, 8, 0, "cpu", cache=cache)
 
 
 def test_they_are_those_of_the_model(run: Path):
@@ -78,7 +79,7 @@ def test_scores(run: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_method_without_labels_of_its_own_has_no_scores(trained: Path):
-    assert own_label_scores(load_run(trained), features_of(trained)) == {}
+    assert own_label_scores(load_run(trained), features_of(trained, cache=False)) == {}
 
 
 def test_command_and_report_give_them(run: Path, capsys: pytest.CaptureFixture[str]):
@@ -88,14 +89,14 @@ def test_command_and_report_give_them(run: Path, capsys: pytest.CaptureFixture[s
     scores = own_label_scores(load_run(run), features)
     assert scores.items() <= written["results"].items()
 
-    (part,) = gather_document([run], embedding="none")["runs"]
-    assert part["missing"] == []
-    protocols = {figure["protocol"] for figure in part["figures"]}
+    protocols = {figure["protocol"] for figure in run_figures(load_run(run))}
     assert {"clustering-first-head", "clustering-best-head"} < protocols
-    kmeans, first, best = part["clusters"]
+    shown = part(run)
+    assert shown["missing"] == []
+    kmeans, first, best = shown["clusters"]
     assert kmeans["name"] == "K-means" and len(kmeans["matrix"]) == 3
-    assert first["name"] == "Its own labels, first head"
-    assert best["name"] == "Its own labels, best head"
+    assert first["name"] == "Own labels, first head"
+    assert best["name"] == "Own labels, best head"
     for clusters, labels in zip(
         (first, best), own_labels(load_run(run), features.test), strict=True
     ):

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.errors import ConfigError
 from cueco_solo.training import run_folder as runs
+from cueco_solo.training.environment import commit_of, write_environment
 
 
 def config(root: Path, **changes: object) -> DictConfig:
@@ -95,8 +96,8 @@ def test_a_run_folder_needs_arguments_and_a_checkpoint(tmp_path: Path):
 
 
 def test_the_environment_of_a_resumed_run_is_added(tmp_path: Path):
-    runs.write_environment(tmp_path, 5)
-    runs.write_environment(tmp_path, 5)
+    write_environment(tmp_path, 5)
+    write_environment(tmp_path, 5)
     environment = json.loads((tmp_path / "environment.json").read_text())
     assert environment["seed"] == 5
     assert environment["versions"]["torch"]
@@ -109,5 +110,5 @@ def test_a_commit_is_that_of_the_package_and_of_no_other_checkout(tmp_path: Path
     (tmp_path / ".git").mkdir()
     inside = tmp_path / "venv" / "package"
     inside.mkdir(parents=True)
-    assert runs.commit_of(str(inside)) is None
-    assert runs.commit_of(str(tmp_path / "package")) is None  # broken, or there is no git
+    assert commit_of(str(inside)) is None
+    assert commit_of(str(tmp_path / "package")) is None  # broken, or there is no git

@@ -1,0 +1,101 @@
+"""Checks of what an evaluation is asked for, data and settings; torch isn't imported for them."""
+
+import os
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from cueco_solo.data.checks import DOWNLOADED, check_labelled
+from cueco_solo.errors import config_error
+from cueco_solo.training.run_folder import Run
+from cueco_solo.training.settings import check_linear_settings
+
+# what solo-learn's main_linear.py can do beyond a linear classifier on frozen features
+_ELSEWHERE = (
+    "auto_augment",
+    "label_smoothing",
+    "mixup",
+    "cutmix",
+    "data.augmentations",
+    "resume_from_checkpoint",
+    "tensorboard.enabled",
+    "wandb.enabled",
+)
+# there is one validation, after the last epoch
+_LAST_EPOCH_ONLY = (
+    "check_val_every_n_epoch",
+    "max_time",
+    "num_sanity_val_steps",
+    "val_check_interval",
+)
+
+
+def evaluation_data(run: Run, train_path: Any = None, val_path: Any = None) -> DictConfig:
+    """The labelled data to evaluate a run on: that of the run, unless other paths are given.
+
+    Args:
+        run: the run.
+        train_path: instead of the run's ``data.train_path``.
+        val_path: instead of the run's ``data.val_path``.
+
+    Returns:
+        ``cfg.data`` with these paths.
+
+    Raises:
+        ConfigError: a path is missing or doesn't hold labelled images.
+    """
+    data = run.cfg.data.copy()
+    for key, given in (("train_path", train_path), ("val_path", val_path)):
+        data[key] = given or data.get(key)
+        if data[key] is None:
+            option = f"--{key.replace('_', '-')}"
+            reason = "is missing, the run's args.json has none"
+            raise config_error(option, None, reason, f"give {option} DIR")
+        data[key] = str(data[key])
+    data.no_labels = False
+    if data.dataset not in DOWNLOADED and data.format != "h5":
+        check_labelled(data.train_path, data.val_path, "--train-path", "--val-path")
+        if data.dataset == "custom" and not (train_path or run.cfg.data.get("no_labels", False)):
+            _check_unchanged(data)
+    return data
+
+
+def _check_unchanged(data: DictConfig) -> None:
+    """Refuse the run's own folder with other classes than it had: it isn't the run's data."""
+    there = sum(entry.is_dir() for entry in os.scandir(data.train_path))
+    trained_on = data.get("num_classes")
+    if trained_on not in (None, there):
+        raise config_error(
+            "data.train_path",
+            data.train_path,
+            f"has {there} classes, but the run's classifier has {trained_on}",
+            "to evaluate on other data, give --train-path and --val-path",
+        )
+
+
+def check_classifier_settings(cfg: DictConfig, finetune: bool) -> None:
+    """Check the settings of a linear evaluation or a fine-tuning.
+
+    Args:
+        cfg: a composed configuration.
+        finetune: the backbone isn't frozen.
+
+    Raises:
+        ConfigError: one is missing or out of range, or asks for more than a linear classifier.
+    """
+    check_linear_settings(cfg)
+    if cfg.get("finetune") not in (None, finetune):
+        remedy = "run cueco-solo " + ("linear" if finetune else "finetune")
+        raise config_error("finetune", cfg.finetune, "is another evaluation", remedy)
+    for key in _ELSEWHERE:
+        if value := OmegaConf.select(cfg, key, throw_on_missing=False):
+            remedy = "solo-learn's main_linear.py does that"
+            raise config_error(key, value, "is beyond a linear evaluation", remedy)
+    for key in _LAST_EPOCH_ONLY:
+        if cfg.get(key) is not None:
+            allowed = "goes for nothing: only the last epoch of max_epochs counts"
+            raise config_error(key, cfg[key], allowed, "remove it")
+    fraction = OmegaConf.select(cfg, "data.fraction")
+    if fraction not in (None, -1):
+        remedy = "point data.train_path to a part of the images"
+        raise config_error("data.fraction", fraction, "isn't done here", remedy)

@@ -1,0 +1,96 @@
+"""User errors are reported, and help is printed, before libraries that take seconds to import."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+OLD_RUN = Path(__file__).parents[1] / "fixtures" / "written_by_0.1.0" / "cueco"
+SLOW = "lightning sklearn solo timm torch torchvision"
+# command line, what the message says
+ERRORS = {
+    "knn nowhere": "RUN='nowhere' must be a run folder",
+    "knn run --train-path nowhere": "--train-path='nowhere' doesn't exist",
+    "linear nowhere --cached": "RUN='nowhere' must be a run folder",
+    "linear run --config-name linear-cus": "choose one of linear-custom",
+    "linear run --config-path nowhere": "--config-path='nowhere' must be a folder",
+    "linear run max_epoch=3": "max_epoch=3 is no known key; did you mean max_epochs",
+    "linear run optimizer.lr=abc": "optimizer.lr='abc' must be a number",
+    "linear run mixup=0.2": "mixup=0.2 is beyond a linear evaluation",
+    "cluster nowhere": "RUN='nowhere' must be a run folder",
+    "cluster run --superclasses": "--superclasses=True is for data.dataset=cifar100",
+    "finetune nowhere --percent 1": "RUN='nowhere' must be a run folder",
+    "finetune run --percent 1 --subset none.txt": "--subset='none.txt' can't be read",
+    "finetune run --percent 1 seed=-1": "seed=-1 must be",
+    "export nowhere": "RUN='nowhere' must be a run folder",
+    "export run --out run": "--out='run' isn't empty",
+    "report nowhere": "RUNS='nowhere' must be a run folder",
+    "report images": "RUNS='images' holds no run",
+    "compare nogrid": "GRID='nogrid' doesn't exist",
+    "compare digits seed=x": "seeds=['x'] must be",
+    "compare digits max_epoch=3": "max_epoch=3 is no known key",
+    "compare digits --baseline CueCu": "baseline='CueCu' must be one of",
+    "compare --runs nowhere": "RUNS='nowhere' must be a run folder",
+    "compare --runs run --evaluation kn": "evaluations='kn' must start with one of",
+    "quickstart seed=x": "seeds=['x'] must be",
+    "quickstart max_epoch=3": "max_epoch=3 is no known key",
+    "data digits --out file/below": "file/below",
+    "pretrain --config-name cueco-dig": "--config-name='cueco-dig' doesn't exist",
+    "pretrain --config-name cueco-digits data.train_path=nowhere": "data.train_path='nowhere' does",
+    "pretrain --config-name cueco-digits max_epoch=3": "max_epoch=3 is no known key",
+    **{
+        f"pretrain --config-name cueco-custom data.train_path=images/train {override}": text
+        for override, text in {
+            "data.val_path=nowhere": "data.val_path='nowhere' doesn't exist",
+            "seed=-1": "seed=-1 must be",
+            "optimizer.batch_size=0": "optimizer.batch_size=0 must be",
+            "online_clustering.every_n_epochs=0": "online_clustering.every_n_epochs=0 must be",
+            "checkpoint.dir=file/below": "checkpoint.dir='file/below' can't be written (Not a dir",
+            "resume_from_checkpoint=no.ckpt": "resume_from_checkpoint='no.ckpt' doesn't exist",
+            "hardware=cpu devices=none": "devices='none' must be a number of devices",
+            "accelerator=tpu": "accelerator='tpu' must be auto, cpu, gpu or mps",
+        }.items()
+    },
+}
+PROGRAM = """
+import contextlib, io, json, sys
+from cueco_solo.cli import _parser, main
+
+def outcome(line):
+    err = io.StringIO()
+    with contextlib.redirect_stderr(err), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            code = main(line.split())
+        except SystemExit as stop:
+            code = stop.code
+    return code, err.getvalue(), [name for name in sys.argv[1].split() if name in sys.modules]
+
+commands = [""] + list(_parser()._subparsers._group_actions[0].choices)
+lines = sys.argv[2:] or [f"{command} --help" for command in commands]
+print(json.dumps({line: outcome(line) for line in lines}))
+"""
+
+
+def outcomes(slow: str, folder: Path, *lines: str) -> dict[str, tuple[int, str, list[str]]]:
+    """Exit code, stderr, and which of ``slow`` are imported by then, by command line."""
+    command = [sys.executable, "-c", PROGRAM, slow, *lines]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_user_errors_come_before_slow_imports(images: Path, tmp_path: Path):
+    (tmp_path / "images").symlink_to(images)  # where the old run has its data
+    (tmp_path / "run").symlink_to(OLD_RUN)
+    (tmp_path / "file").touch()
+    for line, (code, error, imported) in outcomes(SLOW, tmp_path, *ERRORS).items():
+        assert ERRORS[line] in error, line
+        assert (code, imported) == (2, []), line
+
+
+def test_help_comes_before_slow_imports(tmp_path: Path):
+    """Of the program, and of each of its commands."""
+    found = outcomes(f"{SLOW} hydra numpy omegaconf pydantic", tmp_path)
+    assert len(found) > 10
+    for line, outcome in found.items():
+        assert outcome == [0, "", []], line
