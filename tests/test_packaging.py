@@ -1,12 +1,17 @@
 """What an installation carries, and what importing it does."""
 
 import configparser
+import importlib.util
 import shutil
 import subprocess
 import sys
 import zipfile
 from importlib.metadata import entry_points
 from pathlib import Path
+
+import pytest
+
+import cueco_solo
 
 ROOT = Path(__file__).parents[1]
 
@@ -76,3 +81,24 @@ assert all(once[name] is method for name, method in before.items())
 print(*(once[name].__name__ for name in ("cueco", "rcl", "self_classifier")))
 """
     assert python(code)[-3:] == ["CueCo", "RCL", "SelfClassifier"]
+
+
+@pytest.mark.parametrize(("old", "new"), cueco_solo.MOVED.items())
+def test_the_import_of_a_moved_module_names_the_new_one(old, new):
+    with pytest.raises(ModuleNotFoundError, match=f"^{old} is now {new}$"):
+        importlib.import_module(old)
+    assert all(importlib.util.find_spec(name) for name in new.split(" and "))
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("training", "fit new_trainer trainer_options TRAINER_KEYS"),
+        ("evaluation.cluster", "agreement clustering_accuracy label_scores"),
+        ("evaluation.features", "evaluation_data"),
+    ],
+)
+def test_names_that_were_moved_are_still_imported_from_the_old_module(module, names):
+    old = importlib.import_module(f"cueco_solo.{module}")
+    assert all(hasattr(old, name) for name in names.split())
+    assert not hasattr(old, "anything_else")

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from cueco_solo.clustering.agreement import agreement
+from cueco_solo.clustering.agreement import clustering_accuracy as clustering_accuracy
+from cueco_solo.clustering.agreement import label_scores as label_scores
 from cueco_solo.errors import config_error
 from cueco_solo.evaluation.features import Features
 
