@@ -7,6 +7,10 @@ from typing import Any
 
 from cueco_solo.report.document import Document, RunPart
 from cueco_solo.report.gather import gather_document
+from cueco_solo.results.published import published_figures
+from cueco_solo.results.runs import describe, read_figures
+from cueco_solo.results.table import make_table
+from cueco_solo.training.run_folder import open_runs
 
 
 def copied(known: Path, folder: Path, **changes: Any) -> Path:
@@ -34,12 +38,19 @@ def evaluated(folder: Path, settings: Any = None, older: bool = False, **results
     return folder
 
 
-def gathered(*folders: Path, **options: Any) -> Document:
-    document = gather_document(folders, **options)
-    assert json.loads(json.dumps(document, allow_nan=False)) == document
+def gathered(
+    *folders: Path, baseline: str | None = None, methods: Any = None, **options: Any
+) -> Document:
+    runs = open_runs(folders)
+    described = describe(runs, methods)
+    read_figures(described, runs)
+    same = methods is None
+    table = make_table(described, baseline, same_setting=same, published=published_figures())
+    document = gather_document(runs, described, table, **options)
+    assert json.loads(json.dumps(document.runs, allow_nan=False)) == document.runs
     return document
 
 
 def part(folder: Path, **options: Any) -> RunPart:
-    (only,) = gathered(folder, embedding="none", **options)["runs"]
+    (only,) = gathered(folder, embedding="none", **options).runs
     return only

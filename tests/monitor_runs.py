@@ -11,6 +11,8 @@ from lightning.pytorch.strategies import DDPStrategy
 from support import Views
 from torch.utils.data import DataLoader, Dataset
 
+import cueco_solo
+
 ON = "online_clustering.enabled=true"
 CLASSES, IMAGES = 3, 33
 
@@ -78,6 +80,7 @@ class Heard(Callback):
 
 
 def configuration(method: str, *changes: str) -> Any:
+    cueco_solo.register()  # which hands the monitor in; a process of its own has to do it again
     return tiny.configuration(method, (f"data.num_classes={CLASSES}", *changes))
 
 

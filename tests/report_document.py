@@ -2,13 +2,18 @@
 
 import base64
 import io
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from PIL import Image
-from report_run import QUALITY, figure, run_part
+from report_run import QUALITY, figure, run_figures, run_part
 from sklearn.datasets import load_digits
 
-from cueco_solo.report.document import Comparison, Document, Figure, Images
+from cueco_solo.report.document import Document, Images
+from cueco_solo.results.figures import Figure
+from cueco_solo.results.runs import RunFigures
+from cueco_solo.results.table import make_table
 
 # Each would set window.pwned, load something or break the page if it were taken for markup.
 NASTY = (
@@ -19,39 +24,49 @@ NASTY = (
 )
 
 
-def document(seeds: int = 3, images: int = 120, nasty: bool = False) -> Document:
-    """Three methods with ``seeds`` runs each on ``images`` test images."""
-    pictures, labels = _digits(images)
+def runs(seeds: int = 3) -> list[RunFigures]:
+    """Three methods with ``seeds`` runs each; the first was evaluated untrained, too."""
     rng = np.random.default_rng(0)
-    runs = [
-        run_part(method, seed, labels, rng) for method in QUALITY for seed in range(5, 5 + seeds)
-    ]
-    made: Document = {
-        "title": "Handwritten digits: RCL and CueCo against MoCo V2+",
-        "created": "2026-11-21T11:05:00+00:00",
-        "runs": runs,
-        "images": {"digits-placed": pictures},
-        "published": _published(),
-        "baseline": "mocov2plus",
-        "comparisons": _comparisons(),
-    }
-    return _poison(made) if nasty else made
+    found = [run_figures(method, seed, rng) for method in QUALITY for seed in range(5, 5 + seeds)]
+    names = {"method": "untrained", "epochs": 0}
+    found[0].untrained = [figure(found[0], "knn", "knn20", 41.0, **names)]
+    return found
+
+
+def document(
+    seeds: int = 3, images: int = 120, nasty: bool = False, found: list[RunFigures] | None = None
+) -> Document:
+    """A report of ``runs(seeds)``, or of those found, on ``images`` test images."""
+    pictures, labels = _digits(images)
+    found = runs(seeds) if found is None else found
+    rng = np.random.default_rng(1)
+    parts = [run_part(run, labels, rng) for run in found]
+    published = _published()
+    if nasty:
+        _poison(found, published, pictures)
+        parts = [_poisoned(part, run) for part, run in zip(parts, found, strict=True)]
+    return Document(
+        title=NASTY[0] if nasty else "Handwritten digits: RCL and CueCo against MoCo V2+",
+        created="2026-11-21T11:05:00+00:00",
+        table=make_table(found, found[0].series, published=published),
+        runs=parts,
+        images={found[0].dataset: pictures},
+    )
 
 
 def bare_document() -> Document:
     """One run without any part that a run may lack."""
-    made = document(seeds=1, images=10)
-    run = made["runs"][0]
-    run |= {
-        "epochs": None,
-        "seed": None,
-        "images": None,
-        "figures": [],
-        "curves": {},
-        "embedding": None,
-        "clusters": [],
-        "config": {},
-        "reproduce": {
+    (run, *_) = runs(1)
+    run.epochs = run.seed = None
+    run.figures, run.untrained = [], []
+    made = document(images=10, found=[run])
+    made.runs[0].update(
+        images=None,
+        curves={},
+        embedding=None,
+        clusters=[],
+        config={},
+        reproduce={
             "command": None,
             "seed": None,
             "commit": None,
@@ -59,15 +74,9 @@ def bare_document() -> Document:
             "versions": {},
             "hardware": None,
         },
-        "missing": ["No checkpoint was found, so that nothing can be computed from features."],
-    }
-    return made | {  # type: ignore[return-value]
-        "runs": [run],
-        "images": {},
-        "published": [],
-        "baseline": None,
-        "comparisons": [],
-    }
+        missing=["No checkpoint was found, so that nothing can be computed from features."],
+    )
+    return replace(made, table=make_table([run]), images={})
 
 
 def _digits(n: int) -> tuple[Images, list[int]]:
@@ -87,7 +96,7 @@ def _published() -> list[Figure]:
     return [
         {
             "source": "CueCo paper, table 1",
-            "dataset": "cifar10",
+            "dataset": "digits-placed",
             "method": method,
             "backbone": "resnet18",
             "epochs": 1000,
@@ -101,48 +110,33 @@ def _published() -> list[Figure]:
     ]
 
 
-def _comparisons() -> list[Comparison]:
-    rows: list[tuple[str, str, str, float, float | None, float | None]] = [
-        ("cueco", "linear", "top1", 8.2, 2.9, 13.5),
-        ("cueco", "clustering", "nmi", 4.1, -1.2, 9.4),
-        ("rcl", "linear", "top1", 17.9, None, None),
-    ]
-    return [
-        {
-            "dataset": "digits-placed",
-            "method": method,
-            "protocol": protocol,
-            "metric": metric,
-            "seeds": 1 if low is None else 3,
-            "difference": difference,
-            "low": low,
-            "high": high,
-        }
-        for method, protocol, metric, difference, low, high in rows
-    ]
+def _poison(found: list[RunFigures], published: list[Figure], images: Images) -> None:
+    """Put the nasty strings wherever the table takes a string from outside."""
+    images["classes"] = [f"{NASTY[i % 4]} {i}" for i in range(10)]
+    images["thumbnails"][1] = "https://example.invalid/x.png"
+    published[0].update(source=NASTY[1], method=NASTY[2])
+    for i, run in enumerate(found):
+        run.id = run.name = f"{NASTY[i % 4]} {i}"
+        run.dataset = run.backbone = NASTY[1]
+        run.method = run.series = NASTY[i // 3]
+        run.config |= {NASTY[0]: NASTY[1], "optimizer.name": NASTY[2]}
+        run.missing = list(NASTY)
+        run.figures = [{**figure, "dataset": NASTY[1]} for figure in run.figures]
+        run.figures.append(figure(run, NASTY[1], NASTY[2], 1.0))
+    published[0]["dataset"] = NASTY[1]
 
 
-def _poison(made: Document) -> Document:
-    """Puts the nasty strings wherever the document takes a string from outside."""
-    made["title"] = NASTY[0]
-    made["images"]["digits-placed"]["classes"] = [f"{NASTY[i % 4]} {i}" for i in range(10)]
-    made["images"]["digits-placed"]["thumbnails"][1] = "https://example.invalid/x.png"
-    made["published"][0] |= {"source": NASTY[1], "method": NASTY[2], "protocol": NASTY[3]}
-    made["comparisons"][0] |= {"method": NASTY[1], "metric": NASTY[0]}
-    made["baseline"] = NASTY[2]
-    for i, run in enumerate(made["runs"]):
-        run["id"] = run["name"] = f"{NASTY[i % 4]} {i}"
-        run["folder"] = run["backbone"] = run["dataset"] = NASTY[(i + 1) % 4]
-        run["method"] = NASTY[(i + 2) % 4]
-        run["config"] |= {NASTY[0]: NASTY[1], "optimizer.name": NASTY[2]}
-        run["missing"] = list(NASTY)
-        run["curves"][f"loss {NASTY[1]}"] = run["curves"]["val_acc1"]
-        run["reproduce"] |= {
-            "command": NASTY[0],
-            "commit": NASTY[1],
-            "solo_learn": NASTY[2],
-            "hardware": NASTY[3],
-            "versions": {NASTY[1]: NASTY[0]},
-        }
-        run["figures"].append(figure(dict(run), NASTY[1], NASTY[2], 1.0))
-    return made
+def _poisoned(part: Any, run: RunFigures) -> Any:
+    """The same for what the page shows of a run."""
+    names = ("id", "dataset", "method", "series", "config", "missing")
+    made = {
+        "command": NASTY[0],
+        "commit": NASTY[1],
+        "solo_learn": NASTY[2],
+        "hardware": NASTY[3],
+        "versions": {NASTY[1]: NASTY[0]},
+    }
+    curves = {**part["curves"], f"loss {NASTY[1]}": part["curves"]["val_acc1"]}
+    named = {name: getattr(run, name) for name in names}
+    named.update(label=f"{NASTY[2]} {run.id}", folder=NASTY[1], images=run.dataset)
+    return {**part, **named, "curves": curves, "reproduce": part["reproduce"] | made}

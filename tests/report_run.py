@@ -1,75 +1,94 @@
-"""A run's part of a report as a real one looks, without training."""
+"""A run of a report as a real one looks, without training."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cueco_solo.report.document import Cluster, Curve, Embedding, Figure, RunPart
+from cueco_solo.report.document import Cluster, Curve, Embedding, RunPart
+from cueco_solo.results.figures import Figure
+from cueco_solo.results.runs import RunFigures
 
 QUALITY = {"mocov2plus": 0.55, "cueco": 0.62, "rcl": 0.7}
 STEPS = list(range(0, 2201, 50))
+SHARES = {
+    ("linear", "top1"): 1.25,
+    ("linear", "top5"): 1.38,
+    ("linear-online", "top1"): 1.2,
+    ("knn", "knn20"): 1.15,
+    ("knn", "knn100"): 1.1,
+    ("knn", "knn200"): 1.05,
+    ("knn", "knn20-euclidean"): 1.13,
+    ("clustering", "nmi"): 0.8,
+    ("clustering", "ami"): 0.78,
+    ("clustering", "ari"): 0.6,
+    ("clustering", "acc"): 0.9,
+    ("clustering", "rankme_test"): 0.5,
+}
 
 
-def figure(run: dict[str, Any], protocol: str, metric: str, value: float) -> Figure:
-    """A figure of ours of a run, given as anything with the run's fields."""
-    return {
+def figure(run: RunFigures, protocol: str, metric: str, value: float, **other: Any) -> Figure:
+    """A figure of ours of a run."""
+    names = ("dataset", "backbone", "epochs", "seed")
+    made = {
         "source": "ours",
+        "method": run.series,
         "protocol": protocol,
         "metric": metric,
         "value": value,
-        "run": run["id"],
-        **{key: run[key] for key in ("dataset", "method", "backbone", "epochs", "seed")},
-    }  # type: ignore[return-value]
+        "run": str(run.folder),
+        **{name: getattr(run, name) for name in names},
+    }
+    return Figure(**{**made, **other})  # type: ignore[typeddict-item]
 
 
-def run_part(method: str, seed: int, labels: list[int], rng: np.random.Generator) -> RunPart:
+def run_figures(method: str, seed: int, rng: np.random.Generator) -> RunFigures:
+    """What the tables see of a run."""
     quality = QUALITY[method] + 0.02 * float(rng.standard_normal())
     name = f"{method}-digits-placed"
-    run: dict[str, Any] = {
-        "id": f"{name}-seed{seed}-{rng.integers(16**6):06x}",
-        "folder": f"trained_models/{method}/{name}-seed{seed}",
-        "name": name,
-        "method": method,
-        "dataset": "digits-placed",
-        "backbone": "resnet18",
-        "epochs": 100,
-        "seed": seed,
-        "images": "digits-placed",
-        "curves": _curves(method, quality, rng),
-        "embedding": _embedding(quality, labels, rng),
-        "clusters": [_clusters("K-means", 10, quality, labels, rng)],
-        "companions": _companions(labels, rng) if method == "rcl" else [],
-        "config": _config(method, seed),
-        "reproduce": _reproduce(name, seed),
-        "missing": [] if method == "rcl" else ["Companions by level are for RCL alone."],
-    }
-    run["figures"] = _figures(run, quality, rng)
-    if method == "cueco":  # as if it had labels of its own
-        run["clusters"].append(_clusters("Its own labels", 30, quality, labels, rng))
-    return run  # type: ignore[return-value]
-
-
-def _figures(run: dict[str, Any], quality: float, rng: np.random.Generator) -> list[Figure]:
-    shares = {
-        ("linear", "top1"): 1.25,
-        ("linear", "top5"): 1.38,
-        ("linear-online", "top1"): 1.2,
-        ("knn", "knn20"): 1.15,
-        ("knn", "knn100"): 1.1,
-        ("knn", "knn200"): 1.05,
-        ("knn", "knn20-euclidean"): 1.13,
-        ("clustering", "nmi"): 0.8,
-        ("clustering", "ami"): 0.78,
-        ("clustering", "ari"): 0.6,
-        ("clustering", "acc"): 0.9,
-        ("clustering", "rankme_test"): 0.5,
-    }
-    if run["seed"] == 5:
-        shares["semi-supervised-10pct", "top1"] = 1.0
-    return [
+    run = RunFigures(
+        id=f"{name}-seed{seed}-{rng.integers(16**6):06x}",
+        folder=Path(f"trained_models/{method}/{name}-seed{seed}"),
+        name=name,
+        method=method,
+        series=method,
+        dataset="digits-placed",
+        backbone="resnet18",
+        epochs=100,
+        seed=seed,
+        config=_config(method, seed),
+        missing=[] if method == "rcl" else ["Companions by level are for RCL alone."],
+    )
+    shares = {**SHARES, ("semi-supervised-10pct", "top1"): 1.0} if seed == 5 else SHARES
+    run.figures = [
         figure(run, *key, min(99.9, 100 * quality * share + float(rng.standard_normal())))
         for key, share in shares.items()
     ]
+    return run
+
+
+def run_part(run: RunFigures, labels: list[int], rng: np.random.Generator) -> RunPart:
+    """What the page shows of it."""
+    quality = QUALITY[run.method]
+    part = RunPart(
+        id=run.id,
+        folder=str(run.folder),
+        label=f"{run.series} · seed {run.seed}",
+        series=run.series,
+        method=run.method,
+        dataset=run.dataset,
+        images=run.dataset,
+        curves=_curves(run.method, quality, rng),
+        embedding=_embedding(quality, labels, rng),
+        clusters=[_clusters("K-means", 10, quality, labels, rng)],
+        companions=_companions(labels, rng) if run.method == "rcl" else [],
+        config=dict(run.config),
+        reproduce=_reproduce(run.name, run.seed or 0),
+        missing=list(run.missing),
+    )
+    if run.method == "cueco":  # as if it had labels of its own
+        part["clusters"].append(_clusters("Own labels", 30, quality, labels, rng))
+    return part
 
 
 def _curves(method: str, quality: float, rng: np.random.Generator) -> dict[str, Curve]:

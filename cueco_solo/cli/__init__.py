@@ -15,8 +15,8 @@ def _parser() -> argparse.ArgumentParser:
         data,
         doctor,
         export,
+        options,
         pretrain,
-        quickstart,
         report,
     )
     from cueco_solo.evaluation import commands as evaluations
@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (quickstart, compare, pretrain, evaluations, export, report, data, doctor):
+    for module in (compare, pretrain, evaluations, export, report, data, options, doctor):
         module.add_parsers(commands)
     return parser
 

@@ -1,15 +1,37 @@
-"""``cueco-solo compare``: methods x seeds x data sets, trained, evaluated and put side by side."""
+"""``cueco-solo compare`` and ``quickstart``: methods x seeds x data sets, side by side."""
 
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cueco_solo.arguments import add_command
 
+_QUICKSTART = "quickstart"
+
 
 def add_parsers(commands: Any) -> None:
+    quickstart = add_command(
+        commands,
+        _QUICKSTART,
+        run_quickstart,
+        "compare CueCo, MoCo V2+ and SimCLR on handwritten digits, in minutes",
+        """Write digits-placed to datasets/digits-placed, pre-train SimCLR, MoCo V2+ and CueCo on
+        it, evaluate each of them and an untrained backbone in the same way, and write a report.
+        Finished runs and figures are reused; an interrupted run continues from its last
+        checkpoint. It is short for cueco-solo compare quickstart.""",
+        "cueco-solo quickstart",
+        "cueco-solo quickstart seed=6",
+        "cueco-solo quickstart max_epochs=2",
+    )
+    quickstart.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="Hydra overrides of every pre-training, e.g. max_epochs=2",
+    )
     parser = add_command(
         commands,
         "compare",
@@ -17,10 +39,10 @@ def add_parsers(commands: Any) -> None:
         "train and evaluate methods over seeds and put them side by side",
         """Train and evaluate every method of a grid, on every data set of it, with every seed;
         then write all figures (results.csv, results.json), tables (table.md, table.tex: means over
-        seeds, differences to a baseline, published figures) and a report (report.html). What is
-        there is reused: after a kill, the same command goes on. GRID is a YAML file, or the name
-        of one of ours (quickstart, digits, cifar100). With --runs, finished run folders are
-        compared instead, those of solo-learn's own script too.""",
+        seeds, differences to a baseline, published figures) and a report (report.html). Finished
+        runs and figures are reused: after an interruption, the same command continues. GRID is a
+        YAML file, or the name of one of ours (quickstart, digits, cifar100). With --runs, finished
+        run folders are compared instead, those of solo-learn's own script too.""",
         "cueco-solo compare digits --dry-run",
         "cueco-solo compare grid.yaml max_epochs=50 --baseline 'MoCo V2+'",
         "cueco-solo compare --runs trained_models/cueco/RUN trained_models/mocov2plus/RUN",
@@ -46,7 +68,7 @@ def add_parsers(commands: Any) -> None:
         "--out", type=Path, metavar="DIR", help="for the results; default: comparisons/<grid>"
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="say what would be trained, and do nothing"
+        "--dry-run", action="store_true", help="print what would be trained, and do nothing"
     )
     parser.add_argument("--no-report", action="store_true", help="write the tables only")
 
@@ -61,62 +83,80 @@ def run(args: argparse.Namespace) -> int:
         return compare_runs(args)
     if args.evaluation:
         raise ConfigError("--evaluation goes with --runs; a grid has its own evaluations")
-    return compare_grid(args)
+    if args.dry_run:
+        return print_jobs(args)
+    out = args.out or Path("comparisons", _grid(args.overrides).name)
+    return compare_grid(args.overrides, out, args.baseline, None if args.no_report else out.name)
 
 
-def compare_grid(args: argparse.Namespace) -> int:
-    """Train, evaluate, write."""
+def run_quickstart(args: argparse.Namespace) -> int:
+    """Compare the packaged grid."""
+    out = Path("comparisons", _QUICKSTART)
+    return compare_grid([_QUICKSTART, *args.overrides], out, None, "Quickstart: digits-placed")
+
+
+def compare_grid(words: Sequence[str], out: Path, baseline: str | None, title: str | None) -> int:
+    """Train, evaluate, write.
+
+    Args:
+        words: the grid and overrides.
+        out: for the results.
+        baseline: instead of the grid's.
+        title: of the report; None for none.
+    """
+    from cueco_solo.comparison.grid import jobs
+    from cueco_solo.results.runs import check_baseline
+
+    grid, start = _grid(words), time.monotonic()
+    check_baseline(baseline, [method.name for method in grid.methods], "baseline")
+    todo = jobs(grid, _overrides(words))
     from cueco_solo.comparison.execute import error_log, run_jobs
-    from cueco_solo.comparison.grid import check_baseline, jobs, read_grid
     from cueco_solo.comparison.results import check_folder
 
-    grid = read_grid(_grid_name(args.overrides))
-    overrides = [word for word in args.overrides if "=" in word]
-    baseline = args.baseline or grid.baseline
-    check_baseline(baseline, [method.name for method in grid.methods])
-    todo = jobs(grid, overrides)
-    if args.dry_run:
-        _say_todo(todo)
-        return 0
-    start = time.monotonic()
-    out = args.out or Path("comparisons", grid.name)
     check_folder(out)
     outcomes = run_jobs(grid, todo, error_log(out))
-    code = _finish(args, out, outcomes, baseline)
+    code = _finish(out, outcomes, baseline or grid.baseline, title, named=True)
     print(f"done in {time.monotonic() - start:.0f} seconds")
     return code
 
 
-def _grid_name(words: list[str]) -> str:
-    from cueco_solo.comparison.grid import packaged_grids
+def _grid(words: Sequence[str]) -> Any:
+    from cueco_solo.comparison.grid import packaged_grids, read_grid
     from cueco_solo.errors import config_error
 
     names = [word for word in words if "=" not in word]
     if len(names) != 1:
         remedy = f"a YAML file or one of {', '.join(packaged_grids())}"
         raise config_error("GRID", " ".join(names), "must be one grid", remedy)
-    return names[0]
+    return read_grid(names[0])
 
 
-def _say_todo(todo: list[Any]) -> None:
+def _overrides(words: Sequence[str]) -> list[str]:
+    return [word for word in words if "=" in word]
+
+
+def print_jobs(args: argparse.Namespace) -> int:
+    """Print which runs of a grid are there, and the commands of the others."""
     import shlex
 
     from cueco_solo.comparison.execute import finished
+    from cueco_solo.comparison.grid import jobs
 
+    todo = jobs(_grid(args.overrides), _overrides(args.overrides))
     done = {job: finished(job) for job in todo}
     missing = [job for job in todo if done[job] is None]
     print(f"{len(todo)} runs, {len(todo) - len(missing)} of them trained")
     for job in todo:
         print(f"  {job}: {done[job] or shlex.join(['cueco-solo', *job.command])}")
+    return 0
 
 
 def compare_runs(args: argparse.Namespace) -> int:
-    """Evaluate finished runs in one way, write."""
+    """Evaluate finished runs with the same settings, write."""
     from cueco_solo.comparison.evaluations import parse_evaluations
     from cueco_solo.comparison.execute import error_log, evaluate
-    from cueco_solo.comparison.finished import outcomes_of
-    from cueco_solo.comparison.grid import check_baseline
-    from cueco_solo.comparison.results import check_folder
+    from cueco_solo.comparison.results import check_folder, outcomes_of
+    from cueco_solo.results.runs import check_baseline
 
     evaluations = parse_evaluations(args.evaluation)
     outcomes = outcomes_of(args.runs)
@@ -128,45 +168,23 @@ def compare_runs(args: argparse.Namespace) -> int:
         print(f"[{number}/{len(outcomes)}] {outcome}", flush=True)
         for evaluation in evaluations:
             evaluate(outcome, evaluation, log)
-    return _finish(args, out, outcomes, args.baseline)
+    title = None if args.no_report else out.name
+    return _finish(out, outcomes, args.baseline, title, named=False)
 
 
-def _finish(args: argparse.Namespace, out: Path, outcomes: list[Any], baseline: Any) -> int:
-    """Print the tables, write all there is."""
-    from cueco_solo.comparison.results import collect, tables_of
+def _finish(
+    out: Path, outcomes: list[Any], baseline: str | None, title: str | None, named: bool
+) -> int:
+    """Print the tables, write all there is; 1 if something failed, which is listed."""
+    from cueco_solo.comparison.results import compared, write_all
     from cueco_solo.results.text import terminal
 
-    figures = collect(outcomes)
-    if figures:
-        print(f"\n{terminal(tables_of(figures, baseline))}\n", flush=True)
-        write_all(out, outcomes, figures, baseline, None if args.no_report else out.name)
-    return exit_code(outcomes)
-
-
-def write_all(
-    out: Path, outcomes: list[Any], figures: list[Any], baseline: str | None, title: str | None
-) -> None:
-    """Write figures and tables, then the report if it has a title, and say where they are."""
-    from cueco_solo.comparison.results import tables_of, write_results
-    from cueco_solo.report.write import write_report
-
-    files = write_results(out, figures, tables_of(figures, baseline))
-    print("results:", *files, sep="\n  ")
-    if title:
-        done = [outcome for outcome in outcomes if outcome.folder]
-        methods = {outcome.folder: outcome.method for outcome in done}
-        write_report(
-            list(methods),
-            out / "report.html",
-            title=title,
-            baseline=baseline if baseline in methods.values() else None,
-            methods=methods,
-            datasets={outcome.folder: outcome.dataset for outcome in done},
-        )
-
-
-def exit_code(outcomes: list[Any]) -> int:
-    """1 if something failed, which is said once more."""
+    if found := compared(outcomes, baseline, named):
+        print(f"\n{terminal(found.table)}\n", flush=True)
+        width = max(len(run.series) for run in found.described)
+        folders = [f"{run.series:{width}}  {run.folder}" for run in found.described]
+        print("run folders:", *folders, sep="\n  ")
+        write_all(out, found, title)
     errors = [line for outcome in outcomes for line in outcome.errors]
     if errors:
         print(f"\n{len(errors)} failed:", *errors, sep="\n  ", file=sys.stderr)

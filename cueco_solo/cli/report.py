@@ -54,23 +54,34 @@ def add_parsers(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Gather, draw, write."""
+    """Read the runs, tabulate, draw, write."""
+    from cueco_solo.results.runs import check_baseline, describe, read_figures
+    from cueco_solo.training.run_folder import open_runs
+
+    runs = open_runs(args.folders)
+    described = describe(runs)
+    check_baseline(args.baseline, [run.series for run in described])
+
     import torch
 
     from cueco_solo.errors import config_error
     from cueco_solo.report.write import write_report
+    from cueco_solo.results.published import published_figures
+    from cueco_solo.results.table import make_table
     from cueco_solo.training.log_filters import quieten
 
     quieten()
     there = torch.cuda.is_available()
     if args.device == "cuda" and not there:
         raise config_error("--device", "cuda", "isn't there", "leave it out or take cpu")
+    read_figures(described, runs)
+    published = [] if args.no_published else published_figures()
     write_report(
-        args.folders,
+        runs,
+        described,
+        make_table(described, args.baseline, published=published),
         args.out,
         title=args.title,
-        baseline=args.baseline,
-        published=not args.no_published,
         embedding=args.embedding,
         images=args.images,
         seed=args.seed,

@@ -1,7 +1,7 @@
 """The YAML of ``cueco-solo compare``: methods x seeds x data sets, and what to measure."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -14,6 +14,10 @@ from omegaconf.errors import OmegaConfBaseException
 from cueco_solo.comparison.evaluations import Evaluation, parse_evaluations
 from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.results.figures import dataset_name
+from cueco_solo.results.runs import check_baseline
+from cueco_solo.training.compose import compose_config
+from cueco_solo.training.run_folder import run_id
+from cueco_solo.training.settings import check_settings, with_defaults
 
 _PACKAGED = resources.files("cueco_solo.configs") / "compare"
 _METHOD_KEYS = ("config", "config_path", "overrides")
@@ -127,18 +131,11 @@ def _grid(content: dict[str, Any], path: Path) -> Grid:
     if Path(grid.name).name != grid.name:
         allowed = "names the folder of the results, so it can't be a path"
         raise config_error("name", grid.name, allowed, "leave the / out, or give --out DIR")
-    check_baseline(grid.baseline, [method.name for method in grid.methods])
+    check_baseline(grid.baseline, [method.name for method in grid.methods], "baseline")
     return grid
 
 
 _KEYS = ("name", "methods", "data", "seeds", "evaluations", "overrides", "untrained", "baseline")
-
-
-def check_baseline(baseline: str | None, methods: Iterable[str]) -> None:
-    """Refuse a baseline that isn't among the methods."""
-    methods = list(dict.fromkeys(methods))
-    if baseline is not None and baseline not in methods:
-        raise config_error("baseline", baseline, f"must be one of {', '.join(methods)}")
 
 
 def _mapping(key: str, value: Any, known: Sequence[str]) -> dict[str, Any]:
@@ -202,8 +199,6 @@ def jobs(grid: Grid, overrides: Sequence[str] = ()) -> list[Job]:
     Raises:
         ConfigError: a configuration, an override or a key doesn't exist, or two runs are the same.
     """
-    from cueco_solo.training.run_folder import run_id
-
     seeds = _typed_seed(overrides) or grid.seeds
     found: dict[tuple[str, str], Job] = {}
     for data, of_data in (grid.data or {"": ()}).items():
@@ -234,9 +229,6 @@ def _job(
     typed: Sequence[str],
     seed: int,
 ) -> Job:
-    from cueco_solo.training.compose import compose_config
-    from cueco_solo.training.settings import check_settings, with_defaults
-
     if _DATA in method.config and not data:
         remedy = "name the data sets under data"
         raise config_error(f"methods.{method.name}", method.config, "has no data set", remedy)

@@ -1,44 +1,70 @@
-"""What a comparison leaves on the disk."""
+"""What a comparison results in: the table of its runs, and the files that it leaves."""
 
-import csv
-import io
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cueco_solo.comparison.execute import Outcome
-from cueco_solo.errors import ConfigError, config_error
-from cueco_solo.results.figures import Figure, run_figures, training_time
+from cueco_solo.errors import ConfigError
 from cueco_solo.results.published import published_figures
-from cueco_solo.results.statistics import comparisons
-from cueco_solo.results.text import latex, markdown
-from cueco_solo.results.text_tables import Table, make_tables
-from cueco_solo.training.run_folder import write_json
+from cueco_solo.results.runs import RunFigures, describe, read_figures, repetition
+from cueco_solo.results.table import ResultTable, make_table
+from cueco_solo.results.text import unwritable, write_results
+from cueco_solo.training.run_folder import Run, load_run, open_runs
 
 
-def collect(outcomes: Sequence[Outcome]) -> list[Figure]:
-    """Our figures by the names of the comparison; the untrained backbone's come first.
+@dataclass(frozen=True)
+class Compared:
+    """The runs of a comparison and their table."""
 
-    ``run`` is the run's folder.
+    runs: list[Run]
+    described: list[RunFigures]
+    table: ResultTable
+
+
+def outcomes_of(folders: Iterable[Path]) -> list[Outcome]:
+    """Finished run folders, of ours or of solo-learn's script, each under its method's name.
+
+    Raises:
+        ConfigError: a folder is no run, or two runs have everything in common, even the seed.
     """
-    found, trained = [], []
-    for outcome in outcomes:
-        if outcome.folder is None:
-            continue
-        folder, dataset = outcome.folder, outcome.dataset
-        untrained = run_figures(folder, untrained=True, only=outcome.files, dataset=dataset)
-        found += [{**figure, "run": str(folder)} for figure in untrained]
-        figures = run_figures(folder, only=outcome.files, dataset=dataset)
-        figures += training_time(folder, dataset)
-        names = {"run": str(folder), "method": outcome.method}
-        trained += [{**figure, **names} for figure in figures]
-    return [Figure(**figure) for figure in found + trained]  # type: ignore[typeddict-item]
+    found: dict[tuple, Outcome] = {}
+    for run in describe(open_runs(folders)):
+        outcome = Outcome(run.series, run.dataset, run.seed or 0, run.folder)
+        other = found.setdefault(repetition(run), outcome)
+        if other is not outcome:
+            raise ConfigError(
+                f"RUN: {run.folder} and {other.folder} are both {outcome}; give one of them"
+            )
+    return list(found.values())
 
 
-def tables_of(figures: Sequence[Figure], baseline: str | None) -> list[Table]:
-    """Means and differences to the baseline, if any, with published figures beside ours."""
-    differences = comparisons(figures, baseline) if baseline else []
-    return make_tables(figures, differences, published_figures(), baseline)
+def compared(outcomes: Sequence[Outcome], baseline: str | None, named: bool) -> Compared | None:
+    """The table of all runs that were trained; None if there are none.
+
+    Args:
+        outcomes: of a comparison.
+        baseline: the method that the others are compared with; ignored if it has no run.
+        named: the methods' names are those of a grid, which may differ in backbone and epochs.
+    """
+    done = {outcome.folder: outcome for outcome in outcomes if outcome.folder}
+    if not done:
+        return None
+    runs = [load_run(folder) for folder in done]
+    described = describe(
+        runs,
+        {folder: outcome.method for folder, outcome in done.items()} if named else None,
+        {folder: outcome.dataset for folder, outcome in done.items()},
+    )
+    read_figures(described, runs, {folder: outcome.files for folder, outcome in done.items()})
+    table = make_table(
+        described,
+        baseline if baseline in {run.series for run in described} else None,
+        same_setting=not named,
+        published=published_figures(),
+    )
+    return Compared(runs, described, table)
 
 
 def check_folder(out: Path) -> None:
@@ -52,45 +78,14 @@ def check_folder(out: Path) -> None:
         with tempfile.TemporaryFile(dir=out):
             pass
     except OSError as error:
-        raise _unwritable(out, error) from error
+        raise unwritable(out, error) from error
 
 
-def write_results(out: Path, figures: Sequence[Figure], tables: Sequence[Table]) -> list[Path]:
-    """Write ``results.csv``, ``results.json``, ``table.md`` and ``table.tex``.
+def write_all(out: Path, found: Compared, title: str | None) -> None:
+    """Write figures and tables, then the report if it has a title, and print where they are."""
+    from cueco_solo.report.write import write_report
 
-    The first two hold our figures only, one row a measurement.
-
-    Args:
-        out: folder.
-        figures: ours, in the order of the tables.
-        tables: what :func:`tables_of` gave.
-
-    Returns:
-        The files.
-
-    Raises:
-        ConfigError: the folder can't be written.
-    """
-    paths = [out / name for name in ("results.json", "results.csv", "table.md", "table.tex")]
-    try:
-        write_json(paths[0], list(figures))
-        for path, text in zip(
-            paths[1:], (_csv(figures), markdown(tables), latex(tables)), strict=True
-        ):
-            path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise _unwritable(out, error) from error
-    return paths
-
-
-def _unwritable(out: Path, error: OSError) -> ConfigError:
-    reason = f"can't be written ({error.strerror})"
-    return config_error("--out", str(out), reason, "give a folder of yours")
-
-
-def _csv(figures: Sequence[Figure]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(Figure.__annotations__), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(figures)
-    return text.getvalue()
+    print("results:", *write_results(out, found.table), sep="\n  ")
+    if title:
+        report = out / "report.html"
+        write_report(found.runs, found.described, found.table, report, title=title)

@@ -15,6 +15,7 @@ from cueco_solo.export.formats import FORMATS, OPSET, Written
 from cueco_solo.export.networks import Network
 from cueco_solo.export.subject import Subject
 from cueco_solo.results.figures import Figure, dataset_name, run_figures
+from cueco_solo.training.run_folder import Run
 
 _STEM = (
     "The stem is solo-learn's for CIFAR: a {size}x{size} `conv1` of stride {stride} and padding "
@@ -41,7 +42,7 @@ def model_card(subject: Subject, written: dict[str, Written]) -> str:
         "## Training",
         _table(("", "", "from"), _training(subject)),
         "## Figures",
-        *_figures(subject.run.folder),
+        *_figures(subject.run),
         "## Use",
         *_use(subject, written),
         "## Files",
@@ -116,8 +117,8 @@ def _training(subject: Subject) -> list[tuple[str, str, str]]:
     return [row for row in rows if row[0] != "stem" or subject.network.stem]
 
 
-def _figures(folder: Path) -> list[str]:
-    trained, untrained = run_figures(folder), run_figures(folder, untrained=True)
+def _figures(run: Run) -> list[str]:
+    trained, untrained = run_figures(run), run_figures(run, untrained=True)
     if not trained + untrained:
         return ["The run folder holds none."]
     columns = {"this backbone": trained, "untrained": untrained}
@@ -127,9 +128,10 @@ def _figures(folder: Path) -> list[str]:
         for key in dict.fromkeys(key for column in values for key in column)
     ]
     return [
-        "In percent; RankMe in dimensions. `linear-online` is the last value in `metrics.csv`, the "
-        "others are those of this checkpoint in `eval-*.json`, which also say how they were made. "
-        "An empty field was not measured.",
+        "In percent; RankMe in dimensions, training time in seconds. `linear-online` is the last "
+        "value in `metrics.csv`, `training` stands in the checkpoint, the others are those of this "
+        "checkpoint in `eval-*.json`, which also record how they were made. An empty field was not "
+        "measured.",
         _table(("evaluated on", "protocol", "metric", *columns), rows),
     ]
 

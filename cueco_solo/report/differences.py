@@ -1,10 +1,9 @@
-"""Differences to a baseline, in words and as places on one scale."""
+"""Differences to a baseline, in words and as positions on one scale."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cueco_solo.results.statistics import Comparison
-from cueco_solo.results.tables import columns, metric_title, protocol_title
+from cueco_solo.results.table import Difference
 
 _READINGS = {
     "higher": "higher",
@@ -15,44 +14,47 @@ _READINGS = {
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A :class:`Comparison` in words; ``plot`` is low, mean, high in percent of the width."""
+class DifferenceView:
+    """A :class:`Difference` as the page shows it.
 
-    comparison: Comparison
-    protocol: str
-    metric: str
+    Attributes:
+        item: the difference.
+        difference, interval: as text.
+        reading: one of higher, lower, undecided, one seed.
+        plot: low, mean, high in percent of the width.
+    """
+
+    item: Difference
     difference: str
     interval: str
     reading: str
     plot: tuple[float, float, float]
-    primary: bool
 
 
-def differences(comparisons: Sequence[Comparison]) -> list[Difference]:
-    """The comparisons in words; all are plotted on one scale."""
+def difference_views(differences: Sequence[Difference]) -> list[DifferenceView]:
+    """The differences in words; all are plotted on one scale."""
     ends = [
         abs(end)
-        for item in comparisons
-        for end in (item["difference"], item["low"], item["high"])
+        for item in differences
+        for end in (item.paired.difference, item.paired.low, item.paired.high)
         if end is not None
     ]
     scale = max(ends, default=0.0) or 1.0
-    primary = {(c.protocol, c.metric) for c in columns(comparisons) if c.primary}
-    return [_difference(item, scale, primary) for item in comparisons]
+    return [_view(item, scale) for item in differences]
 
 
-def verdicts(found: Sequence[Difference]) -> list[str]:
+def verdicts(views: Sequence[DifferenceView]) -> list[str]:
     """By method and data set, in how many of the main metrics it is ahead, behind or neither."""
     groups: dict[tuple[str, str], list[str]] = {}
-    for item in found:
-        if item.primary:
-            key = item.comparison["method"], item.comparison["dataset"]
-            groups.setdefault(key, []).append(item.reading)
+    for view in views:
+        if view.item.column.primary and view.item.column.protocol != "training":
+            row = view.item.row
+            groups.setdefault((row.label, row.dataset), []).append(view.reading)
     sentences = []
     for (method, dataset), readings in groups.items():
         counts = [
-            f"{said} in {readings.count(name)}"
-            for name, said in _READINGS.items()
+            f"{words} in {readings.count(name)}"
+            for name, words in _READINGS.items()
             if name in readings
         ]
         sentences.append(
@@ -61,20 +63,18 @@ def verdicts(found: Sequence[Difference]) -> list[str]:
     return sentences
 
 
-def _difference(item: Comparison, scale: float, primary: set[tuple[str, str]]) -> Difference:
-    mean, low, high = item["difference"], item["low"], item["high"]
+def _view(item: Difference, scale: float) -> DifferenceView:
+    mean, low, high, _ = item.paired
     if low is None or high is None:
         interval, reading, ends = "\N{EN DASH}", "one seed", (mean, mean)
     else:
         interval, ends = f"{low:+.1f} to {high:+.1f}", (low, high)
         reading = "higher" if low > 0 else "lower" if high < 0 else "undecided"
-    return Difference(
+    plot = (50 + 48 * ends[0] / scale, 50 + 48 * mean / scale, 50 + 48 * ends[1] / scale)
+    return DifferenceView(
         item,
-        protocol_title(item["protocol"]),
-        metric_title(item["metric"]),
         f"{mean:+.1f}".replace("-", "\N{MINUS SIGN}"),
         interval.replace("-", "\N{MINUS SIGN}"),
         reading,
-        tuple(50 + 48 * value / scale for value in (ends[0], mean, ends[1])),  # type: ignore[arg-type]
-        (item["protocol"], item["metric"]) in primary,
+        plot,
     )

@@ -1,13 +1,13 @@
 """What a report shows, as plain data between those who gather it and the page that draws it.
 
-Everything here is JSON: str, int, float, bool, None, list and dict. Floats are finite. Pictures are
-``data:`` URIs.
+All but the table is JSON: str, int, float, bool, None, list and dict. Floats are finite. Pictures
+are ``data:`` URIs.
 """
 
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from cueco_solo.results.figures import Figure
-from cueco_solo.results.statistics import Comparison
+from cueco_solo.results.table import ResultTable
 
 
 class Curve(TypedDict):
@@ -123,10 +123,10 @@ class RunPart(TypedDict):
     Attributes:
         id: unique in the report.
         folder: as given.
-        name: ``name`` of its configuration.
-        method, dataset, backbone, epochs, seed: as in :class:`Figure`.
+        label: a short name.
+        series: what its method is called in the tables.
+        method, dataset: of the run.
         images: key into ``Document.images``.
-        figures: what was measured.
         curves: by logged name, e.g. ``train_nce_loss``, ``val_acc1``, ``cluster_active``,
             ``train_alignment``, ``train_uniformity``.
         config: flat: dotted key to value as text.
@@ -136,14 +136,11 @@ class RunPart(TypedDict):
 
     id: str
     folder: str
-    name: str
+    label: str
+    series: str
     method: str
     dataset: str
-    backbone: str
-    epochs: int | None
-    seed: int | None
     images: str | None
-    figures: list[Figure]
     curves: dict[str, Curve]
     embedding: Embedding | None
     clusters: list[Clusters]
@@ -153,23 +150,20 @@ class RunPart(TypedDict):
     missing: list[str]
 
 
-class Document(TypedDict):
+@dataclass(frozen=True)
+class Document:
     """The whole report.
 
     Attributes:
         title: of the page.
         created: date and time with time zone, ISO 8601.
+        table: of figures.
         runs: in the order given.
         images: by data set and place, see ``RunPart.images``.
-        published: figures of others for the same data sets and protocols; may be empty.
-        baseline: the method that others are compared with, or None.
-        comparisons: differences to the baseline over seeds, see :class:`Comparison`.
     """
 
     title: str
     created: str
+    table: ResultTable
     runs: list[RunPart]
     images: dict[str, Images]
-    published: list[Figure]
-    baseline: str | None
-    comparisons: list["Comparison"]

@@ -9,28 +9,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import entropy
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.metrics.cluster import contingency_matrix
 
-from cueco_solo.errors import ConfigError, HostError, config_error, one_line
+from cueco_solo.errors import ConfigError, config_error, one_line
 from cueco_solo.report.document import Cluster, Clusters, Embedding, Images, RunPart
 from cueco_solo.report.thumbnails import Album, balanced
 from cueco_solo.results.figures import dataset_name
+from cueco_solo.results.runs import PROBLEMS
 from cueco_solo.training.run_folder import Run
 
 # the figures' own, so that the clusters shown are those that were scored
 _KMEANS = {"restarts": 10, "seed": 5}
 _BATCH_SIZE = 256
-# what a folder, a configuration or a data set that isn't as it should be ends in
-PROBLEMS = (ConfigError, HostError, OSError, OmegaConfBaseException)
 
 
 @dataclass
-class Looking:
+class FeatureViews:
     """How the features are looked at.
 
     Attributes:
@@ -99,7 +97,7 @@ class Looking:
         from cueco_solo.evaluation.feature_cache import cached_features
         from cueco_solo.evaluation.features import evaluation_data
         from cueco_solo.evaluation.own_labels import HEADS, own_labels
-        from cueco_solo.results.tables import protocol_title
+        from cueco_solo.results.table import Column
 
         data = evaluation_data(run, self.train_path, self.val_path)
         features = cached_features(
@@ -123,7 +121,7 @@ class Looking:
 
         def own() -> None:
             for head, assigned in zip(HEADS, own_labels(run, features.test), strict=True):
-                name = protocol_title(f"clustering-{head}-head")
+                name = Column(f"clustering-{head}-head", "", True).group
                 show(name, assigned.numpy(), run.cfg.method_kwargs.head_size)
 
         def embed() -> None:

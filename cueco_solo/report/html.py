@@ -1,6 +1,5 @@
 """Draws a report as one HTML text that needs nothing but itself: no network, no other file."""
 
-import itertools
 import json
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,9 +9,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from cueco_solo.report.document import Document, Figure, RunPart
-from cueco_solo.results import tables
-from cueco_solo.results.differences import differences, verdicts
+from cueco_solo.report.differences import difference_views, verdicts
+from cueco_solo.report.document import Document, RunPart
+from cueco_solo.results.table import ResultTable, Row, Single
 
 _SCRIPTS = ("base.js", "tables.js", "plots.js", "charts.js", "features.js", "config.js")
 
@@ -71,30 +70,24 @@ def _asset(name: str) -> str:
 
 
 def _view(document: Document) -> dict[str, Any]:
-    runs = document["runs"]
-    figures = [figure for run in runs for figure in run["figures"]]
-    ours, others = tables.columns(figures), tables.columns(document["published"])
-    series = tables.series_names(runs)
-    compared = differences(document["comparisons"])
+    runs, table = document.runs, document.table
+    compared = difference_views(table.differences)
     return {
-        "title": document["title"],
-        "created": document["created"],
-        "created_text": _date(document["created"]),
+        "title": document.title,
+        "created": document.created,
+        "created_text": _date(document.created),
         "runs": runs,
-        "labels": tables.run_labels(runs, series),
+        "labels": {run["id"]: run["label"] for run in runs},
         "places": {run["id"]: place for place, run in enumerate(runs)},
-        "colours": _colours(list(series.values())),
+        "colours": _colours(document),
         "datasets": list(dict.fromkeys(run["dataset"] for run in runs)),
         "methods": list(dict.fromkeys(run["method"] for run in runs)),
-        "columns": ours,
-        "rows": tables.summary(runs, ours),
-        "published_columns": others,
-        "repeated": _repeated(document["published"]),
-        "published": tables.published_rows(document["published"], others),
-        "baseline": document["baseline"],
+        "columns": table.columns,
+        "rows": table.rows,
+        "published": table.published,
+        "baseline": table.baseline,
         "differences": compared,
         "verdicts": verdicts(compared),
-        "protocol_title": tables.protocol_title,
         "has": _parts(runs),
         "missing": _missing(runs),
     }
@@ -102,38 +95,36 @@ def _view(document: Document) -> dict[str, Any]:
 
 def _payload(document: Document) -> dict[str, Any]:
     """What the scripts draw from; the tables are in the HTML already."""
-    runs = document["runs"]
-    series = tables.series_names(runs)
-    labels = tables.run_labels(runs, series)
-    colours = _colours(list(series.values()))
-    rows = tables.summary(runs, [])
-    place = {
-        run["id"]: i
-        for i, row in enumerate(rows)
-        for run, _ in row.runs
-        if row.dataset == run["dataset"]
-    }
-    own = {run["id"]: [f for f in run["figures"] if f["dataset"] == run["dataset"]] for run in runs}
-    shown = ("id", "dataset", "images", "curves", "embedding", "clusters", "companions", "config")
+    table, colours = document.table, _colours(document)
+    shown = ("id", "label", "series", "dataset", "images", "config")
+    drawn = ("curves", "embedding", "clusters", "companions")
+    several = len({row.dataset for row in table.rows}) > 1
     return {
         "runs": [
-            {name: run[name] for name in shown}  # type: ignore[literal-required]
-            | {
-                "label": labels[run["id"]],
-                "series": series[run["id"]],
-                "colour": colours[series[run["id"]]],
-                "row": place[run["id"]],
-                "figures": [[f["protocol"], f["metric"], f["value"]] for f in own[run["id"]]],
+            {name: run[name] for name in (*shown, *drawn)}  # type: ignore[literal-required]
+            | {"colour": colours[run["series"]]}
+            for run in document.runs
+        ],
+        "columns": [f"{column.group}: {column.title}" for column in table.columns],
+        "rows": [
+            {
+                "name": f"{row.label} · {row.dataset}" if several else row.label,
+                "colour": colours[row.series],
+                "runs": [[_label(row, single), _values(single, table)] for single in row.singles],
             }
-            for run in runs
+            for row in table.rows
         ],
-        "rows": _row_names(rows),
-        "columns": [
-            [c.protocol, c.metric, f"{tables.protocol_title(c.protocol)}: {c.title}"]
-            for c in tables.columns(itertools.chain.from_iterable(own.values()))
-        ],
-        "images": document["images"],
+        "images": document.images,
     }
+
+
+def _label(row: Row, single: Single) -> str:
+    return row.series if single.run.seed is None else f"{row.series} · seed {single.run.seed}"
+
+
+def _values(single: Single, table: ResultTable) -> list[float | None]:
+    found = [single.figures.get(column.key) for column in table.columns]
+    return [figure and figure["value"] for figure in found]
 
 
 def _groups(items: Sequence[Any], attribute: str) -> list[tuple[Any, list[Any]]]:
@@ -144,31 +135,10 @@ def _groups(items: Sequence[Any], attribute: str) -> list[tuple[Any, list[Any]]]
     return list(groups.items())
 
 
-def _colours(series: list[str]) -> dict[str, int]:
+def _colours(document: Document) -> dict[str, int]:
+    """A number for each series, those of runs first, so that curves and rows share theirs."""
+    series = [run["series"] for run in document.runs] + [row.series for row in document.table.rows]
     return {name: i for i, name in enumerate(dict.fromkeys(series))}
-
-
-def _repeated(published: Sequence[Figure]) -> bool:
-    """Whether a source states something twice, with values that may differ."""
-    named = [tuple(v for k, v in figure.items() if k != "value") for figure in published]
-    return len(set(named)) < len(named)
-
-
-def _row_names(rows: Sequence[tables.Row]) -> list[str]:
-    """Methods, with what else tells the rows apart."""
-    varying = [
-        name
-        for name in ("dataset", "backbone", "epochs")
-        if len({getattr(r, name) for r in rows}) > 1
-    ]
-    return [
-        " · ".join([row.series, *(_said(name, getattr(row, name)) for name in varying)])
-        for row in rows
-    ]
-
-
-def _said(name: str, value: object) -> str:
-    return f"{value or 'unknown'} epochs" if name == "epochs" else str(value)
 
 
 def _parts(runs: Sequence[RunPart]) -> dict[str, bool]:
@@ -180,7 +150,6 @@ def _parts(runs: Sequence[RunPart]) -> dict[str, bool]:
         )
 
     return {
-        "figures": any(run["figures"] for run in runs),
         "curves": any(run["curves"] for run in runs),
         "path": any(path(run) for run in runs),
         "embedding": any(run["embedding"] for run in runs),

@@ -1,45 +1,14 @@
-"""How a run was made: its configuration, and what it takes to make it again."""
+"""How to make a run again: command, commit, versions and hardware."""
 
 import json
 import shlex
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from cueco_solo.report.document import Reproduce
 from cueco_solo.training.run_folder import Run
 
 _PROGRAMS = ("cueco-solo", "cueco-solo.exe")
-_NOTHING = Reproduce(
-    command=None, seed=None, commit=None, solo_learn=None, versions={}, hardware=None
-)
-
-
-def flat_config(run: Run, composed: bool) -> dict[str, str]:
-    """The configuration with dotted keys, its values as text.
-
-    Args:
-        run: the run.
-        composed: as it was written (``config.yaml``), not as solo-learn parsed it
-            (``args.json``), which has scaled learning rates and defaults filled in.
-
-    Raises:
-        OSError, YAMLError, OmegaConfBaseException: ``config.yaml`` can't be read.
-    """
-    cfg: Any = OmegaConf.load(run.folder / "config.yaml") if composed else run.cfg
-    return dict(flat_items("", OmegaConf.to_container(cfg)))
-
-
-def flat_items(key: str, value: Any) -> list[tuple[str, str]]:
-    """Dotted keys, values as text. Lists of plain values stay whole; those of mappings, as
-    augmentations, get numbers."""
-    if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
-        value = dict(enumerate(value))
-    if not isinstance(value, dict) or not value:
-        return [(key, value if isinstance(value, str) else json.dumps(value, default=str))]
-    prefix = f"{key}." if key else ""
-    return [item for name, part in value.items() for item in flat_items(f"{prefix}{name}", part)]
 
 
 def reproduce(run: Run) -> tuple[Reproduce, list[str]]:

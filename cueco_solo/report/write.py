@@ -8,13 +8,24 @@ from cueco_solo.errors import config_error
 from cueco_solo.report.document import Document
 from cueco_solo.report.gather import gather_document
 from cueco_solo.report.html import render
+from cueco_solo.results.runs import RunFigures
+from cueco_solo.results.table import ResultTable
+from cueco_solo.training.run_folder import Run
 
 
-def write_report(folders: Sequence[Path], out: Path, **options: Any) -> Path:
-    """Write the report on some runs, whole or not at all, and print what it is.
+def write_report(
+    runs: Sequence[Run],
+    described: Sequence[RunFigures],
+    table: ResultTable,
+    out: Path,
+    **options: Any,
+) -> Path:
+    """Write the report on some runs, whole or not at all, and print a summary.
 
     Args:
-        folders: of runs, or of folders of runs.
+        runs: the runs.
+        described: the same with names and figures.
+        table: of these figures.
         out: the HTML file; one that is there is replaced.
         options: see :func:`~cueco_solo.report.gather.gather_document`.
 
@@ -34,7 +45,7 @@ def write_report(folders: Sequence[Path], out: Path, **options: Any) -> Path:
     except OSError as error:
         raise _unwritable(out, error) from error
     try:
-        document = gather_document(folders, **options)
+        document = gather_document(runs, described, table, **options)
         try:
             part.write_text(render(document), encoding="utf-8")
             part.replace(out)
@@ -42,7 +53,7 @@ def write_report(folders: Sequence[Path], out: Path, **options: Any) -> Path:
             raise _unwritable(out, error) from error
     finally:
         part.unlink(missing_ok=True)
-    _say(document, out)
+    _print_summary(document, out)
     return out
 
 
@@ -52,10 +63,10 @@ def _unwritable(out: Path, error: OSError) -> Exception:
     )
 
 
-def _say(document: Document, out: Path) -> None:
-    albums = document["images"].values()
+def _print_summary(document: Document, out: Path) -> None:
+    albums = document.images.values()
     pictures = [uri for album in albums for uri in album["thumbnails"]]
-    for run in document["runs"]:
+    for run in document.runs:
         for sentence in run["missing"]:
             print(f"{run['id']}: {sentence}")
     print(f"pictures: {len(pictures)}, {sum(map(len, pictures)) / 1e6:.1f} MB")

@@ -1,4 +1,4 @@
-"""The figures of a run folder in tidy form: one row a measurement."""
+"""The figures of a run folder in tidy form, one per measurement."""
 
 import csv
 import json
@@ -7,10 +7,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypedDict
 
-from cueco_solo.errors import config_error
+from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.training.checkpoints import read_checkpoint
-from cueco_solo.training.run_folder import Run, load_run
+from cueco_solo.training.run_folder import Run
 
+UNTRAINED = "untrained"
 _ONLINE = {"top1": "val_acc1", "top5": "val_acc5"}
 _OWN_LABELS = re.compile(r"^(first|best)_head_")  # Self-Classifier's
 # the figures' data set and metric say these; seeds may differ
@@ -47,6 +48,10 @@ class Figure(TypedDict):
     run: str | None
 
 
+# data set, protocol, metric, value
+Measured = tuple[str, str, str, float]
+
+
 def dataset_name(data: Any) -> str:
     """What a data set is called: solo-learn's name, or the folder that ``train/`` lies in.
 
@@ -65,48 +70,61 @@ def dataset_name(data: Any) -> str:
 
 
 def run_figures(
-    folder: Path,
+    run: Run,
     untrained: bool = False,
     only: Collection[str] | None = None,
     dataset: str | None = None,
 ) -> list[Figure]:
-    """All figures that were written into a run folder.
+    """All figures of a run folder.
 
-    Those of ``eval-*.json``, unless they are of another checkpoint than the run's newest, and the
-    last online accuracies of ``metrics.csv``.
+    Those of ``eval-*.json``, unless they are of another checkpoint than the run's newest, the last
+    online accuracies of ``metrics.csv``, and the training time where the checkpoint holds it.
 
     Args:
-        folder: of a run, with a checkpoint.
+        run: the run.
         untrained: the figures of the untrained backbone instead, as method ``untrained``.
         only: names of the ``eval-*.json`` to read; default: all.
         dataset: what the run's own data set is called; default: see :func:`dataset_name`. Figures
             on other data, as CIFAR-100's superclasses, keep their name.
 
     Raises:
-        ConfigError: it is no run folder, or one of these files can't be read.
+        ConfigError: one of these files can't be read.
     """
-    run = load_run(folder)
     found = [] if untrained else _online(run)
-    for path in sorted(folder.glob("eval-*.json")):
+    for path in sorted(run.folder.glob("eval-*.json")):
         wanted = only is None or path.name in only
         if wanted and path.stem.endswith("-untrained") == untrained:
             found += _evaluated(run, path, None if untrained else run.checkpoint.name)
-    return [_figure(run, figure, dataset, untrained) for figure in found]
+    if not untrained:
+        found += _training_time(run)
+    own = dataset_name(run.cfg.data)
+    return [
+        Figure(
+            source="ours",
+            dataset=dataset if dataset and where == own else where,
+            method=UNTRAINED if untrained else run.cfg.method,
+            backbone=run.cfg.backbone.name,
+            epochs=0 if untrained else epochs(run),
+            protocol=protocol,
+            metric=metric,
+            value=value,
+            seed=run.cfg.get("seed"),
+            run=str(run.folder),
+        )
+        for where, protocol, metric, value in found
+    ]
 
 
-def evaluation_settings(folder: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
+def evaluation_settings(run: Run) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """What a run's figures depend on beside its features.
-
-    Args:
-        folder: of a run, whose figures :func:`run_figures` reads.
 
     Returns:
         tuple: settings by evaluation that have to agree between runs to be compared, with "its own"
         for the run's own paths; and the names of the files that are of another checkpoint than the
         newest.
     """
-    run, settings, others = load_run(folder), {}, []
-    for path in sorted(folder.glob("eval-*.json")):
+    settings, others = {}, []
+    for path in sorted(run.folder.glob("eval-*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["checkpoint"] == run.checkpoint.name:
             kept = {k: v for k, v in content["settings"].items() if k not in _NOT_COMPARED}
@@ -120,47 +138,24 @@ def evaluation_settings(folder: Path) -> tuple[dict[str, dict[str, Any]], list[s
     return settings, others
 
 
-def training_time(folder: Path, dataset: str | None = None) -> list[Figure]:
-    """Seconds in training, summed over the parts of an interrupted run, as a figure.
-
-    Empty where the checkpoint doesn't say, as that of solo-learn's script.
-
-    Raises:
-        ConfigError: it is no run folder, or its checkpoint can't be read.
-    """
-    run = load_run(folder)
-    timer = read_checkpoint(run.checkpoint, "RUN").get("callbacks", {}).get("Timer")
-    if not timer:
-        return []
-    where = {"dataset": dataset_name(run.cfg.data), "protocol": "training", "metric": "seconds"}
-    return [_figure(run, {**where, "value": timer["time_elapsed"]["train"]}, dataset)]
-
-
-def _figure(
-    run: Run, measured: dict[str, Any], dataset: str | None, untrained: bool = False
-) -> Figure:
-    own = measured["dataset"] == dataset_name(run.cfg.data)
-    return Figure(
-        source="ours",
-        dataset=dataset if own and dataset else measured["dataset"],
-        method="untrained" if untrained else run.cfg.method,
-        backbone=run.cfg.backbone.name,
-        epochs=0 if untrained else epochs(run),
-        protocol=measured["protocol"],
-        metric=measured["metric"],
-        value=measured["value"],
-        seed=run.cfg.get("seed"),
-        run=run.folder.name,
-    )
-
-
 def epochs(run: Run) -> int:
     """Epochs that the checkpoint has had; those of the configuration, if its name doesn't say."""
     named = re.search(r"ep=(\d+)$", run.checkpoint.stem)
     return int(named[1]) + 1 if named else run.cfg.max_epochs
 
 
-def _online(run: Run) -> list[dict[str, Any]]:
+def _training_time(run: Run) -> list[Measured]:
+    """Seconds in training, summed over the parts of an interrupted run; solo-learn keeps none."""
+    try:
+        callbacks = read_checkpoint(run.checkpoint, "RUN").get("callbacks", {})
+    except ConfigError:  # reported by whoever needs its weights
+        return []
+    timer = callbacks.get("Timer")
+    seconds = [timer["time_elapsed"]["train"]] if timer else []
+    return [(dataset_name(run.cfg.data), "training", "seconds", value) for value in seconds]
+
+
+def _online(run: Run) -> list[Measured]:
     path = run.folder / "metrics.csv"
     if not path.is_file():
         return []
@@ -170,23 +165,16 @@ def _online(run: Run) -> list[dict[str, Any]]:
     for metric, column in _ONLINE.items():
         values = [row[column] for row in rows if row.get(column) and _seen(row, epochs(run))]
         if values:
-            found.append(
-                {
-                    "dataset": dataset_name(run.cfg.data),
-                    "protocol": "linear-online",
-                    "metric": metric,
-                    "value": float(values[-1]),
-                }
-            )
+            found.append((dataset_name(run.cfg.data), "linear-online", metric, float(values[-1])))
     return found
 
 
 def _seen(row: dict[str, str], number: int) -> bool:
-    """Whether a row was logged within so many epochs: a killed run's may be ahead of it."""
+    """Whether a row belongs to the checkpoint's epochs: a killed run may have logged later ones."""
     return not row.get("epoch") or int(row["epoch"]) < number
 
 
-def _evaluated(run: Run, path: Path, checkpoint: str | None) -> list[dict[str, Any]]:
+def _evaluated(run: Run, path: Path, checkpoint: str | None) -> list[Measured]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         results, settings = content["results"], content["settings"]
@@ -196,12 +184,7 @@ def _evaluated(run: Run, path: Path, checkpoint: str | None) -> list[dict[str, A
         data = settings if "dataset" in settings else {}
         dataset = dataset_name({**run.cfg.data, **data})
         return [
-            {
-                "dataset": dataset,
-                "protocol": _protocol(name, key),
-                "metric": _metric(key),
-                "value": float(value),
-            }
+            (dataset, _protocol(name, key), _metric(key), float(value))
             for key, value in results.items()
         ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -1,10 +1,19 @@
-"""Tables as Markdown and as LaTeX."""
+"""The table of figures as Markdown, LaTeX, CSV, JSON and for a terminal."""
 
+import csv
+import io
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from cueco_solo.results.text_tables import PUBLISHED, Table
+from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.results.figures import Figure
+from cueco_solo.results.published import same_method
+from cueco_solo.results.table import Cell, Column, Difference, ResultTable, Row
+from cueco_solo.training.run_folder import write_json
 
+PUBLISHED = "published"
 _LATEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -28,12 +37,133 @@ _LATEX = {
 }
 
 
-def markdown(tables: Sequence[Table]) -> str:
+@dataclass(frozen=True)
+class TextTable:
+    """Part of a table as text, ready to be escaped.
+
+    Attributes:
+        title: what it shows.
+        head: by column the group that it belongs to and its own name; the first one has no group.
+        rows: as many cells as ``head``.
+        ours: number of rows that are ours; those below hold published figures only.
+        note: a sentence that stands below.
+    """
+
+    title: str
+    head: list[tuple[str, str]]
+    rows: list[list[str]]
+    ours: int
+    note: str
+
+
+def text_tables(table: ResultTable) -> list[TextTable]:
+    """Two tables for each data set: means, and differences to the baseline where there are any."""
+    found = []
+    for dataset in dict.fromkeys(row.dataset for row in table.rows):
+        found.append(_means(table, dataset))
+        differences = [d for d in table.differences if d.row.dataset == dataset]
+        if differences:
+            found.append(_differences(table, dataset, differences))
+    return found
+
+
+def _means(table: ResultTable, dataset: str) -> TextTable:
+    rows = [row for row in table.rows if row.dataset == dataset]
+    shown = [i for i in _shown(table.columns) if any(row.cells[i] for row in rows)]
+    theirs = _published_columns(table, dataset, shown)
+    names = [row.label for row in rows]
+    for name in itertools.chain.from_iterable(theirs.values()):
+        if not any(same_method(name, other) for other in names):
+            names.append(name)
+    lines = []
+    for name, row in itertools.zip_longest(names, rows):
+        ours = [""] * (2 + len(shown))
+        if row:
+            n = len(row.singles)
+            ours = [row.setting, str(n), *(_mean(row.cells[i], n) for i in shown)]
+        series = row.series if row else name
+        lines.append([name, *ours, *(_as_printed(column, series) for column in theirs.values())])
+    note = (
+        "Mean ± sample standard deviation over seeds; in percent, except seconds and RankMe. "
+        "A cell with fewer seeds than its row gives its own n."
+    )
+    if theirs:
+        note += f" Columns headed {PUBLISHED} were not measured here: they are as printed there."
+    head = [*_head(table, shown, "pre-training", "seeds"), *theirs]
+    return TextTable(dataset, head, lines, len(rows), note)
+
+
+def _shown(columns: Sequence[Column]) -> list[int]:
+    return [i for i, column in enumerate(columns) if column.primary]
+
+
+def _head(table: ResultTable, shown: Sequence[int], *names: str) -> list[tuple[str, str]]:
+    titles = [(table.columns[i].group, table.columns[i].title) for i in shown]
+    return [("", "method"), *(("", name) for name in names), *titles]
+
+
+def _published_columns(
+    table: ResultTable, dataset: str, shown: Sequence[int]
+) -> dict[tuple[str, str], dict[str, float]]:
+    """Value by method, in a column for each source, setting, protocol and metric."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    rows = [row for row in table.published if row.dataset == dataset]
+    for row, i in itertools.product(rows, shown):
+        if cell := row.cells[i]:
+            group = f"{PUBLISHED}: {row.source} ({row.setting})"
+            title = f"{table.columns[i].group}: {table.columns[i].title}"
+            found.setdefault((group, title), {})[row.series] = cell.mean
+    return found
+
+
+def _as_printed(column: dict[str, float], method: str) -> str:
+    return next((f"{value:g}" for name, value in column.items() if same_method(name, method)), "")
+
+
+def _mean(cell: Cell | None, most: int) -> str:
+    if cell is None:
+        return ""
+    text = f"{cell.mean:.1f}" if cell.std is None else f"{cell.mean:.1f} ± {cell.std:.1f}"
+    return text if cell.n == most else f"{text}, n = {cell.n}"
+
+
+def _differences(table: ResultTable, dataset: str, items: Sequence[Difference]) -> TextTable:
+    by_row: dict[str, tuple[Row, dict[Column, Difference]]] = {}
+    for item in items:
+        by_row.setdefault(item.row.label, (item.row, {}))[1][item.column] = item
+    columns = table.columns
+    shown = [i for i in _shown(columns) if any(columns[i] in d for _, d in by_row.values())]
+    lines = []
+    for label, (_, found) in by_row.items():
+        cells = [found.get(columns[i]) for i in shown]
+        most = max((item.paired.n for item in cells if item), default=0)
+        lines.append([label, str(most), *(_difference(item, most) for item in cells)])
+    note = (
+        "Mean difference over common seeds and its 95 % confidence interval (Student's t, paired "
+        f"by seed). An interval that contains 0 doesn't separate a method from {table.baseline}; "
+        "a single seed gives no interval."
+    )
+    title = f"{dataset}: difference to {table.baseline}"
+    return TextTable(title, _head(table, shown, "pairs"), lines, len(lines), note)
+
+
+def _difference(item: Difference | None, most: int) -> str:
+    if item is None:
+        return ""
+    pairs = item.paired
+    text = f"{pairs.difference:+.1f}"
+    if pairs.low is not None and pairs.high is not None:
+        text += f" ({pairs.low:+.1f} to {pairs.high:+.1f})"
+    text = text.replace("-", "\N{MINUS SIGN}")
+    return text if pairs.n == most else f"{text}, n = {pairs.n}"
+
+
+def markdown(table: ResultTable) -> str:
     """GitHub's tables, one section each."""
-    return "\n\n".join(map(_markdown, tables)) + "\n"
+    return "\n\n".join(map(_markdown, text_tables(table))) + "\n"
 
 
-def _markdown(table: Table) -> str:
+def _markdown(table: TextTable) -> str:
     head = [f"{group}: {name}" if group else name for group, name in table.head]
     rules = ["---", *["---:"] * (len(head) - 1)]
     rows = [[_escaped(cell) or "\N{EN DASH}" for cell in row] for row in table.rows]
@@ -46,12 +176,12 @@ def _escaped(text: str) -> str:
     return "".join(f"\\{c}" if c in r"\`*_[]<>|#~" else c for c in " ".join(text.split()))
 
 
-def terminal(tables: Sequence[Table]) -> str:
-    """What we measured, turned: a metric in each row, a method in each column."""
-    return "\n\n".join(map(_terminal, tables))
+def terminal(table: ResultTable) -> str:
+    """What we measured, transposed: one line per metric, one column per method."""
+    return "\n\n".join(map(_terminal, text_tables(table)))
 
 
-def _terminal(table: Table) -> str:
+def _terminal(table: TextTable) -> str:
     ours = [i for i, (group, _) in enumerate(table.head) if not group.startswith(PUBLISHED)]
     rows = [
         [
@@ -68,21 +198,21 @@ def _terminal(table: Table) -> str:
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
-def latex(tables: Sequence[Table]) -> str:
+def latex(table: ResultTable) -> str:
     """``table`` environments with booktabs' rules."""
     head = "% \\usepackage{booktabs,graphicx}\n\n"
-    return head + "\n\n".join(map(_latex, tables)) + "\n"
+    return head + "\n\n".join(map(_latex, text_tables(table))) + "\n"
 
 
-def _latex(table: Table) -> str:
+def _latex(table: TextTable) -> str:
     groups = [(name, len(list(g))) for name, g in itertools.groupby(h[0] for h in table.head)]
     top, rules, column = [], [], 1
     for name, width in groups:
-        top.append(f"\\multicolumn{{{width}}}{{c}}{{{escape_latex(name)}}}" if name else "&" * 0)
         if name:
+            top.append(f"\\multicolumn{{{width}}}{{c}}{{{escape_latex(name)}}}")
             rules.append(f"\\cmidrule(lr){{{column}-{column + width - 1}}}")
         else:
-            top[-1] = " & ".join([""] * width)
+            top.append(" & ".join([""] * width))
         column += width
     rows = [" & ".join(escape_latex(cell) or "--" for cell in row) + r" \\" for row in table.rows]
     if 0 < table.ours < len(rows):
@@ -109,3 +239,41 @@ def _latex(table: Table) -> str:
 def escape_latex(text: str) -> str:
     """The text itself, whatever signs are in it."""
     return "".join(_LATEX.get(c, c) for c in " ".join(text.split()))
+
+
+def csv_text(table: ResultTable) -> str:
+    """Our figures, one line per measurement."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(Figure.__annotations__), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table.figures())
+    return text.getvalue()
+
+
+def write_results(out: Path, table: ResultTable) -> list[Path]:
+    """Write ``results.csv`` and ``results.json`` (our figures), ``table.md`` and ``table.tex``.
+
+    Args:
+        out: folder.
+        table: of the comparison.
+
+    Returns:
+        The files.
+
+    Raises:
+        ConfigError: the folder can't be written.
+    """
+    texts = {"results.csv": csv_text, "table.md": markdown, "table.tex": latex}
+    try:
+        write_json(out / "results.json", table.figures())
+        for name, render in texts.items():
+            (out / name).write_text(render(table), encoding="utf-8")
+    except OSError as error:
+        raise unwritable(out, error) from error
+    return [out / name for name in ("results.json", *texts)]
+
+
+def unwritable(out: Path, error: OSError) -> ConfigError:
+    """What to say of a folder of results that can't be written."""
+    reason = f"can't be written ({error.strerror})"
+    return config_error("--out", str(out), reason, "give a folder of yours")

@@ -107,7 +107,7 @@ def test_what_is_done_is_skipped(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("computed again")
 
-    for place in ("cli.fit.pretrain", "evaluation.cache.cached_features"):
+    for place in ("training.pretrain.pretrain", "evaluation.feature_cache.cached_features"):
         monkeypatch.setattr(f"cueco_solo.{place}", never)
     assert main(["compare", grid, "--out", str(done / "out"), "--no-report"]) == 0
     assert "[4/4] second on data, seed 6: trained already" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """The quickstart as a user runs it, with one step of training per method."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,13 @@ def few_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cueco_solo.data.digits.load_digits", lambda: few)
 
 
-def table(text: str) -> list[list[str]]:
+def table(text: str) -> dict[str, list[str]]:
+    """The printed table: by line its cells."""
     lines = text.splitlines()
     start = next(i for i, line in enumerate(lines) if set(line) == {"-"})
-    return [line.rsplit(maxsplit=5) for line in lines[start + 1 : start + 5]]
+    end = lines.index("", start)
+    rows = [re.split(r"\s{2,}", line) for line in [lines[start - 1], *lines[start + 1 : end]]]
+    return {name: cells for name, *cells in rows}
 
 
 def files(root: Path) -> dict[Path, int]:
@@ -46,16 +50,20 @@ def test_table_then_reuse(
     assert main(ARGUMENTS) == 0
     first = capsys.readouterr().out
     rows = table(first)
-    assert [row[0] for row in rows] == ["untrained", "SimCLR", "MoCo V2+", "CueCo"]
-    assert all(0 < float(cell) < 100 for row in rows for cell in row[1:5])
-    assert len({tuple(row[1:5]) for row in rows}) == 4
-    assert all(row[5].isdigit() for row in rows[1:]) and rows[0][5] == "-"
+    methods = rows["digits-placed"]
+    assert methods == ["untrained", "SimCLR", "MoCo V2+", "CueCo"]
+    shown = ("Linear, cached features: top-1", "k-NN: 20-NN", "Clustering: NMI", "Clustering: ACC")
+    assert all(0 < float(cell) < 100 for name in shown for cell in rows[name])
+    assert len(set(zip(*(rows[name] for name in shown), strict=True))) == 4
+    untrained, *seconds = rows["Training: seconds"]
+    assert untrained == "-" and all(float(cell) > 0 for cell in seconds)
     folders = sorted(path.parent for path in Path("trained_models").rglob("args.json"))
     assert len(folders) == 3 and all(str(folder) in first for folder in folders)
-    assert first.splitlines()[-1].startswith("report: comparisons/quickstart/report.html")
+    assert "report: comparisons/quickstart/report.html (" in first
+    assert first.splitlines()[-1].startswith("done in ")
     assert Path("comparisons/quickstart/report.html").stat().st_size > 10_000
     results = Path("comparisons/quickstart/results.csv").read_text()
-    assert {line.split(",")[2] for line in results.splitlines()[1:]} == {row[0] for row in rows}
+    assert {line.split(",")[2] for line in results.splitlines()[1:]} == set(methods)
 
     before = files(Path("."))
     assert main(ARGUMENTS) == 0

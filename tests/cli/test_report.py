@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from cueco_solo.cli import main
-from cueco_solo.report.features import Looking
+from cueco_solo.report.document import RunPart
+from cueco_solo.report.features import FeatureViews
 
 
 def error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -32,7 +33,10 @@ def test_what_is_missing_is_printed(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    monkeypatch.setattr(Looking, "fill", lambda self, run, part: part["missing"].append("No luck."))
+    def fill(self: object, run: object, part: RunPart) -> None:
+        part["missing"].append("No luck.")
+
+    monkeypatch.setattr(FeatureViews, "fill", fill)
     assert main(["report", str(trained), "--out", str(tmp_path / "page.html")]) == 0
     assert f"{trained.name}: No luck." in capsys.readouterr().out
 
@@ -43,7 +47,7 @@ def test_nothing_is_written_after_an_error(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    monkeypatch.setattr(Looking, "fill", lambda *_: None)
+    monkeypatch.setattr(FeatureViews, "fill", lambda *_: None)
     out = tmp_path / "page.html"
     out.write_text("the old one")
     message = error(capsys, str(trained), "--out", str(out), "--baseline", "byol")

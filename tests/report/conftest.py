@@ -11,7 +11,7 @@ from report_document import bare_document, document
 
 from cueco_solo.evaluation.feature_cache import cached_features
 from cueco_solo.evaluation.features import evaluation_data
-from cueco_solo.report.features import Looking
+from cueco_solo.report.features import FeatureViews
 from cueco_solo.report.html import render
 from cueco_solo.training.run_folder import load_run
 
@@ -28,7 +28,7 @@ def known(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def no_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Looking, "fill", lambda *_: None)
+    monkeypatch.setattr(FeatureViews, "fill", lambda *_: None)
 
 
 @pytest.fixture(scope="module")

@@ -19,16 +19,21 @@ def test_a_run(known: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
     monkeypatch.setattr("cueco_solo.evaluation.feature_cache.load_backbone", fail)
     document = gathered(known, title="T", images=6)
-    assert document["title"] == "T" and document["created"][:2] == "20"
-    (run,) = document["runs"]
+    assert document.title == "T" and document.created[:2] == "20"
+    (run,) = document.runs
     assert run["missing"] == []
-    assert (run["id"], run["method"], run["backbone"]) == ("known", "mocov2plus", "resnet18")
-    assert (run["name"], run["dataset"], run["epochs"], run["seed"]) == ("tiny", "data", 2, 5)
+    assert (run["id"], run["method"], run["dataset"]) == ("known", "mocov2plus", "data")
+    (row,) = document.table.rows
+    assert (row.label, row.setting, list(row.by_seed(("linear-online", "top1")))) == (
+        "mocov2plus",
+        "resnet18, 2 epochs",
+        [5],
+    )
     assert {"val_acc1", "train_nce_loss", "train_class_loss"} <= run["curves"].keys()
-    assert {f["protocol"] for f in run["figures"]} == {"linear-online"}
+    assert {f["protocol"] for f in document.table.figures()} == {"linear-online", "training"}
     assert run["config"]["optimizer.lr"] == "0.3"  # as written, not as scaled
     assert run["embedding"] and sorted(run["embedding"]["label"]) == [0, 0, 1, 1, 2, 2]
-    images = document["images"][run["images"] or ""]
+    images = document.images[run["images"] or ""]
     assert images["classes"] == ["blue", "green", "red"]
     used = {*run["embedding"]["image"]}
     (clusters,) = run["clusters"]
@@ -44,11 +49,11 @@ def test_a_run(known: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 def test_runs_of_the_same_data_share_their_images(known: Path, tmp_path: Path):
     other = copied(known, tmp_path / "other" / known.name)
     document = gathered(known, other)
-    first, second = document["runs"]
-    assert first["images"] == second["images"] and len(document["images"]) == 1
+    first, second = document.runs
+    assert first["images"] == second["images"] and len(document.images) == 1
     assert first["embedding"] == second["embedding"]
     assert [first["id"], second["id"]] == ["known", "known (2)"]
-    assert {figure["run"] for figure in second["figures"]} == {"known (2)"}
+    assert {figure["run"] for figure in document.table.figures()} == {str(known), str(other)}
 
 
 def test_a_run_of_solo_learns_own_program(known: Path, tmp_path: Path):
@@ -69,18 +74,18 @@ def test_what_makes_figures_incomparable_is_said(known: Path, tmp_path: Path, no
     for folder, settings in zip(folders, (usual, usual, other, usual), strict=True):
         evaluated(folder, settings, older=folder.name == "d", top1=90.0)
     again = copied(known, tmp_path / "again", seed=0)
-    missing = [run["missing"] for run in gathered(*folders, again)["runs"]]
+    missing = [run["missing"] for run in gathered(*folders, again).runs]
     assert missing[0] == missing[1] == []
     assert missing[2] == [
         "Figures: linear was measured with optimizer.lr=0.3, where other runs have 3.0; "
-        "measure alike before you compare."
+        "use the same settings before you compare."
     ]
     assert missing[3] == [
         "Figures: eval-linear.json is of another checkpoint than the newest; evaluate again."
     ]
     assert missing[4] == [
-        "Another seed: a has the same seed and settings, and means and standard deviations count "
-        "both; leave one out."
+        "Seed: a has the same seed and settings, and means and standard deviations count both; "
+        "leave one out."
     ]
 
 
@@ -94,24 +99,24 @@ def test_other_images_make_figures_incomparable_but_other_places_do_not(
     for folder, val_path in ((usual, own), (moved, "elsewhere/val"), (other, "ten/val")):
         subset = str(folder / "subsets" / f"1pct-seed{folder.name}.txt")
         evaluated(folder, {"val_path": val_path, "subset": subset}, top1=90.0)
-    first, second, third = (run["missing"] for run in gathered(usual, moved, other)["runs"])
+    first, second, third = (run["missing"] for run in gathered(usual, moved, other).runs)
     assert first == second == []
     assert third == [
         "Figures: linear was measured with val_path=ten/val, where other runs have its own; "
-        "measure alike before you compare."
+        "use the same settings before you compare."
     ]
 
 
 def test_configurations_are_compared_in_one_form(known: Path, tmp_path: Path, no_images: None):
     stock = copied(known, tmp_path / "stock")
     (stock / "config.yaml").unlink()
-    first, second = gathered(known, stock)["runs"]
+    first, second = gathered(known, stock).runs
     assert first["config"] == second["config"]
 
 
 def test_lost_data(known: Path, tmp_path: Path):
     lost = copied(known, tmp_path / "lost", data__train_path="nowhere")
-    first, second = gathered(known, lost, embedding="none")["runs"]
+    first, second = gathered(known, lost, embedding="none").runs
     assert first["missing"] == [] and first["clusters"]
     (sentence,) = second["missing"]
     assert sentence.startswith("Embedding and clusters: --train-path='nowhere' doesn't exist")
@@ -132,7 +137,7 @@ def test_a_truncated_checkpoint(known: Path, tmp_path: Path):
     run = part(folder)
     (sentence,) = run["missing"]
     assert "can't be read" in sentence and "truncated" in sentence
-    assert run["curves"] and run["figures"]
+    assert run["curves"]
 
 
 def test_features_with_nan(known: Path, tmp_path: Path):
@@ -182,14 +187,16 @@ def test_damaged_files_are_said(known: Path, tmp_path: Path, no_images: None):
     (folder / "metrics.csv").write_text("")
     sentences = part(folder)["missing"]
     assert [sentence.partition(":")[0] for sentence in sentences] == [
+        "Configuration",
         "Figures",
         "Training curves",
-        "Configuration",
     ]
-    assert "eval-knn.json" in sentences[0]
+    assert "eval-knn.json" in sentences[1]
 
 
 def test_a_figure_that_isnt_finite_is_said(known: Path, tmp_path: Path, no_images: None):
-    run = part(evaluated(copied(known, tmp_path / "run"), top1=float("nan"), top5=90.0))
-    assert run["missing"] == ["Figures: linear top1 is nan."]
-    assert [f["value"] for f in run["figures"] if f["protocol"] == "linear"] == [90.0]
+    folder = evaluated(copied(known, tmp_path / "run"), top1=float("nan"), top5=90.0)
+    document = gathered(folder, embedding="none")
+    assert document.runs[0]["missing"] == ["Figures: linear top1 is nan."]
+    values = [f["value"] for f in document.table.figures() if f["protocol"] == "linear"]
+    assert values == [90.0]

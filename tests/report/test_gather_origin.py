@@ -9,7 +9,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from cueco_solo.report.curves import read_curves
-from cueco_solo.report.reproduction import flat_config, reproduce
+from cueco_solo.report.reproduction import reproduce
+from cueco_solo.results.runs import flat_config
 from cueco_solo.training.run_folder import Run
 
 # ---- curves ----

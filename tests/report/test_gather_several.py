@@ -14,12 +14,12 @@ def test_differences_to_a_baseline_are_paired_by_seed(known: Path, tmp_path: Pat
         for seed, score in enumerate(scores):
             folder = copied(known, tmp_path / f"{method}{seed}", method=method, seed=seed)
             folders.append(evaluated(folder, top1=score))
-    found = gathered(*folders, baseline="mocov2plus")["comparisons"]
-    (linear,) = [row for row in found if row["protocol"] == "linear"]
-    assert (linear["method"], linear["metric"], linear["seeds"]) == ("cueco", "top1", 2)
-    assert linear["difference"] == pytest.approx(3)
-    assert linear["low"] == pytest.approx(3 - 12.706, rel=1e-3)
-    assert gathered(*folders)["comparisons"] == []
+    found = gathered(*folders, baseline="mocov2plus").table.differences
+    (linear,) = [item for item in found if item.column.key == ("linear", "top1")]
+    assert (linear.row.series, linear.paired.n) == ("cueco", 2)
+    assert linear.paired.difference == pytest.approx(3)
+    assert linear.paired.low == pytest.approx(3 - 12.706, rel=1e-3)
+    assert gathered(*folders).table.differences == []
     with pytest.raises(ConfigError, match="--baseline='moco' must be one of cueco, mocov2plus"):
         gathered(*folders, baseline="moco")
 
@@ -28,31 +28,29 @@ def test_methods_under_other_names(known: Path, tmp_path: Path, no_images: None)
     other = copied(known, tmp_path / "other")
     config = (other / "config.yaml").read_text().replace("temperature: 0.2", "temperature: 0.5")
     (other / "config.yaml").write_text(config)
-    found = gathered(known, other, baseline="mocov2plus · tiny")["comparisons"]
-    assert {row["method"] for row in found} == {"mocov2plus · other"}
+    found = gathered(known, other, baseline="mocov2plus · tiny").table.differences
+    assert {item.row.series for item in found} == {"mocov2plus · other"}
     names = {known: "cold", other: "warm"}
     document = gathered(known, other, methods=names, baseline="cold")
-    assert [run["method"] for run in document["runs"]] == ["cold", "warm"]
-    assert {row["method"] for row in document["comparisons"]} == {"warm"}
-    assert {f["method"] for f in document["runs"][1]["figures"]} == {"warm"}
+    assert [run["method"] for run in document.runs] == ["cold", "warm"]
+    assert {item.row.series for item in document.table.differences} == {"warm"}
+    assert {figure["method"] for figure in document.table.figures()} == {"cold", "warm"}
 
 
 def test_runs_of_other_length_are_not_paired(known: Path, tmp_path: Path, no_images: None):
     short = copied(known, tmp_path / "short", method="cueco")
     max(short.glob("*.ckpt")).unlink()
-    assert gathered(known, short, baseline="mocov2plus")["comparisons"] == []
+    assert gathered(known, short, baseline="mocov2plus").table.differences == []
 
 
 def test_published_figures_of_the_same_data_and_protocol(
     known: Path, tmp_path: Path, no_images: None
 ):
     folder = evaluated(copied(known, tmp_path / "run", data__dataset="cifar10"), top1=90.0)
-    rows = gathered(folder)["published"]
-    assert {row["dataset"] for row in rows} == {"cifar10"}
-    assert {row["protocol"] for row in rows} <= {"linear", "linear-online"}
-    assert {row["source"] for row in rows} >= {"cueco, Table 1"}
-    assert gathered(folder, published=False)["published"] == []
-    assert gathered(known)["published"] == []
+    rows = gathered(folder).table.published
+    assert {row.dataset for row in rows} == {"cifar10"}
+    assert {row.source for row in rows} >= {"cueco, Table 1"}
+    assert gathered(known).table.published == []
 
 
 def test_folders_of_runs(
@@ -65,7 +63,7 @@ def test_folders_of_runs(
     for path in unfinished.glob("*.ckpt"):
         path.unlink()
     document = gathered(tmp_path / "a" / "two", tmp_path)
-    assert [run["id"] for run in document["runs"]] == ["two", "one"]
+    assert [run["id"] for run in document.runs] == ["two", "one"]
     printed = capsys.readouterr().out
     assert f"left out: RUNS='{linear}' is no pre-training" in printed
     assert f"left out: RUNS='{unfinished}' holds no .ckpt" in printed

@@ -2,15 +2,17 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib import resources
 
 import pytest
-from report_document import NASTY, bare_document, document, figure
+from report_document import NASTY, bare_document, document, figure, runs
 
+from cueco_solo.report.differences import difference_views, verdicts
 from cueco_solo.report.html import embedded_json, render
-from cueco_solo.results import tables
-from cueco_solo.results.differences import differences, verdicts
+from cueco_solo.results.statistics import Paired
+from cueco_solo.results.table import Column, Difference, Row, make_table
 
 
 class Elements(HTMLParser):
@@ -86,119 +88,48 @@ def test_numbers_that_are_none_are_refused():
         embedded_json([float("nan")])
 
 
-def test_a_row_is_the_mean_over_its_runs():
-    made = document(seeds=3, images=20)
-    for run, value in zip(made["runs"][:3], (70.0, 74.0, 78.0), strict=True):
-        run["figures"] = [figure(dict(run), "linear", "top1", value)]
-    made["runs"][2]["figures"].append(figure(dict(made["runs"][2]), "knn", "knn20", 50.0))
-    columns = tables.columns(made["runs"][0]["figures"] + made["runs"][2]["figures"])
-    row = tables.summary(made["runs"][:3], columns)[0]
-    assert (row.n, row.seeds) == (3, "5, 6, 7")
-    top1, knn = row.cells
-    assert (top1.text, top1.spread, top1.n) == ("74.0", "4.0", None)
-    assert (knn.text, knn.spread, knn.n) == ("50.0", "", 1)
+def differences() -> list[Difference]:
+    def item(method: str, protocol: str, metric: str, *values: float | None) -> Difference:
+        row = Row(method, "digits-placed", "resnet18", 100, label=method)
+        return Difference(row, Column(protocol, metric, True), Paired(*values, 3))  # type: ignore
 
-
-def test_runs_of_other_settings_are_no_repetitions():
-    runs = document(seeds=3, images=20)["runs"][:3]
-    runs[1]["config"]["method_kwargs.temperature"] = "0.7"
-    runs[1]["name"] = "hot"
-    rows = tables.summary(runs, tables.columns(runs[0]["figures"]))
-    assert [(row.series, row.n) for row in rows] == [
-        ("mocov2plus · mocov2plus-digits-placed", 2),
-        ("mocov2plus · hot", 1),
+    return [
+        item("cueco", "linear", "top1", 8.2, 2.9, 13.5),
+        item("cueco", "clustering", "nmi", 4.1, -1.2, 9.4),
+        item("cueco", "training", "seconds", 9.0, 8.0, 10.0),
+        item("rcl", "linear", "top1", 17.9, None, None),
     ]
-
-
-def test_runs_on_another_share_of_the_data_are_no_repetitions():
-    runs = document(seeds=3, images=20)["runs"][:3]
-    runs[0]["config"]["data.fraction"] = "-1"  # what it is where nothing is said
-    runs[2]["config"]["data.fraction"] = "0.1"
-    runs[2]["name"] = "few"
-    rows = tables.summary(runs, tables.columns(runs[0]["figures"]))
-    assert [row.n for row in rows] == [2, 1]
-
-
-def test_figures_on_other_data_stand_in_a_row_of_their_own():
-    made = document(seeds=2, images=20)
-    runs = made["runs"] = made["runs"][:2]
-    for run in runs:
-        other = {**run, "dataset": "cifar100-20"}
-        run["figures"] = [figure(dict(run), "clustering", "acc", 30.0)]
-        run["figures"] += [figure(other, "clustering", "acc", 90.0)]
-    rows = tables.summary(runs, tables.columns(runs[0]["figures"]))
-    assert [(row.dataset, row.n, row.cells[0].text) for row in rows] == [
-        (runs[0]["dataset"], 2, "30.0"),
-        ("cifar100-20", 2, "90.0"),
-    ]
-    assert "cifar100-20" in render(made)
-
-
-def test_best_is_marked_within_a_data_set_and_never_for_ranks():
-    runs = document(seeds=1, images=20)["runs"]
-    values = [("a", 50.0), ("a", 60.0), ("b", 99.0)]
-    for run, (dataset, value) in zip(runs, values, strict=True):
-        run["dataset"] = dataset
-        metrics = (("linear", "top1"), ("clustering", "rankme_test"))
-        run["figures"] = [figure(dict(run), *metric, value) for metric in metrics]
-    rows = tables.summary(runs, tables.columns(runs[0]["figures"]))
-    assert [[cell.best for cell in row.cells] for row in rows] == [
-        [False, False],
-        [True, False],
-        [False, False],
-    ]
-
-
-def test_known_protocols_and_metrics_come_first_and_neighbours_in_order():
-    run = dict(document(seeds=1, images=20)["runs"][0])
-    names = [("new", "x"), ("knn", "knn100"), ("knn", "knn20-euclidean"), ("knn", "knn20")]
-    figures = [figure(run, *name, 1.0) for name in [*names, ("linear", "top5"), ("linear", "top1")]]
-    columns = tables.columns(figures)
-    assert [(c.protocol, c.title, c.primary) for c in columns] == [
-        ("linear", "top-1", True),
-        ("linear", "top-5", False),
-        ("knn", "20-NN", True),
-        ("knn", "20-NN, Euclidean", False),
-        ("knn", "100-NN", False),
-        ("new", "x", True),
-    ]
-
-
-def test_published_figures_stand_apart_and_are_not_averaged():
-    published = document(seeds=1, images=20)["published"]
-    twice = published[0] | {"value": 92.4}
-    columns = tables.columns(published)
-    rows = tables.published_rows([*published, twice], columns)
-    assert [(row.series, row.source) for row in rows] == [
-        ("BYOL", "CueCo paper, table 1"),
-        ("CueCo", "CueCo paper, table 1"),
-    ]
-    assert rows[0].cells[0].text == "92.61 / 92.4"
 
 
 def test_difference_reads_as_its_interval_says():
-    found = differences(document(seeds=1, images=20)["comparisons"])
+    found = difference_views(differences())
     assert [(d.interval, d.reading) for d in found] == [
         ("+2.9 to +13.5", "higher"),
         ("\N{MINUS SIGN}1.2 to +9.4", "undecided"),
+        ("+8.0 to +10.0", "higher"),
         ("\N{EN DASH}", "one seed"),
     ]
 
 
 def test_verdict_counts_the_main_metrics():
-    found = differences(document(seeds=1, images=20)["comparisons"])
-    assert verdicts(found) == [
+    assert verdicts(difference_views(differences())) == [
         "cueco on digits-placed: of 2 main metrics higher in 1, undecided in 1.",
         "rcl on digits-placed: of 1 main metrics without an interval (one seed) in 1.",
     ]
 
 
 def test_rows_that_share_a_method_are_told_apart():
-    runs = document(seeds=2, images=20)
-    runs["runs"][1]["epochs"] = 5
-    data = json.loads(Elements(render(runs)).scripts[1])
-    assert [run["row"] for run in data["runs"]] == [0, 1, 2, 2, 3, 3]
-    assert data["rows"][:2] == ["mocov2plus · 100 epochs", "mocov2plus · 5 epochs"]
+    found = runs(2)
+    found[1].epochs = 5
+    found[1].figures = [figure(found[1], "linear", "top1", 60.0)]
+    data = json.loads(Elements(render(document(found=found))).scripts[1])
+    assert [row["name"] for row in data["rows"][:3]] == [
+        "untrained",
+        "mocov2plus, resnet18, 100 epochs",
+        "mocov2plus, resnet18, 5 epochs",
+    ]
+    top1 = data["columns"].index("Linear: top-1")
+    assert [values[top1] for _, values in data["rows"][2]["runs"]] == [60.0]
 
 
 def _luminance(colour: str) -> float:
@@ -235,5 +166,5 @@ def test_a_document_without_optional_parts():
 
 
 def test_a_document_without_runs():
-    html = render(bare_document() | {"runs": []})  # type: ignore[arg-type]
+    html = render(replace(bare_document(), runs=[], table=make_table([])))
     assert html.count("There is no run in this report.") == 2

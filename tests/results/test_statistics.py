@@ -4,24 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cueco_solo.report.document import Figure
-from cueco_solo.results.statistics import comparisons, mean_std, paired
-
-
-def figure(method: str, seed: int | None, value: float, **other: str) -> Figure:
-    row = Figure(
-        source="ours",
-        dataset="digits",
-        method=method,
-        backbone="resnet18",
-        epochs=1,
-        protocol="knn",
-        metric="knn20",
-        value=value,
-        seed=seed,
-        run="r",
-    )
-    return Figure(**{**row, **other})  # type: ignore[typeddict-item]
+from cueco_solo.results.statistics import mean_std, paired
 
 
 def test_mean_and_sample_deviation_by_hand():
@@ -54,19 +37,3 @@ def test_only_common_seeds_count():
     assert paired({1: 5.0, 2: 9.0}, {2: 8.0, 3: 0.0}) == (1.0, None, None, 1)
     assert paired({1: 5.0}, {2: 5.0}) is None
     assert paired({1: 2.0, 2: 3.0}, {1: 1.0, 2: 2.0}) == (1.0, 1.0, 1.0, 2)
-
-
-def test_comparisons_pair_within_a_metric_and_a_data_set():
-    figures = [
-        figure("a", 1, 50.0),
-        figure("a", 2, 60.0),
-        figure("b", 2, 65.0),
-        figure("b", 1, 51.0),
-        figure("b", 1, 99.0, metric="knn100"),
-        figure("b", 1, 99.0, dataset="other"),
-        figure("a", None, 99.0),
-    ]
-    (found,) = comparisons(figures, "a")
-    assert (found["method"], found["dataset"], found["metric"]) == ("b", "digits", "knn20")
-    assert (found["difference"], found["seeds"]) == (3.0, 2)
-    assert comparisons(figures, "c") == []

@@ -1,99 +1,165 @@
-"""Tables of figures, and how they are written."""
+"""Renderers of the table of figures: what one shows, all show."""
+
+import csv
+import io
+import json
+import re
 
 import pytest
+from report_document import document, figure, runs
+from report_run import RunFigures
 
-from cueco_solo.report.document import Figure
+from cueco_solo.report.html import render
+from cueco_solo.results.figures import Figure
 from cueco_solo.results.published import published_figures
-from cueco_solo.results.statistics import comparisons
-from cueco_solo.results.text import escape_latex, latex, markdown, terminal
-from cueco_solo.results.text_tables import Table, make_tables
-
-
-def figure(method: str, seed: int, value: float, metric: str = "top1") -> Figure:
-    return Figure(
-        source="ours",
-        dataset="cifar100",
-        method=method,
-        backbone="resnet18",
-        epochs=1000,
-        protocol="linear",
-        metric=metric,
-        value=value,
-        seed=seed,
-        run=f"runs/{method}-{seed}",
-    )
-
+from cueco_solo.results.table import ResultTable, make_table
+from cueco_solo.results.text import (
+    TextTable,
+    csv_text,
+    escape_latex,
+    latex,
+    markdown,
+    terminal,
+    text_tables,
+    write_results,
+)
 
 MINUS = "\N{MINUS SIGN}"
+
+
+def run(series: str, seed: int, value: float, *more: Figure, epochs: int = 1000) -> RunFigures:
+    """A run on CIFAR-100 with a linear accuracy."""
+    (made, *_) = runs(1)
+    made.id, made.series, made.seed, made.epochs = f"{series}-{seed}", series, seed, epochs
+    made.dataset, made.untrained = "cifar100", []
+    made.figures = [figure(made, "linear", "top1", value), *more]
+    return made
+
+
 OURS = [
-    figure("MoCo V2+", 5, 60.0),
-    figure("MoCo V2+", 6, 62.0),
-    figure("CueCo", 5, 65.0),
-    figure("CueCo", 6, 66.0),
-    figure("CueCo", 7, 90.0),
-    figure("mine", 5, 1.0),
+    run("MoCo V2+", 5, 60.0),
+    run("MoCo V2+", 6, 62.0),
+    run("CueCo", 5, 65.0),
+    run("CueCo", 6, 66.0),
+    run("CueCo", 7, 90.0),
+    run("mine", 5, 1.0),
 ]
 
 
-def tables() -> list[Table]:
-    return make_tables(OURS, comparisons(OURS, "MoCo V2+"), published_figures(), "MoCo V2+")
+def table(found: list[RunFigures] = OURS, baseline: str | None = None) -> ResultTable:
+    return make_table(found, baseline, published=published_figures())
 
 
-def column(table: Table, group: str, name: str) -> dict[str, str]:
+def column(table: TextTable, group: str, name: str) -> dict[str, str]:
     i = table.head.index((group, name))
     return {row[0]: row[i] for row in table.rows}
 
 
+def test_all_renderers_show_the_same_figures(tmp_path):
+    """In every format, the untrained backbone and the training time included."""
+    found = runs(3)
+    for one in found:
+        one.figures.append(figure(one, "training", "seconds", 100.0 + (one.seed or 0)))
+    shown = document(found=found).table
+    expected = {
+        (row.label, f"{column.group}: {column.title}"): f"{cell.mean:.1f}"
+        for row in shown.rows
+        for column, cell in zip(shown.columns, row.cells, strict=True)
+        if cell and column.primary
+    }
+    assert expected["untrained", "k-NN: 20-NN"] == "41.0"
+    assert expected["rcl", "Training: seconds"] == "106.0"
+
+    def means(lines: list[list[str]], heads: list[str]) -> dict[tuple[str, str], str]:
+        pairs = [(line[0], *pair) for line in lines for pair in zip(heads, line, strict=True)]
+        wanted = {head for _, head in expected}
+        return {
+            (method, head): cell.split(" ")[0].rstrip(",")
+            for method, head, cell in pairs
+            if head in wanted and cell not in ("-", "--", "\N{EN DASH}")
+        }
+
+    def split(text: str, mark: str) -> list[list[str]]:
+        return [[cell.strip() for cell in line.strip("|\\ ").split(mark)] for line in text]
+
+    (first, *_) = markdown(shown).split("\n## ")
+    head, _, *lines = split([x for x in first.splitlines() if x.startswith("|")], " | ")
+    assert means(lines, head) == expected
+
+    (first, *_) = latex(shown).split(r"\end{table}")
+    body = [line for line in first.splitlines() if line.endswith(r"\\")]
+    _, _, *lines = split([line.replace(r"$\pm$", "±") for line in body], " & ")
+    assert means(lines, head) == expected
+
+    lines = [re.split(r"\s{2,}", line) for line in terminal(shown).split("\n\n")[0].splitlines()]
+    methods, _, *lines = lines
+    turned = [[name, *cells] for name, *cells in zip(methods, *lines, strict=True)][1:]
+    assert means(turned, ["", *(line[0] for line in lines)]) == expected
+
+    write_results(tmp_path, shown)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text())))
+    as_json = json.loads((tmp_path / "results.json").read_text())
+    assert [{k: str(v) for k, v in figure.items()} for figure in as_json] == rows
+    values: dict[tuple[str, str], list[float]] = {}
+    primary = [column for column in shown.columns if column.primary]
+    titles = {column.key: f"{column.group}: {column.title}" for column in primary}
+    for row in rows:
+        if (key := (row["protocol"], row["metric"])) in titles:
+            values.setdefault((row["method"], titles[key]), []).append(float(row["value"]))
+    assert {key: f"{sum(each) / len(each):.1f}" for key, each in values.items()} == expected
+
+    page = render(document(found=found))
+    drawn = {}
+    for text in re.findall(r'<tr class="mean">(.*?)</tr>', page, re.S):
+        name = re.search(r'<th scope="row" data-value="(.*?)"', text)
+        cells = re.findall(r'<td class="number[^"]*"(?: data-value="([^"]*)")? data-protocol', text)
+        assert name and len(cells) == len(shown.columns)
+        for one, cell in zip(shown.columns, cells, strict=True):
+            if cell and one.primary:
+                drawn[name[1], titles[one.key]] = f"{float(cell):.1f}"
+    assert drawn == expected
+
+
 def test_mean_deviation_and_number_of_seeds():
-    table = tables()[0]
-    assert column(table, "Linear", "top-1") == {
-        **dict.fromkeys((row[0] for row in table.rows), ""),
+    (first,) = text_tables(table())
+    assert column(first, "Linear", "top-1") == {
+        **dict.fromkeys((row[0] for row in first.rows), ""),
         "MoCo V2+": "61.0 ± 1.4",
         "CueCo": "73.7 ± 14.2",
         "mine": "1.0",
     }
-    assert column(table, "", "seeds")["CueCo"] == "3"
-    assert [row[0] for row in table.rows[: table.ours]] == ["MoCo V2+", "CueCo", "mine"]
-
-
-def test_what_was_trained_stands_beside_what_was_measured():
-    short = Figure(**{**figure("short", 5, 1.0), "epochs": 20})  # type: ignore[typeddict-item]
-    (table,) = make_tables([*OURS, short], [], published_figures(), None)
-    found = column(table, "", "pre-training")
-    assert (found["CueCo"], found["short"]) == ("resnet18, 1000 epochs", "resnet18, 20 epochs")
-    assert found["BYOL"] == ""
+    assert column(first, "", "seeds")["CueCo"] == "3"
+    assert [row[0] for row in first.rows[: first.ours]] == ["MoCo V2+", "CueCo", "mine"]
 
 
 def test_published_figures_stand_in_their_own_columns():
-    table = tables()[0]
-    group = "published: cueco, Table 1 (resnet18, 1000 epochs)"
-    theirs = column(table, group, "Linear: top-1")
+    first = text_tables(table([*OURS, run("short", 5, 1.0, epochs=20)]))[0]
+    found = column(first, "", "pre-training")
+    assert (found["CueCo"], found["short"]) == ("resnet18, 1000 epochs", "resnet18, 20 epochs")
+    assert found["BYOL"] == ""
+    theirs = column(first, "published: cueco, Table 1 (resnet18, 1000 epochs)", "Linear: top-1")
     assert theirs["BYOL"] == "70.18"
     assert theirs["CueCo"] not in ("", "73.7") and theirs["mine"] == ""
-    below = table.rows[table.ours :]
+    below = first.rows[first.ours :]
     assert below and all(not any(row[1:4]) and any(row[4:]) for row in below)
     # what we have no column for, or another protocol, isn't shown
-    assert not any("solo-learn" in group or "k-NN" in name for group, name in table.head)
-    assert len({len(row) for row in (table.head, *table.rows)}) == 1
+    assert not any("solo-learn" in group or "k-NN" in name for group, name in first.head)
+    assert len({len(row) for row in (first.head, *first.rows)}) == 1
 
 
 def test_differences_over_common_seeds():
-    table = tables()[1]
-    assert table.title == "cifar100: difference to MoCo V2+"
-    found = column(table, "Linear", "top-1")
+    second = text_tables(table(baseline="MoCo V2+"))[1]
+    assert second.title == "cifar100: difference to MoCo V2+"
+    found = column(second, "Linear", "top-1")
     assert found == {"CueCo": f"+4.5 ({MINUS}1.9 to +10.9)", "mine": f"{MINUS}59.0"}
-    assert column(table, "", "pairs") == {"CueCo": "2", "mine": "1"}
+    assert column(second, "", "pairs") == {"CueCo": "2", "mine": "1"}
 
 
-def test_a_cell_of_fewer_seeds_says_so():
-    figures = [*OURS, figure("CueCo", 5, 90.0, "top5")]
-    rows = make_tables(figures, [], [], None)
-    assert len(rows) == 1
-    # top-5 isn't among the first metrics; alone, it is
-    only = [figure("CueCo", 5, 90.0, "other"), *[figure("CueCo", s, 1.0, "more") for s in (5, 6)]]
-    (table,) = make_tables(only, [], [], None)
-    assert table.rows[0][2] == "2"
-    assert "90.0, n = 1" in table.rows[0]
+def test_a_cell_of_fewer_seeds_gives_its_own_number():
+    more = figure(OURS[2], "knn", "knn20", 90.0)
+    (first,) = text_tables(table([run("CueCo", 5, 1.0, more), run("CueCo", 6, 1.0)]))
+    assert column(first, "", "seeds")["CueCo"] == "2"
+    assert column(first, "k-NN", "20-NN")["CueCo"] == "90.0, n = 1"
 
 
 def unescaped(text: str) -> str:
@@ -119,7 +185,7 @@ def test_latex_escapes(sign: str):
 
 
 def test_latex_is_a_whole_table():
-    text = latex(make_tables([figure("50% & more_\n[x]", 5, 1.0)], [], published_figures(), None))
+    text = latex(table([run("50% & more_\n[x]", 5, 1.0)]))
     assert r"50\% \& more\_ {[}x]" in text
     lines = text.splitlines()
     for rule in (r"\toprule", r"\bottomrule", r"\begin{table}", r"\end{table}"):
@@ -134,15 +200,20 @@ def test_latex_is_a_whole_table():
 
 
 def test_markdown_shows_names_as_they_are():
-    text = markdown(make_tables([figure("a|b <b>*x*", 5, 1.0)], [], [], None))
+    text = markdown(make_table([run("a|b <b>*x*", 5, 1.0)]))
     assert r"a\|b \<b\>\*x\*" in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len({row.replace(r"\|", "").count("|") for row in rows}) == 1
 
 
 def test_terminal_shows_ours_only():
-    text = terminal(tables())
-    lines = text.splitlines()
-    assert lines[0].split() == ["cifar100", "MoCo", "V2+", "CueCo", "mine"]
-    assert any(line.startswith("Linear: top-1") and "73.7 ± 14.2" in line for line in lines)
+    text = terminal(table())
+    assert text.splitlines()[0].split() == ["cifar100", "MoCo", "V2+", "CueCo", "mine"]
     assert "published" not in text and "BYOL" not in text
+
+
+def test_csv_has_one_line_per_measurement():
+    found = list(csv.DictReader(io.StringIO(csv_text(table()))))
+    assert [(row["method"], row["seed"], row["value"]) for row in found] == [
+        (one.series, str(one.seed), str(one.figures[0]["value"])) for one in OURS
+    ]

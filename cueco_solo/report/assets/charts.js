@@ -1,4 +1,4 @@
-// Charts over all runs: every run's figures, training curves, the path of alignment and uniformity.
+// Charts over all runs: their figures, training curves, the path of alignment and uniformity.
 function legendOnce() {
   const seen = new Set();
   return (run) => {
@@ -8,40 +8,36 @@ function legendOnce() {
   };
 }
 
-// --- Every run's figures, one dot per run, with the mean of those of one row.
-function stripRows(protocol, metric) {
-  const rows = new Map();
-  for (const run of report.runs) {
-    const found = run.figures.find((figure) => figure[0] === protocol && figure[1] === metric);
-    if (!found) continue;
-    if (!rows.has(run.row)) rows.set(run.row, []);
-    rows.get(run.row).push([run, found[2]]);
-  }
-  return [...rows].reverse();
+// --- Single runs, one dot each, with the mean of a row.
+function stripRows(column) {
+  return report.rows
+    .map((row) => ({ ...row, runs: row.runs.filter(([, values]) => values[column] !== null) }))
+    .filter((row) => row.runs.length)
+    .reverse();
 }
 
 function stripFigure(host, select) {
-  const [protocol, metric, title] = report.columns[Number(select.value)];
-  const rows = stripRows(protocol, metric);
+  const column = Number(select.value);
+  const rows = stripRows(column);
   host.style.height = `${Math.max(8, 4.6 + 2.1 * rows.length)}rem`;
-  const dots = rows.map(([, runs], y) => ({
-    x: runs.map(([, value]) => value), y: runs.map(() => y), mode: "markers", type: "scatter",
-    text: runs.map(([run]) => plain(run.label)), hovertemplate: "%{text}: %{x:.2f}<extra></extra>",
-    marker: { size: 11, color: seriesColour(runs[0][0].colour), opacity: 0.8, line: { width: 1, color: colour("--card") } },
+  const dots = rows.map((row, y) => ({
+    x: row.runs.map(([, values]) => values[column]), y: row.runs.map(() => y), mode: "markers", type: "scatter",
+    text: row.runs.map(([label]) => plain(label)), hovertemplate: "%{text}: %{x:.2f}<extra></extra>",
+    marker: { size: 11, color: seriesColour(row.colour), opacity: 0.8, line: { width: 1, color: colour("--card") } },
   }));
-  const means = rows.flatMap(([, runs], y) => {
+  const means = rows.flatMap(({ runs }, y) => {
     if (runs.length < 2) return [];
-    const mean = runs.reduce((sum, [, value]) => sum + value, 0) / runs.length;
+    const mean = runs.reduce((sum, [, values]) => sum + values[column], 0) / runs.length;
     return [{
       x: [mean], y: [y], mode: "markers", type: "scatter", hovertemplate: `mean of ${runs.length}: %{x:.2f}<extra></extra>`,
       marker: { symbol: "line-ns", size: 22, line: { width: 2, color: colour("--text") } },
     }];
   });
-  const names = rows.map(([row]) => plain(report.rows[row], host.clientWidth < 500 ? 20 : 40));
+  const names = rows.map((row) => plain(row.name, host.clientWidth < 500 ? 20 : 40));
   return {
     traces: [...dots, ...means],
     plotLayout: {
-      showlegend: false, hovermode: "closest", xaxis: axis(plain(title)),
+      showlegend: false, hovermode: "closest", xaxis: axis(plain(report.columns[column])),
       yaxis: axis("", { tickvals: names.map((_, y) => y), ticktext: names, range: [-0.6, names.length - 0.4], fixedrange: true }),
     },
   };
@@ -51,7 +47,7 @@ function setUpStrip() {
   const host = byId("strip");
   if (!host) return;
   const select = byId("metric");
-  options(select, [["", report.columns.map(([, , title], i) => [i, title])]]);
+  options(select, [["", report.columns.map((title, i) => [i, title])]]);
   chart(host, () => stripFigure(host, select));
   select.addEventListener("change", () => redraw(host));
 }

@@ -1,0 +1,267 @@
+"""Runs as the tables and the report see them: under which name, with which figures and doubts."""
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from cueco_solo.errors import ConfigError, HostError, config_error, one_line
+from cueco_solo.results.figures import (
+    Figure,
+    dataset_name,
+    epochs,
+    evaluation_settings,
+    run_figures,
+)
+from cueco_solo.training.run_folder import Run
+
+# what a folder, a configuration or a data set that isn't as it should be ends in
+PROBLEMS = (ConfigError, HostError, OSError, OmegaConfBaseException)
+# runs that differ in these are no repetitions of each other
+_SETTINGS = {
+    *("method_kwargs", "optimizer", "scheduler", "momentum", "augmentations", "backbone"),
+    *("data.fraction", "accumulate_grad_batches"),
+}
+_DEFAULTS = {"data.fraction": "-1", "accumulate_grad_batches": "1"}
+
+
+@dataclass
+class RunFigures:
+    """One run and its figures.
+
+    Attributes:
+        id: unique among the runs shown together.
+        folder: of the run.
+        name: ``name`` of its configuration.
+        method: of its configuration, or the name that it was given.
+        series: what its method is called in the tables; runs of one series that differ in nothing
+            but the seed are repetitions.
+        dataset, backbone, epochs, seed: as in :class:`.figures.Figure`.
+        config: flat: dotted key to value as text.
+        figures: of the trained backbone; finite.
+        untrained: of the backbone before the first step.
+        missing: sentences on what couldn't be read, and on what can't be compared as it stands.
+    """
+
+    id: str
+    folder: Path
+    name: str
+    method: str
+    dataset: str
+    backbone: str
+    epochs: int | None
+    seed: int | None
+    config: dict[str, str] = field(default_factory=dict)
+    series: str = ""
+    figures: list[Figure] = field(default_factory=list)
+    untrained: list[Figure] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+def describe(
+    runs: Sequence[Run],
+    methods: Mapping[Path, str] | None = None,
+    datasets: Mapping[Path, str] | None = None,
+) -> list[RunFigures]:
+    """The runs under the names of the tables, without figures yet.
+
+    Args:
+        runs: in the order of the tables.
+        methods: what a run's method is called, by its folder; runs of one name are repetitions.
+            Default: its own name, with the run's name where runs of one method differ in settings.
+        datasets: what a run's data set is called, by its folder. Default: its own name.
+    """
+    composed = all((run.folder / "config.yaml").is_file() for run in runs)
+    found: list[RunFigures] = []
+    for run in runs:
+        missing: list[str] = []
+        try:
+            config = flat_config(run, composed)
+        except Exception as error:  # YAML's and OmegaConf's have no base in common
+            config = flat_config(run, False)
+            missing = [f"Configuration: config.yaml can't be read ({one_line(error)})."]
+        found.append(
+            RunFigures(
+                id=_unique(run.folder.name, {one.id for one in found}),
+                folder=run.folder,
+                name=str(run.cfg.get("name") or run.folder.name),
+                method=(methods or {}).get(run.folder, run.cfg.method),
+                dataset=(datasets or {}).get(run.folder, dataset_name(run.cfg.data)),
+                backbone=run.cfg.backbone.name,
+                epochs=epochs(run),
+                seed=run.cfg.get("seed"),
+                config=config,
+                missing=missing,
+            )
+        )
+    names = {run.id: run.method for run in found} if methods else series_names(found)
+    for one in found:
+        one.series = names[one.id]
+    return found
+
+
+def read_figures(
+    described: Sequence[RunFigures],
+    runs: Sequence[Run],
+    files: Mapping[Path, Collection[str]] | None = None,
+) -> None:
+    """Fill in the figures, and in ``missing`` what makes them incomparable.
+
+    Args:
+        described: what :func:`describe` gave for ``runs``.
+        runs: the runs.
+        files: names of the ``eval-*.json`` that count, by folder; default: all.
+    """
+    for one, run in zip(described, runs, strict=True):
+        only = files.get(run.folder, ()) if files is not None else None
+        try:
+            trained = run_figures(run, only=only, dataset=one.dataset)
+            one.untrained = run_figures(run, untrained=True, only=only, dataset=one.dataset)
+        except PROBLEMS as error:
+            one.missing.append(f"Figures: {one_line(error)}.")
+            continue
+        for figure in trained:
+            if math.isfinite(figure["value"]):
+                one.figures.append({**figure, "method": one.series})
+            else:
+                what = f"{figure['protocol']} {figure['metric']}"
+                one.missing.append(f"Figures: {what} is {figure['value']}.")
+        if all(figure["protocol"] == "training" for figure in trained):
+            one.missing.append(
+                "Figures: none yet; cueco-solo linear, knn and cluster measure them."
+            )
+    _note_unlike_evaluations(described, runs)
+    _note_repetitions(described)
+
+
+def series_names(runs: Sequence[RunFigures]) -> dict[str, str]:
+    """By run: its method, and where runs of one method differ in settings, a run's name too.
+
+    The name is that of the first run with these settings, or its id where another has that name.
+    """
+    setups: dict[tuple[Any, ...], dict[tuple[Any, ...], list[RunFigures]]] = {}
+    for run in runs:
+        setup = run.method, run.dataset, run.epochs, run.backbone
+        setups.setdefault(setup, {}).setdefault(_settings(run.config), []).append(run)
+    names: dict[str, str] = {}
+    for variants in setups.values():
+        for alike in variants.values():
+            first = alike[0]
+            name = f"{first.method} · {first.name}" if len(variants) > 1 else first.method
+            if len(variants) > 1 and name in names.values():
+                name = f"{first.method} · {first.id}"
+            names |= {run.id: name for run in alike}
+    return names
+
+
+def labels(runs: Sequence[RunFigures]) -> dict[str, str]:
+    """A short name for each run; with its id where a shorter one would be ambiguous."""
+    short = {
+        run.id: run.series if run.seed is None else f"{run.series} · seed {run.seed}"
+        for run in runs
+    }
+    if len({run.dataset for run in runs}) > 1:
+        short = {run.id: f"{short[run.id]} · {run.dataset}" for run in runs}
+    count = Counter(short.values())
+    return {id: text if count[text] == 1 else f"{text} · {id}" for id, text in short.items()}
+
+
+def flat_config(run: Run, composed: bool) -> dict[str, str]:
+    """The configuration with dotted keys, its values as text.
+
+    Args:
+        run: the run.
+        composed: as it was written (``config.yaml``), not as solo-learn parsed it
+            (``args.json``), which has scaled learning rates and defaults filled in.
+
+    Raises:
+        OSError, YAMLError, OmegaConfBaseException: ``config.yaml`` can't be read.
+    """
+    cfg: Any = OmegaConf.load(run.folder / "config.yaml") if composed else run.cfg
+    return dict(_flat("", OmegaConf.to_container(cfg)))
+
+
+def _flat(key: str, value: Any) -> list[tuple[str, str]]:
+    """Dotted keys, values as text; lists of mappings, as augmentations, get numbers."""
+    if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        value = dict(enumerate(value))
+    if not isinstance(value, dict) or not value:
+        return [(key, value if isinstance(value, str) else json.dumps(value, default=str))]
+    prefix = f"{key}." if key else ""
+    return [item for name, part in value.items() for item in _flat(f"{prefix}{name}", part)]
+
+
+def _settings(config: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What has to agree between repetitions."""
+    stated = _DEFAULTS | {key: str(value) for key, value in config.items()}
+    return tuple(
+        sorted((k, v) for k, v in stated.items() if {k, re.split(r"[.\[]", k)[0]} & _SETTINGS)
+    )
+
+
+def _unique(name: str, taken: Collection[str]) -> str:
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name} ({number})"
+    return free
+
+
+def _note_unlike_evaluations(described: Iterable[RunFigures], runs: Iterable[Run]) -> None:
+    """Note figures of an older checkpoint, or measured with other settings than most runs."""
+    found: dict[tuple[str, str, str], list[tuple[RunFigures, str]]] = {}
+    for one, run in zip(described, runs, strict=True):
+        try:
+            evaluations, older = evaluation_settings(run)
+        except (*PROBLEMS, ValueError, KeyError, TypeError, AttributeError):
+            continue  # reported with the figures
+        one.missing += [
+            f"Figures: {name} is of another checkpoint than the newest; evaluate again."
+            for name in older
+        ]
+        for evaluation, settings in evaluations.items():
+            for key, value in _flat("", settings):
+                found.setdefault((one.dataset, evaluation, key), []).append((one, value))
+    for (_, evaluation, key), values in found.items():
+        ((usual, _),) = Counter(value for _, value in values).most_common(1)
+        for one, value in values:
+            if value != usual:
+                one.missing.append(
+                    f"Figures: {evaluation} was measured with {key}={value}, where other runs have "
+                    f"{usual}; use the same settings before you compare."
+                )
+
+
+def _note_repetitions(runs: Iterable[RunFigures]) -> None:
+    """Note runs that have everything in common with another one, the seed included."""
+    seen: dict[tuple[Any, ...], RunFigures] = {}
+    for run in runs:
+        first = seen.setdefault(repetition(run), run)
+        if first is not run and run.seed is not None:
+            run.missing.append(
+                f"Seed: {first.id} has the same seed and settings, and means and standard "
+                "deviations count both; leave one out."
+            )
+
+
+def repetition(run: RunFigures) -> tuple[Any, ...]:
+    """What no two runs of a table may have in common."""
+    return run.series, run.dataset, run.backbone, run.epochs, run.seed
+
+
+def check_baseline(baseline: str | None, series: Iterable[str], key: str = "--baseline") -> None:
+    """Refuse a baseline that isn't among the series.
+
+    Raises:
+        ConfigError: it isn't.
+    """
+    known = list(dict.fromkeys(series))
+    if baseline is not None and baseline not in known:
+        raise config_error(key, baseline, f"must be one of {', '.join(known)}")

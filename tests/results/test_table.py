@@ -1,0 +1,147 @@
+"""The table of figures: rows, means, differences, what is shown and what is best."""
+
+import pytest
+from report_document import figure, runs
+from report_run import RunFigures
+
+from cueco_solo.errors import ConfigError
+from cueco_solo.results.runs import labels, series_names
+from cueco_solo.results.table import Row, make_columns, make_table
+
+
+def top1(run: RunFigures, value: float, **other: object) -> None:
+    run.figures = [figure(run, "linear", "top1", value, **other)]
+
+
+def shown(rows: list[Row]) -> list[tuple[str, int, float]]:
+    return [(row.label, len(row.singles), cell.mean) for row in rows for cell in row.cells if cell]
+
+
+def test_a_row_is_the_mean_over_its_runs():
+    found = runs(3)[:3]
+    for run, value in zip(found, (70.0, 74.0, 78.0), strict=True):
+        top1(run, value)
+        run.untrained = []
+    found[2].figures.append(figure(found[2], "knn", "knn20", 50.0))
+    (row,) = make_table(found).rows
+    first, knn = row.cells
+    assert first and (first.mean, first.std, first.n) == (74.0, pytest.approx(4.0), 3)
+    assert knn and (knn.mean, knn.std, knn.n) == (50.0, None, 1)
+    assert row.by_seed(("linear", "top1")) == {5: 70.0, 6: 74.0, 7: 78.0}
+
+
+def test_the_untrained_backbone_is_one_row_with_a_value_per_seed():
+    found = runs(2)
+    for run in found:  # evaluated for each method, but the seed decides it
+        names = {"method": "untrained", "epochs": 0}
+        run.untrained = [figure(run, "linear", "top1", 30.0 + (run.seed or 0), **names)]
+        top1(run, 60.0)
+    table = make_table(found, "mocov2plus")
+    assert shown(table.rows) == [
+        ("untrained", 2, 35.5),
+        *((method, 2, 60.0) for method in ("mocov2plus", "cueco", "rcl")),
+    ]
+    assert {d.row.series for d in table.differences} == {"cueco", "rcl"}
+    apart = make_table(found, "mocov2plus", same_setting=False)
+    assert {d.row.series for d in apart.differences} == {"untrained", "cueco", "rcl"}
+    assert len(table.figures()) == 8
+
+
+@pytest.mark.parametrize("key", ["method_kwargs.temperature", "data.fraction"])
+def test_runs_of_other_settings_are_no_repetitions(key: str):
+    found = runs(3)[:3]
+    found[0].config["data.fraction"] = "-1"  # the default
+    found[1].config[key], found[1].name = "0.7", "hot"
+    assert series_names(found) == {
+        found[0].id: "mocov2plus · mocov2plus-digits-placed",
+        found[1].id: "mocov2plus · hot",
+        found[2].id: "mocov2plus · mocov2plus-digits-placed",
+    }
+
+
+def test_other_lengths_are_other_rows_and_not_compared():
+    found = runs(2)
+    found[1].epochs = 5
+    for run in found:
+        top1(run, 60.0)
+        run.untrained = []
+    table = make_table(found, "mocov2plus")
+    assert [row.label for row in table.rows] == [
+        "mocov2plus, resnet18, 100 epochs",
+        "mocov2plus, resnet18, 5 epochs",
+        "cueco",
+        "rcl",
+    ]
+    assert {(d.row.series, d.paired.n) for d in table.differences} == {("cueco", 1), ("rcl", 1)}
+
+
+def test_figures_on_other_data_stand_in_a_row_of_their_own():
+    found = runs(2)[:2]
+    for run in found:
+        run.untrained = []
+        top1(run, 30.0)
+        run.figures.append(figure(run, "linear", "top1", 90.0, dataset="cifar100-20"))
+    rows = make_table(found).rows
+    assert [(row.dataset, len(row.singles)) for row in rows] == [
+        ("digits-placed", 2),
+        ("cifar100-20", 2),
+    ]
+    assert [value for *_, value in shown(rows)] == [30.0, 90.0]
+
+
+def test_best_is_marked_within_a_data_set_and_never_for_ranks_or_seconds():
+    found = runs(1)
+    values = [("a", 50.0), ("a", 60.0), ("b", 99.0)]
+    for run, (dataset, value) in zip(found, values, strict=True):
+        run.dataset, run.untrained = dataset, []
+        keys = (("linear", "top1"), ("clustering", "rankme_test"), ("training", "seconds"))
+        run.figures = [figure(run, *key, value) for key in keys]
+    rows = make_table(found).rows
+    assert [[cell.best for cell in row.cells if cell] for row in rows] == [
+        [False, False, False],
+        [True, False, False],
+        [False, False, False],
+    ]
+
+
+def test_known_protocols_and_metrics_come_first_and_neighbours_in_order():
+    names = [("new", "x"), ("knn", "knn100"), ("knn", "knn20-euclidean"), ("knn", "knn20")]
+    columns = make_columns([*names, ("linear", "top5"), ("linear", "top1")])
+    assert [(c.group, c.title, c.primary) for c in columns] == [
+        ("Linear", "top-1", True),
+        ("Linear", "top-5", False),
+        ("k-NN", "20-NN", True),
+        ("k-NN", "20-NN, Euclidean", False),
+        ("k-NN", "100-NN", False),
+        ("new", "x", True),
+    ]
+
+
+def test_published_figures_are_of_our_data_and_columns():
+    found = runs(1)
+    for run in found:
+        top1(run, 60.0)
+    names = {"source": "a paper", "method": "BYOL", "seed": None}
+    published = [
+        figure(found[0], "linear", "top1", 92.6, **names),
+        figure(found[0], "linear", "top5", 99.8, **names),
+        figure(found[0], "linear", "top1", 92.6, **{**names, "dataset": "elsewhere"}),
+    ]
+    (row,) = make_table(found, published=published).published
+    assert (row.series, row.source, [cell and cell.mean for cell in row.cells]) == (
+        "BYOL",
+        "a paper",
+        [None if column.protocol == "knn" else 92.6 for column in make_table(found).columns],
+    )
+
+
+def test_labels_are_short_and_unique():
+    found = runs(2)[:2]
+    assert list(labels(found).values()) == ["mocov2plus · seed 5", "mocov2plus · seed 6"]
+    found[1].seed = 5
+    assert all(label.endswith(run) for run, label in labels(found).items())
+
+
+def test_a_baseline_that_is_none_of_the_methods():
+    with pytest.raises(ConfigError, match="--baseline='moco' must be one of mocov2plus, cueco"):
+        make_table(runs(1), "moco")
