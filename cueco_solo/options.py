@@ -1,131 +1,179 @@
-"""The options of a method: declared once, checked against what the user wrote."""
+"""Typed settings: what the models of all configuration sections share.
+
+A model has a section's keys with type, range, default and description, and is the only place that
+has them: messages, ``cueco-solo options`` and docs/options.md are derived from it.
+"""
 
 import difflib
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin
 
+from annotated_types import Ge, Gt, Le
 from omegaconf import DictConfig, OmegaConf
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
-from cueco_solo.errors import config_error
+from cueco_solo.errors import ConfigError, config_error
+
+Positive = Annotated[float, Gt(0)]
+NonNegative = Annotated[float, Ge(0)]
+Share = Annotated[float, Ge(0), Le(1)]
+Count = Annotated[int, Ge(1)]
+Size = Annotated[int, Ge(0)]
+Several = Annotated[int, Ge(2)]
+Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
 
 
-@dataclass(frozen=True)
-class Option:
-    """One key under ``method_kwargs``.
+_T = TypeVar("_T")
 
-    Args:
-        default: the value of an absent key; its type is the option's type. An ``int`` is welcome
-            where a ``float`` is expected, nothing else is converted.
-        low: smallest allowed number; excluded where ``above`` is true.
-        high: largest allowed number; needs ``low``.
-        above: ``low`` itself is not allowed.
-        choices: the allowed words of a ``str`` option.
-        kind: the type, where it can't be read off ``default`` because that is ``None``.
-        items: what each element of a list must be; makes the option a list, which may be empty.
-        or_item: one such element is allowed in place of a list.
+
+def option(default: _T, description: str) -> _T:
+    """A field that may be left out."""
+    return Field(default, description=description)
+
+
+def required(description: str) -> Any:
+    """A field that must be given."""
+    return Field(description=description)
+
+
+def derived(description: str) -> Any:
+    """A field whose default depends on other settings: None until they are known.
+
+    Its annotation is the type that it then has. None counts as absent.
+    """
+    return Field(None, description=description)
+
+
+class Options(BaseModel):
+    """A section of the configuration. An ``int`` is welcome where a ``float`` is expected.
+
+    Attributes:
+        section: its dotted name, empty for the whole configuration.
+        owner: whose options they are, for messages.
     """
 
-    default: Any
-    low: float | None = None
-    high: float | None = None
-    above: bool = False
-    choices: tuple[str, ...] = ()
-    kind: type | None = None
-    items: "Option | None" = None
-    or_item: bool = False
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
+    )
+    section: ClassVar[str] = "method_kwargs"
+    owner: ClassVar[str] = "this method"
 
-    @property
-    def type(self) -> type:
-        return self.kind or type(self.default)
+    @classmethod
+    def read(cls, cfg: DictConfig) -> Self:
+        """The section of a whole configuration, which stays as it is.
 
-    @property
-    def allowed(self) -> str:
-        """What may stand there, as a sentence part."""
-        if self.items:
-            single = self.items.allowed.removeprefix("must be ")
-            if self.or_item:
-                return f"must be {single}, or a list of such"
-            return f"must be a list, each item {single}"
-        if self.choices:
-            return f"must be one of {', '.join(self.choices)}"
-        if self.type is bool:
-            return "must be True or False"
-        if self.type is str:
-            return "must be text"
-        words = "an integer" if self.type is int else "a number"
-        if self.low is not None and self.high is not None:
-            left = "(" if self.above else "["
-            return f"must be {words} in {left}{self.low:g}, {self.high:g}]"
-        if self.low is not None:
-            return f"must be {words} {'above' if self.above else 'of at least'} {self.low:g}"
-        return f"must be {words}"
+        Raises:
+            ConfigError: the section is no mapping, or holds an unknown key, a wrong type, a value
+                out of range or values that don't go together.
+        """
+        given = OmegaConf.select(cfg, cls.section)
+        if not isinstance(given, Mapping | None):
+            keys = f"allowed keys: {', '.join(cls.model_fields)}"
+            raise config_error(cls.section, given, "must be a mapping", keys)
+        values: Any = {} if given is None else OmegaConf.to_container(given, resolve=True)
+        known = cls.model_fields  # in which ??? counts as absent
+        return cls.check({k: values[k] for k in values if values[k] != "???" or k not in known})
 
-    def accepts(self, value: Any) -> bool:
-        if self.default is None and value is None:
-            return True
-        if self.items:
-            if isinstance(value, Sequence) and not isinstance(value, str):
-                return all(map(self.items.accepts, value))
-            return self.or_item and self.items.accepts(value)
-        if isinstance(value, bool) or self.type is bool:
-            return isinstance(value, bool) and self.type is bool
-        if self.type is str:
-            return isinstance(value, str) and (not self.choices or value in self.choices)
-        numeric = (int,) if self.type is int else (int, float)
-        if not isinstance(value, numeric) or not math.isfinite(value):
-            return False
-        if self.low is not None and (value < self.low or (self.above and value == self.low)):
-            return False
-        return self.high is None or value <= self.high
+    @classmethod
+    def check(cls, values: Mapping[str, Any]) -> Self:
+        """The model of plain ``values``.
+
+        Raises:
+            ConfigError: as in :meth:`read`.
+        """
+        fields = cls.model_fields
+        nulls = [k for k in values if k in fields and values[k] is fields[k].default is None]
+        try:
+            return cls.model_validate({k: values[k] for k in values if k not in nulls})
+        except ValidationError as error:
+            # the sort is stable: unknown keys first, then the fields in their order
+            errors = sorted(error.errors(), key=lambda each: each["type"] not in _UNKNOWN)
+        raise cls._config_error(errors[0], values)
+
+    @classmethod
+    def _config_error(cls, error: Any, values: Any) -> ConfigError:
+        """The error of ours for one of pydantic's."""
+        raised = error.get("ctx", {}).get("error")
+        if isinstance(raised, ConfigError):
+            return raised
+        model: Any = cls
+        names, field = [cls.section] if cls.section else [], None
+        for part in error["loc"]:
+            if not is_section(model):
+                break  # inside a list
+            names.append(str(part))
+            keys, field = model.model_fields, model.model_fields.get(part)
+            values, model = values.get(part), field and field.annotation
+        key = ".".join(names)
+        if field is None:
+            close = difflib.get_close_matches(names[-1], keys, n=1)
+            hint = f"did you mean {'.'.join([*names[:-1], *close])}?" if close else "remove it."
+            allowed = f"is not an option of {cls.owner}"
+            return config_error(key, values, allowed, f"{hint} Allowed: {', '.join(keys)}")
+        if error["type"] == "missing":
+            return config_error(key, None, "is missing", f"add {key}=... to the configuration")
+        remedy = "the default depends on the other settings"
+        if not is_derived(field):
+            remedy = "" if field.is_required() else f"the default is {field.default!r}"
+        return config_error(key, values, f"must be {kind_of(field)}", remedy)
+
+    def revised(self, **values: Any) -> Self:
+        """The same with other values, checked again."""
+        return self.check({**self.model_dump(), **values})
+
+    def write(self, cfg: DictConfig) -> DictConfig:
+        """Fill the section of ``cfg``, in place, with all values; returns ``cfg`` itself."""
+        for key in type(self).model_fields:
+            name, value = f"{self.section}.{key}", getattr(self, key)
+            OmegaConf.update(cfg, name, value, merge=False, force_add=True)
+        return cfg
 
 
-def fill_options(
-    cfg: DictConfig, options: Mapping[str, Option], section: str = "method_kwargs"
-) -> DictConfig:
-    """Check ``cfg.<section>`` against ``options`` and fill in the defaults, in place.
+_UNKNOWN = ("extra_forbidden", "invalid_key")
 
-    Args:
-        cfg: the whole configuration.
-        options: the section's allowed keys.
-        section: the dotted name of the section.
 
-    Returns:
-        DictConfig: ``cfg`` itself.
+def is_section(annotation: Any) -> bool:
+    """Whether a field of this annotation is a section of its own."""
+    return isinstance(annotation, type) and issubclass(annotation, Options)
 
-    Raises:
-        ConfigError: the section is no mapping, or holds an unknown key, a wrong type or a value out
-            of range.
-    """
-    given = OmegaConf.select(cfg, section)
-    if given is None:
-        given = {}
-    if not isinstance(given, Mapping):
-        raise config_error(
-            section, given, "must be a mapping", f"allowed keys: {', '.join(options)}"
-        )
-    for key in given:
-        if key not in options:
-            close = difflib.get_close_matches(str(key), options, n=1)
-            hint = f"did you mean {section}.{close[0]}?" if close else "remove it."
-            raise config_error(
-                f"{section}.{key}",
-                OmegaConf.select(cfg, f"{section}.{key}", throw_on_missing=False),
-                "is not an option of this method",
-                f"{hint} Allowed: {', '.join(options)}",
-            )
-    for key, option in options.items():
-        name = f"{section}.{key}"
-        value = OmegaConf.select(cfg, name, default=option.default)
-        if not option.accepts(value):
-            default = (
-                "depends on the other settings"
-                if option.default is None
-                else f"is {option.default!r}"
-            )
-            raise config_error(name, value, option.allowed, f"the default {default}")
-        if option.type is float and isinstance(value, int):
-            value = float(value)
-        OmegaConf.update(cfg, name, value, merge=False, force_add=True)
-    return cfg
+
+def is_derived(field: FieldInfo) -> bool:
+    """Whether the field's default depends on other settings, see :func:`derived`."""
+    optional = field.annotation is Any or NoneType in get_args(field.annotation)
+    return field.default is None and not optional
+
+
+def kind_of(field: FieldInfo) -> str:
+    """What may stand in a field: ``"a number in (0, 2]"``; empty where anything may."""
+    return _kind(field.annotation, field.metadata)
+
+
+def _kind(annotation: Any, constraints: Any) -> str:
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kind(args[0], args[1:])
+    if origin in (Union, UnionType):  # a type or None; or both types of numbers
+        return _kind([arg for arg in args if arg is not NoneType][-1], constraints)
+    if origin is Literal:
+        return f"one of {', '.join(args)}"
+    if origin is list:
+        item = _kind(args[0], ())
+        if any(isinstance(each, BeforeValidator) for each in constraints):
+            return f"{item}, or a list of such"
+        return f"a list, each item {item}"
+    if annotation is Any:
+        return ""
+    words = {bool: "True or False", str: "text", int: "an integer", float: "a number"}
+    kind = words.get(annotation, "a mapping")
+    limits = {
+        name: getattr(each, name)
+        for each in constraints
+        for name in ("gt", "ge", "le")
+        if hasattr(each, name)
+    }
+    low = limits.get("gt", limits.get("ge"))
+    if "le" in limits:
+        return f"{kind} in {'(' if 'gt' in limits else '['}{low}, {limits['le']}]"
+    return kind if low is None else f"{kind} {'above' if 'gt' in limits else 'of at least'} {low}"

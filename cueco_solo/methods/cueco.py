@@ -6,7 +6,6 @@ representations; two losses on clusters of the queue pull together what belongs 
 
 import math
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from cueco_solo.clustering.grouping import MomentumGrouping, moved_centroids
 from cueco_solo.errors import config_error
 from cueco_solo.host import BaseMomentumMethod, gather
 from cueco_solo.losses.cueco import centroid_contrastive, info_nce, variance_loss
-from cueco_solo.methods.cueco_options import fill_cueco
+from cueco_solo.methods.cueco_options import CueCoOptions, fill_cueco
 from cueco_solo.methods.momentum import KeyMethod
 from cueco_solo.modules.heads import mlp_head
 from cueco_solo.modules.queue import KeyQueue
@@ -28,7 +27,7 @@ from cueco_solo.numerics import in_float32
 class CueCo(KeyMethod):
     """CueCo on solo-learn's momentum base class.
 
-    The settings under ``method_kwargs`` are described in :mod:`cueco_solo.methods.cueco_options`.
+    The settings are described in :class:`.cueco_options.CueCoOptions`.
     The batch's keys update the clusters, then the queue, after the losses have used both. With
     accumulated gradients that happens in every micro-batch, while the life cycle of the clusters
     counts optimisation steps.
@@ -39,22 +38,23 @@ class CueCo(KeyMethod):
         "pred_hidden_dim": ("predictor.0.weight", 0),
         "num_clusters": ("clusters.centroids", 0),
     }
+    options: CueCoOptions
 
     def __init__(self, cfg: DictConfig):
         super().__init__(cfg)
         self.check_data(self.cfg)
-        kwargs = self.options = SimpleNamespace(**self.cfg.method_kwargs)
-        dim, hidden = kwargs.proj_output_dim, [kwargs.proj_hidden_dim]
+        options = self.options = CueCoOptions.read(self.cfg)
+        dim, hidden = options.proj_output_dim, [options.proj_hidden_dim]
 
-        self.make_projectors(hidden, dim, output_bn=kwargs.proj_output_bn)
-        self.predictor = mlp_head(dim, [kwargs.pred_hidden_dim], dim)
+        self.make_projectors(hidden, dim, output_bn=options.proj_output_bn)
+        self.predictor = mlp_head(dim, [options.pred_hidden_dim], dim)
 
-        self.queue = KeyQueue(2, kwargs.queue_size, dim)
+        self.queue = KeyQueue(2, options.queue_size, dim)
         self.clusters = MomentumGrouping(
-            kwargs.num_clusters,
+            options.num_clusters,
             dim,
-            centroid_momentum=kwargs.centroid_momentum,
-            variance_momentum=kwargs.variance_momentum,
+            centroid_momentum=options.centroid_momentum,
+            variance_momentum=options.variance_momentum,
         )
         # optimisation steps so far; the life cycle of the clusters hangs on it
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
@@ -65,7 +65,7 @@ class CueCo(KeyMethod):
         """Check ``method_kwargs`` and fill in the defaults, in place.
 
         Raises:
-            ConfigError: see :func:`cueco_solo.methods.cueco_options.fill_cueco`.
+            ConfigError: see :func:`.cueco_options.fill_cueco`.
         """
         return BaseMomentumMethod.add_and_assert_specific_cfg(fill_cueco(cfg))
 

@@ -1,65 +1,97 @@
-"""CueCo's settings: keys, defaults, ranges. All are optional.
+"""CueCo's settings. All are optional; defaults are those of the paper's Sec. 4.1 where it has one.
 
-Defaults are those of the paper's Sec. 4.1 where it names one.
-
-method_kwargs:
-    proj_hidden_dim (int): hidden size of the projector. 4096.
-    proj_output_dim (int): size of z and k. 256.
-    pred_hidden_dim (int): hidden size of the predictor. 4096.
-    proj_output_bn (bool): end the projector with a batch norm without affine, as MoCo v3. True.
-    temperature (float): of the contrastive loss, Eq. 1. 0.2.
-    centroid_temperature (float): of the centroid contrastive loss, Eq. 4. 0.2.
-    queue_size (int): keys per view, K. 16384.
-    num_clusters (int): L, online at most K. By data set: 100 for CIFAR-10, 500 for
-        CIFAR-100, 1000 for ImageNet, else 100 (ours, the paper names none).
-    contrastive_weight, centroid_weight, variance_weight (float): the lambdas of Eq. 6.
-        1, 0.1, 0.01.
-    centroid_momentum, variance_momentum (float): the betas of Eqs. 7 and 8. 0.99 (SMoG's, the paper
-        names none).
-    cluster_warmup_steps (int): optimisation steps with Eq. 1 alone. 313.
-    cluster_reset_steps (int): K-means runs again after so many steps. 1000.
-    assignment (str): "hard", the nearest centroid of z (Eq. 3), or "soft", the softmax of the key's
-        similarities to the centroids (Sec. 2.2).
-    clustering (str): "online", K-means on the queue, moved along by momentum; or "offline", K-means
-        on the training set's keys after each epoch, static in between (Sec. 3.4).
-    centroid_gradient (bool): the losses see centroids that the queries of this batch have moved,
-        with gradient, as in SMoG (Sec. 3.4). False: centroids are state (Sec. 3.3).
-    symmetric (bool): both views are queries, the losses are averaged. True.
-momentum:
-    base_tau, final_tau (float): the EMA coefficient at the start and the end. 0.996, 1.0.
-    classifier (bool): solo-learn's online classifier on the momentum backbone. False.
+The method reads them in :mod:`cueco_solo.methods.cueco`.
 """
 
+from typing import Literal, Self
+
 from omegaconf import DictConfig
+from pydantic import model_validator
 
 from cueco_solo.errors import config_error
-from cueco_solo.methods.momentum import fill_momentum
-from cueco_solo.options import Option, fill_options
+from cueco_solo.methods.momentum_options import MomentumOptions
+from cueco_solo.options import (
+    Count,
+    NonNegative,
+    Options,
+    Positive,
+    Several,
+    Share,
+    derived,
+    option,
+)
 
 # ours, the paper names no L
 NUM_CLUSTERS = {"cifar10": 100, "cifar100": 500, "imagenet100": 1000, "imagenet": 1000}
 
-OPTIONS = {
-    "proj_hidden_dim": Option(4096, low=1),
-    "proj_output_dim": Option(256, low=1),
-    "pred_hidden_dim": Option(4096, low=1),
-    "proj_output_bn": Option(True),
-    "temperature": Option(0.2, low=0, above=True),
-    "centroid_temperature": Option(0.2, low=0, above=True),
-    "queue_size": Option(16384, low=2),
-    "num_clusters": Option(None, low=2, kind=int),
-    "contrastive_weight": Option(1.0, low=0),
-    "centroid_weight": Option(0.1, low=0),
-    "variance_weight": Option(0.01, low=0),
-    "centroid_momentum": Option(0.99, low=0, high=1),
-    "variance_momentum": Option(0.99, low=0, high=1),
-    "cluster_warmup_steps": Option(313, low=1),
-    "cluster_reset_steps": Option(1000, low=1),
-    "assignment": Option("hard", choices=("hard", "soft")),
-    "clustering": Option("online", choices=("online", "offline")),
-    "centroid_gradient": Option(False),
-    "symmetric": Option(True),
-}
+
+class CueCoOptions(Options):
+    """``method_kwargs`` of ``method: cueco``."""
+
+    proj_hidden_dim: Count = option(4096, "hidden size of the projector")
+    proj_output_dim: Count = option(256, "size of z and k")
+    pred_hidden_dim: Count = option(4096, "hidden size of the predictor")
+    proj_output_bn: bool = option(
+        True, "end the projector with a batch norm without affine, as MoCo v3"
+    )
+    temperature: Positive = option(0.2, "temperature of the contrastive loss (Eq. 1)")
+    centroid_temperature: Positive = option(
+        0.2, "temperature of the centroid contrastive loss (Eq. 4)"
+    )
+    queue_size: Several = option(16384, "keys per view, K")
+    num_clusters: Several = derived(
+        "number of clusters, L; at most queue_size with online clustering. 100 for CIFAR-10, 500 "
+        "for CIFAR-100, 1000 for ImageNet and ImageNet-100, 100 for others, or queue_size where "
+        "that is less (ours, the paper names none)"
+    )
+    contrastive_weight: NonNegative = option(1.0, "weight of the contrastive loss (Eq. 6)")
+    centroid_weight: NonNegative = option(0.1, "weight of the centroid contrastive loss (Eq. 6)")
+    variance_weight: NonNegative = option(0.01, "weight of the variance loss (Eq. 6)")
+    centroid_momentum: Share = option(
+        0.99, "momentum of the centroids, beta (Eq. 7; SMoG's value, the paper names none)"
+    )
+    variance_momentum: Share = option(
+        0.99, "momentum of the variances, beta (Eq. 8; SMoG's value, the paper names none)"
+    )
+    cluster_warmup_steps: Count = option(313, "optimisation steps with the contrastive loss alone")
+    cluster_reset_steps: Count = option(
+        1000, "optimisation steps from one K-means on the queue to the next"
+    )
+    assignment: Literal["hard", "soft"] = option(
+        "hard",
+        "hard: the nearest centroid of z (Eq. 3); soft: the softmax of the key's "
+        "similarities to the centroids (Sec. 2.2)",
+    )
+    clustering: Literal["online", "offline"] = option(
+        "online",
+        "online: K-means on the queue, moved along by momentum; offline: K-means on "
+        "the training set's keys after each epoch, static in between (Sec. 3.4)",
+    )
+    centroid_gradient: bool = option(
+        False,
+        "the losses see centroids that this batch's queries have moved, with gradient, "
+        "as in SMoG (Sec. 3.4); False: centroids are state (Sec. 3.3)",
+    )
+    symmetric: bool = option(True, "both views are queries, the losses are averaged")
+
+    @model_validator(mode="after")
+    def _check_clusters(self) -> Self:
+        """Without online clustering, K-means is run on more than the queue."""
+        number, online = self.num_clusters, self.clustering == "online"
+        if number is not None and online and number > self.queue_size:
+            raise config_error(
+                "method_kwargs.num_clusters",
+                number,
+                f"must be at most method_kwargs.queue_size={self.queue_size}",
+                "K-means clusters the queue: raise queue_size or lower num_clusters",
+            )
+        return self
+
+
+class CueCoMomentum(MomentumOptions):
+    """``momentum`` of ``method: cueco``."""
+
+    base_tau: Share = option(0.996, "EMA coefficient at the start")
 
 
 def fill_cueco(cfg: DictConfig) -> DictConfig:
@@ -72,18 +104,11 @@ def fill_cueco(cfg: DictConfig) -> DictConfig:
         DictConfig: ``cfg`` itself.
 
     Raises:
-        ConfigError: an unknown key, a wrong type, a value out of range, L > K with
-            online clustering, base_tau > final_tau.
+        ConfigError: see :class:`CueCoOptions` and :class:`CueCoMomentum`.
     """
-    kwargs = fill_options(cfg, OPTIONS).method_kwargs
-    fill_momentum(cfg, base_tau=0.996)
-    if kwargs.num_clusters is None:
-        kwargs.num_clusters = min(NUM_CLUSTERS.get(cfg.data.dataset, 100), kwargs.queue_size)
-    if kwargs.clustering == "online" and kwargs.num_clusters > kwargs.queue_size:
-        raise config_error(
-            "method_kwargs.num_clusters",
-            kwargs.num_clusters,
-            f"must be at most method_kwargs.queue_size={kwargs.queue_size}",
-            "K-means clusters the queue: raise queue_size or lower num_clusters",
-        )
-    return cfg
+    options = CueCoOptions.read(cfg)
+    if options.num_clusters is None:
+        number = NUM_CLUSTERS.get(cfg.data.dataset, 100)
+        options = options.revised(num_clusters=min(number, options.queue_size))
+    options.write(cfg)
+    return CueCoMomentum.read(cfg).write(cfg)

@@ -6,43 +6,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from lightning.pytorch import Callback
-from omegaconf import DictConfig
 from tqdm import tqdm
 
-from cueco_solo.errors import config_error
 from cueco_solo.host import BaseMomentumMethod, gather, initialize_momentum_params
 from cueco_solo.methods.base import PluginMethod
 from cueco_solo.modules.heads import mlp_head
 from cueco_solo.numerics import alignment, uniformity
-from cueco_solo.options import Option, fill_options
-
-
-def fill_momentum(cfg: DictConfig, base_tau: float) -> None:
-    """Check the section ``momentum`` and fill in the defaults, in place.
-
-    Args:
-        cfg: the whole configuration.
-        base_tau: the method's default for the EMA coefficient at the start.
-
-    Raises:
-        ConfigError: an unknown key, a wrong type, a value out of range, base_tau > final_tau.
-    """
-    momentum = fill_options(
-        cfg,
-        {
-            "base_tau": Option(base_tau, low=0, high=1),
-            "final_tau": Option(1.0, low=0, high=1),
-            "classifier": Option(False),
-        },
-        "momentum",
-    ).momentum
-    if momentum.base_tau > momentum.final_tau:
-        raise config_error(
-            "momentum.base_tau",
-            momentum.base_tau,
-            f"must be at most momentum.final_tau={momentum.final_tau}",
-            "lower base_tau or raise final_tau",
-        )
 
 
 class _BeforeCheckpoints(Callback):

@@ -7,7 +7,6 @@ criteria are the levels of a hierarchy of clusters that is refined while the net
 import math
 import sys
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -30,7 +29,7 @@ from cueco_solo.losses.rcl import (
     relative_keys,
 )
 from cueco_solo.methods.momentum import KeyMethod
-from cueco_solo.methods.rcl_options import check_indexes, check_size, fill_rcl
+from cueco_solo.methods.rcl_options import RCLOptions, check_indexes, check_size, fill_rcl
 from cueco_solo.modules.heads import mlp_head
 from cueco_solo.modules.queue import KeyQueue
 
@@ -38,7 +37,7 @@ from cueco_solo.modules.queue import KeyQueue
 class RCL(KeyMethod):
     """RCL on solo-learn's momentum base class.
 
-    The settings under ``method_kwargs`` are described in :mod:`cueco_solo.methods.rcl_options`.
+    The settings are described in :class:`.rcl_options.RCLOptions`.
     Within a step the loss uses queue and labels as they were at its start; then the batch's keys
     enter the feature bank, the hierarchy is refined, and the queue follows.
 
@@ -51,29 +50,30 @@ class RCL(KeyMethod):
     # DistributedDataParallel does with buffers; they compute the same one
     _ddp_params_and_buffers_to_ignore = ("hierarchy.bank",)
     sizes = {**KeyMethod.sizes, "num_predictors": ("predictors", None)}
+    options: RCLOptions
 
     def __init__(self, cfg: DictConfig):
         super().__init__(cfg)
         self.check_data(self.cfg)
-        kwargs = self.options = SimpleNamespace(**self.cfg.method_kwargs)
-        dim, hidden = kwargs.proj_output_dim, [kwargs.proj_hidden_dim] * 2
+        options = self.options = RCLOptions.read(self.cfg)
+        dim, hidden = options.proj_output_dim, [options.proj_hidden_dim] * 2
 
         self.make_projectors(hidden, dim, output_bn=True, output_affine=True)
         self.predictors = nn.ModuleList(
-            mlp_head(dim, [kwargs.pred_hidden_dim], dim) for _ in range(kwargs.num_predictors)
+            mlp_head(dim, [options.pred_hidden_dim], dim) for _ in range(options.num_predictors)
         )
 
-        self.queue = KeyQueue(2, kwargs.queue_size, dim, indexed=True)
+        self.queue = KeyQueue(2, options.queue_size, dim, indexed=True)
         self.hierarchy: Hierarchy | None = None
-        if kwargs.num_levels > 1:
+        if options.num_levels > 1:
             self.hierarchy = Hierarchy(
-                kwargs.num_samples,
+                options.num_samples,
                 dim,
-                kwargs.num_levels,
-                max_splits=kwargs.max_splits,
-                merge_threshold=kwargs.merge_threshold,
+                options.num_levels,
+                max_splits=options.max_splits,
+                merge_threshold=options.merge_threshold,
             )
-            self.register_buffer("targets", torch.full((kwargs.num_samples,), -1))
+            self.register_buffer("targets", torch.full((options.num_samples,), -1))
         self._steps = self._runs = 0  # the host's copies of two buffers, see on_train_start
 
     @staticmethod
@@ -81,7 +81,7 @@ class RCL(KeyMethod):
         """Check ``method_kwargs`` and fill in the defaults, in place.
 
         Raises:
-            ConfigError: see :func:`cueco_solo.methods.rcl_options.fill_rcl`.
+            ConfigError: see :func:`.rcl_options.fill_rcl`.
         """
         return BaseMomentumMethod.add_and_assert_specific_cfg(fill_rcl(cfg))
 
@@ -236,19 +236,19 @@ class RCL(KeyMethod):
         """Cluster the keys of one pass over the training data, both views averaged."""
         for indexes, keys in self.training_keys():
             hierarchy.remember(keys, indexes)
-        kwargs, bank = self.options, hierarchy.bank
-        if kwargs.hierarchy == "kmeans":
+        options, bank = self.options, hierarchy.bank
+        if options.hierarchy == "kmeans":
             seen = (bank != 0).any(1).nonzero().squeeze(1)
-            found = bank.new_full((len(kwargs.kmeans_clusters), len(bank)), -1, dtype=torch.long)
-            for row, number in zip(found, kwargs.kmeans_clusters, strict=True):
+            found = bank.new_full((len(options.kmeans_clusters), len(bank)), -1, dtype=torch.long)
+            for row, number in zip(found, options.kmeans_clusters, strict=True):
                 row[seen] = kmeans(bank[seen], min(number, len(seen)), seed=self.seed).labels
         else:
             found = dbscan(
-                bank, kwargs.dbscan_eps, min_samples=kwargs.dbscan_min_samples, seed=self.seed
+                bank, options.dbscan_eps, min_samples=options.dbscan_min_samples, seed=self.seed
             )
         if not (found >= 0).any():
             rank_zero_warn(
-                f"method_kwargs.dbscan_eps={list(kwargs.dbscan_eps)}: DBSCAN found no cluster, so "
+                f"method_kwargs.dbscan_eps={options.dbscan_eps}: DBSCAN found no cluster, so "
                 "every image is alone on all levels; raise dbscan_eps or hierarchy_warmup_epochs"
             )
         hierarchy.restart(found.flip(0))  # from level 2 up

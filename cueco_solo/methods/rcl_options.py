@@ -1,74 +1,142 @@
-"""RCL's settings: keys, defaults, ranges. All are optional.
+"""RCL's settings. All are optional; defaults are those of the paper's Sec. 5.1 and 5.3 where it
+names one.
 
-Defaults are those of the paper's Sec. 5.1 and 5.3 where it names one. Levels are numbered as there:
-at level 1 each sample is a cluster of its own, level H is the coarsest.
-
-method_kwargs:
-    proj_hidden_dim (int): hidden sizes of the three-layer projector. 2048.
-    proj_output_dim (int): size of z and k. 256.
-    pred_hidden_dim (int): hidden size of the predictors. 4096.
-    temperature (float): of the relative contrastive loss, Eq. 3. 0.1.
-    queue_size (int): keys per view, K; at least the batch size of all processes. 98304.
-    num_samples (int): images in the training set, for their labels: of no use with one level.
-        Counted where the data are files; needed where they can't be counted, and spares the
-        counting of millions.
-    num_levels (int): criteria, H, 1 to 4. 3; with hierarchy=none always 1.
-    num_predictors (int): 1, or H criterion-specific ones. H.
-    hierarchy (str): where the labels of levels 2 to H come from. "online": DBSCAN once, refined in
-        every step (Sec. 4.3); "dbscan" or "kmeans": clustered anew before each epoch (Table 4);
-        "none": no levels, the nearest entry of the queue is the one relative key, as in NNCLR.
-    hierarchy_warmup_epochs (int): epochs with Eq. 1 alone. 10; none with hierarchy=none.
-    dbscan_eps (list): Euclidean radii between unit vectors, from the coarsest level down; the first
-        H - 1 count. [0.8, 0.7, 0.6].
-    dbscan_min_samples (int): samples within the radius, its own included, that make a core. 4.
-    kmeans_clusters (list): numbers of clusters, from the coarsest level down, the first H - 1
-        count. The shares of the images that the paper's 250000, 500000, 1000000 are of ImageNet's.
-    max_splits (int): into how many parts one step splits a cluster, m. 4 (ours, the paper names
-        none).
-    merge_threshold (float or list): similarity of centres above which two clusters merge, sigma_m;
-        as centres are means of unit vectors, it is the mean cosine similarity of their members. A
-        list goes from the coarsest level down. The similarity at each level's radius, 1 - eps^2 / 2
-        (ours, the paper names none).
-    symmetric (bool): both views are queries, the losses are averaged. True.
-momentum:
-    base_tau, final_tau (float): the EMA coefficient at the start and the end. 0.99, 1.0, as BYOL's
-        with this learning rate.
-    classifier (bool): solo-learn's online classifier on the momentum backbone. False.
+Levels are numbered as there: at level 1 each sample is a cluster of its own, level H is the
+coarsest. The method reads the settings in :mod:`cueco_solo.methods.rcl`.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-import torch
-from omegaconf import DictConfig, OmegaConf
+from annotated_types import Ge, Gt, Le
+from omegaconf import DictConfig
+from pydantic import BeforeValidator, model_validator
 
-from cueco_solo.data.datasets import count_images
 from cueco_solo.errors import config_error
 from cueco_solo.methods.base import check_dali_indexes
-from cueco_solo.methods.momentum import fill_momentum
-from cueco_solo.options import Option, fill_options
+from cueco_solo.methods.momentum_options import MomentumOptions
+from cueco_solo.options import Count, Options, Positive, Several, Share, derived, option
+
+if TYPE_CHECKING:
+    import torch
 
 MAX_LEVELS = 4
 # the paper's numbers of K-means clusters as shares of ImageNet's images (Sec. 5.3)
 _KMEANS_SHARES = tuple(number / 1_281_167 for number in (250_000, 500_000, 1_000_000))
 
-OPTIONS = {
-    "proj_hidden_dim": Option(2048, low=1),
-    "proj_output_dim": Option(256, low=1),
-    "pred_hidden_dim": Option(4096, low=1),
-    "temperature": Option(0.1, low=0, above=True),
-    "queue_size": Option(98304, low=2),
-    "num_samples": Option(None, low=2, kind=int),
-    "num_levels": Option(None, low=1, high=MAX_LEVELS, kind=int),
-    "num_predictors": Option(None, low=1, high=MAX_LEVELS, kind=int),
-    "hierarchy": Option("online", choices=("online", "dbscan", "kmeans", "none")),
-    "hierarchy_warmup_epochs": Option(10, low=1),
-    "dbscan_eps": Option([0.8, 0.7, 0.6], items=Option(0.0, low=0, high=2, above=True)),
-    "dbscan_min_samples": Option(4, low=1),
-    "kmeans_clusters": Option(None, items=Option(2, low=2)),
-    "max_splits": Option(4, low=2),
-    "merge_threshold": Option(None, items=Option(0.0, low=-1, high=1), or_item=True),
-    "symmetric": Option(True),
-}
+_Levels = Annotated[int, Ge(1), Le(MAX_LEVELS)]
+# both types of numbers: a list's integers stay what they are
+_Radius = Annotated[int | float, Gt(0), Le(2)]
+_Similarity = Annotated[int | float, Ge(-1), Le(1)]
+
+
+def _for_all_levels(value: Any) -> Any:
+    return [value] * (MAX_LEVELS - 1) if isinstance(value, int | float) else value
+
+
+class RCLOptions(Options):
+    """``method_kwargs`` of ``method: rcl``.
+
+    The lists go from the coarsest level down; their first H - 1 numbers count, and are all that is
+    left of them once the settings are filled in.
+    """
+
+    proj_hidden_dim: Count = option(2048, "hidden sizes of the three-layer projector")
+    proj_output_dim: Count = option(256, "size of z and k")
+    pred_hidden_dim: Count = option(4096, "hidden size of the predictors")
+    temperature: Positive = option(0.1, "temperature of the relative contrastive loss (Eq. 3)")
+    queue_size: Several = option(
+        98304, "keys per view, K; at least the batch size of all processes"
+    )
+    num_samples: Several = derived(
+        "number of training images, each of which has a label on every level; unused with one "
+        "level. Counted where the data are files; to be given where they can't be counted, or are "
+        "so many that counting takes long"
+    )
+    num_levels: _Levels = derived(
+        "number of levels, that is of criteria, H. 3; with hierarchy=none always 1"
+    )
+    num_predictors: _Levels = derived("1 for all criteria, or num_levels, one for each. num_levels")
+    hierarchy: Literal["online", "dbscan", "kmeans", "none"] = option(
+        "online",
+        "where the labels of levels 2 to H come from. online: DBSCAN once, refined in every step "
+        "(Sec. 4.3); dbscan, kmeans: clustered anew before each epoch (Table 4); none: no levels, "
+        "the nearest entry of the queue is the one relative key, as in NNCLR",
+    )
+    hierarchy_warmup_epochs: Count = option(
+        10, "epochs with the contrastive loss alone (Eq. 1); none with hierarchy=none"
+    )
+    dbscan_eps: list[_Radius] = option(
+        [0.8, 0.7, 0.6], "Euclidean radii between unit vectors, from the coarsest level down"
+    )
+    dbscan_min_samples: Count = option(
+        4, "samples within the radius, its own included, that make a core"
+    )
+    kmeans_clusters: list[Several] = derived(
+        "numbers of clusters, from the coarsest level down. As many per image as the paper's "
+        "250000, 500000 and 1000000 for ImageNet (Sec. 5.3)"
+    )
+    max_splits: Several = option(
+        4, "number of parts that one step splits a cluster into, m (ours, the paper names none)"
+    )
+    merge_threshold: Annotated[list[_Similarity], BeforeValidator(_for_all_levels)] = derived(
+        "similarity of centres above which two clusters merge, sigma_m, from the coarsest level "
+        "down; as centres are means of unit vectors, it is the mean cosine similarity of their "
+        "members. The similarity at each level's radius, 1 - eps^2 / 2 (ours, the paper names none)"
+    )
+    symmetric: bool = option(True, "both views are queries, the losses are averaged")
+
+    @model_validator(mode="after")
+    def _check_levels(self) -> Self:
+        levels = self.num_levels
+        if self.hierarchy == "none" and levels not in (None, 1):
+            raise config_error(
+                "method_kwargs.num_levels",
+                levels,
+                "must be 1 with method_kwargs.hierarchy=none",
+                "set it and method_kwargs.num_predictors to 1, or choose another hierarchy",
+            )
+        if None in (levels, self.num_predictors):
+            return self
+        if self.num_predictors not in (1, levels):
+            raise config_error(
+                "method_kwargs.num_predictors",
+                self.num_predictors,
+                f"must be 1, for all levels, or method_kwargs.num_levels={levels}, one for each",
+                f"set it to {f'1 or {levels}' if levels > 1 else 1}",
+            )
+        self._check_list("dbscan_eps", falling=True)
+        self._check_list("merge_threshold")
+        self._check_list("kmeans_clusters")
+        clusters, images = (self.kmeans_clusters or [])[: levels - 1], self.num_samples
+        if clusters and images is not None and clusters[-1] > images:
+            allowed = f"must be at most the {images} images"
+            raise config_error("method_kwargs.kmeans_clusters", clusters, allowed)
+        return self
+
+    def _check_list(self, key: str, falling: bool = False) -> None:
+        """One number for each level above the first, in order."""
+        name, values, needed = f"method_kwargs.{key}", getattr(self, key), self.num_levels - 1
+        if values is None:
+            return
+        if len(values) < needed:
+            raise config_error(
+                name,
+                values,
+                f"must have a number for each level above the first, {needed} with "
+                f"method_kwargs.num_levels={self.num_levels}",
+                "add to it or lower num_levels",
+            )
+        if (used := values[:needed]) != (ordered := sorted(used, reverse=falling)):
+            allowed = f"must {'fall' if falling else 'rise'} from the coarsest level to the finest"
+            raise config_error(name, used, allowed, f"did you mean {ordered}?")
+
+
+class RCLMomentum(MomentumOptions):
+    """``momentum`` of ``method: rcl``."""
+
+    base_tau: Share = option(
+        0.99, "EMA coefficient at the start, as BYOL's with this learning rate"
+    )
 
 
 def fill_rcl(cfg: DictConfig) -> DictConfig:
@@ -78,91 +146,46 @@ def fill_rcl(cfg: DictConfig) -> DictConfig:
         cfg: the whole configuration, as solo-learn parsed it.
 
     Returns:
-        DictConfig: ``cfg`` itself; ``dbscan_eps``, ``kmeans_clusters`` and ``merge_threshold`` now
-        have one number for each level from H down to 2.
+        DictConfig: ``cfg`` itself.
 
     Raises:
-        ConfigError: an unknown key, a wrong type, a value out of range; num_predictors other than 1
-            and H; levels with hierarchy=none; a list too short or in the wrong order; a queue
-            smaller than a batch; data whose sample indexes or number aren't known; base_tau >
-            final_tau.
+        ConfigError: see :class:`RCLOptions` and :class:`RCLMomentum`; or a queue smaller than a
+            batch, or data whose sample indexes or number aren't known.
     """
-    kwargs = fill_options(cfg, OPTIONS).method_kwargs
-    fill_momentum(cfg, base_tau=0.99)
-    _fill_levels(kwargs)
-    _check_queue(cfg)
-    below = kwargs.num_levels - 1
+    options = RCLOptions.read(cfg)
+    levels = options.num_levels or (1 if options.hierarchy == "none" else 3)
+    predictors = options.num_predictors or levels
+    options = options.revised(num_levels=levels, num_predictors=predictors)
+    _check_queue(cfg, options.queue_size)
+    images, below = options.num_samples, levels - 1
     if below:
         check_dali_indexes(cfg)
-        if kwargs.num_samples is None:
-            kwargs.num_samples = count_images(cfg.data, "method_kwargs.num_samples")
-    eps = _per_level(kwargs, "dbscan_eps", falling=True)
-    if kwargs.merge_threshold is None:
-        kwargs.merge_threshold = [1 - radius**2 / 2 for radius in eps]
-    elif not OmegaConf.is_list(kwargs.merge_threshold):
-        kwargs.merge_threshold = [kwargs.merge_threshold] * below
-    _per_level(kwargs, "merge_threshold")
-    if kwargs.kmeans_clusters is None:
-        images = kwargs.num_samples or 0
-        kwargs.kmeans_clusters = [max(2, int(share * images)) for share in _KMEANS_SHARES]
-    clusters = _per_level(kwargs, "kmeans_clusters")
-    if clusters and clusters[-1] > kwargs.num_samples:
-        raise config_error(
-            "method_kwargs.kmeans_clusters",
-            list(kwargs.kmeans_clusters),
-            f"must be at most the {kwargs.num_samples} images",
-        )
-    return cfg
+        if images is None:
+            from cueco_solo.data.datasets import count_images  # it needs torch
+
+            images = count_images(cfg.data, "method_kwargs.num_samples")
+    eps, merge, clusters = options.dbscan_eps, options.merge_threshold, options.kmeans_clusters
+    if merge is None:
+        merge = [1 - radius**2 / 2 for radius in eps]
+    if clusters is None:
+        clusters = [max(2, int(share * (images or 0))) for share in _KMEANS_SHARES]
+    options.revised(
+        num_samples=images,
+        dbscan_eps=eps[:below],
+        merge_threshold=merge[:below],
+        kmeans_clusters=clusters[:below],
+    ).write(cfg)
+    return RCLMomentum.read(cfg).write(cfg)
 
 
-def _fill_levels(kwargs: DictConfig) -> None:
-    if kwargs.hierarchy == "none" and kwargs.num_levels not in (None, 1):
-        raise config_error(
-            "method_kwargs.num_levels",
-            kwargs.num_levels,
-            "must be 1 with method_kwargs.hierarchy=none",
-            "set it and method_kwargs.num_predictors to 1, or choose another hierarchy",
-        )
-    if kwargs.num_levels is None:
-        kwargs.num_levels = 1 if kwargs.hierarchy == "none" else 3
-    levels = kwargs.num_levels
-    if kwargs.num_predictors is None:
-        kwargs.num_predictors = levels
-    if kwargs.num_predictors not in (1, levels):
-        raise config_error(
-            "method_kwargs.num_predictors",
-            kwargs.num_predictors,
-            f"must be 1, for all levels, or method_kwargs.num_levels={levels}, one for each",
-            f"set it to {f'1 or {levels}' if levels > 1 else 1}",
-        )
-
-
-def _per_level(kwargs: DictConfig, key: str, falling: bool = False) -> list[Any]:
-    """The numbers of levels H to 2, checked and left in ``kwargs``."""
-    name, values, needed = f"method_kwargs.{key}", list(kwargs[key]), kwargs.num_levels - 1
-    if len(values) < needed:
-        raise config_error(
-            name,
-            values,
-            f"must have a number for each level above the first, {needed} with "
-            f"method_kwargs.num_levels={kwargs.num_levels}",
-            "add to it or lower num_levels",
-        )
-    kwargs[key] = values = values[:needed]
-    if values != (ordered := sorted(values, reverse=falling)):
-        allowed = f"must {'fall' if falling else 'rise'} from the coarsest level to the finest"
-        raise config_error(name, values, allowed, f"did you mean {ordered}?")
-    return values
-
-
-def _check_queue(cfg: DictConfig) -> None:
+def _check_queue(cfg: DictConfig, size: int) -> None:
     devices: Any = cfg.get("devices") or 1
     processes = 1 if isinstance(devices, int) else len(devices)  # as solo-learn counts them
     batch = cfg.optimizer.batch_size * processes * (cfg.get("num_nodes") or 1)
-    if cfg.method_kwargs.queue_size < batch:
+    if size < batch:
         raise config_error(
             "method_kwargs.queue_size",
-            cfg.method_kwargs.queue_size,
+            size,
             f"must be at least {batch}, the batch size of all processes, to hold a whole step",
             "raise it or lower optimizer.batch_size",
         )
@@ -189,7 +212,7 @@ def check_size(cfg: DictConfig, loader: Any) -> None:
         )
 
 
-def check_indexes(cfg: DictConfig, index: torch.Tensor) -> None:
+def check_indexes(cfg: DictConfig, index: "torch.Tensor") -> None:
     """Refuse sample indexes that can't be those of single images; waits for the GPU.
 
     Args:

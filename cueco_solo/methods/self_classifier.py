@@ -6,7 +6,6 @@ rules out the trivial solution. One network, no queue, no clustering beside it.
 """
 
 from collections.abc import Mapping, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -21,7 +20,11 @@ from cueco_solo.host import BaseMethod, gather
 from cueco_solo.losses.rcl import nearest_entries
 from cueco_solo.losses.self_classifier import self_classification
 from cueco_solo.methods.base import PluginMethod
-from cueco_solo.methods.self_classifier_options import fill_self_classifier, warn_of_small_batch
+from cueco_solo.methods.self_classifier_options import (
+    SelfClassifierOptions,
+    fill_self_classifier,
+    warn_of_small_batch,
+)
 from cueco_solo.modules.classifiers import Classifiers
 from cueco_solo.modules.heads import mlp_head
 from cueco_solo.modules.queue import KeyQueue
@@ -33,8 +36,7 @@ _HEAD_LOSS_MOMENTUM = 0.99
 class SelfClassifier(PluginMethod, BaseMethod):
     """Self-Classifier on solo-learn's base class.
 
-    The settings under ``method_kwargs`` are described in
-    :mod:`cueco_solo.methods.self_classifier_options`.
+    The settings are described in :class:`.self_classifier_options.SelfClassifierOptions`.
 
     Buffers, besides those of classifiers and queue:
         head_losses: running mean of each head's loss, the same on all processes, ``[T]``, float32;
@@ -47,20 +49,21 @@ class SelfClassifier(PluginMethod, BaseMethod):
         "queue_size": ("queue.keys", 1),
     }
     head_losses: torch.Tensor
+    options: SelfClassifierOptions
 
     def __init__(self, cfg: DictConfig):
         super().__init__(cfg)
         self.check_data(self.cfg, small_too=True)
-        kwargs = self.options = SimpleNamespace(**self.cfg.method_kwargs)
-        self.projector, dim = projector(self.features_dim, kwargs.mlp_dims)
+        options = self.options = SelfClassifierOptions.read(self.cfg)
+        self.projector, dim = projector(self.features_dim, options.mlp_dims)
         self.classifiers = Classifiers(
-            kwargs.num_heads, kwargs.head_size, dim, learnable=not kwargs.fixed_classifier
+            options.num_heads, options.head_size, dim, learnable=not options.fixed_classifier
         )
         self.queue = (
-            KeyQueue(1, kwargs.queue_size, dim, indexed=True) if kwargs.queue_size else None
+            KeyQueue(1, options.queue_size, dim, indexed=True) if options.queue_size else None
         )
         self._queued = 0  # the host's copy of the queue's counter, see on_train_start
-        self.register_buffer("head_losses", torch.zeros(kwargs.num_heads))
+        self.register_buffer("head_losses", torch.zeros(options.num_heads))
         self._labels: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     @staticmethod
@@ -68,7 +71,7 @@ class SelfClassifier(PluginMethod, BaseMethod):
         """Check ``method_kwargs`` and fill in the defaults, in place.
 
         Raises:
-            ConfigError: see :func:`.self_classifier_config.fill_self_classifier`.
+            ConfigError: see :func:`.self_classifier_options.fill_self_classifier`.
         """
         return BaseMethod.add_and_assert_specific_cfg(fill_self_classifier(cfg))
 

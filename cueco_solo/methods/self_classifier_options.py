@@ -1,44 +1,56 @@
-"""Self-Classifier's settings: keys, defaults, ranges. All are optional.
+"""Self-Classifier's settings. All are optional; defaults are those of the paper's Sec. 7.2.
 
-Defaults are those of the paper's Sec. 7.2. CIFAR here means cifar10 and cifar100.
-
-method_kwargs:
-    preset (str): which defaults, and which prediction. "v1", the paper; "v2", the authors' later
-        code (arXiv v2): predictions are also divided by each class's mean over the batch.
-    mlp_dims (list): sizes of the MLP's layers, the last one is that of z; none at all leaves the
-        MLP out (Table 5). [4096, 4096, 128], for CIFAR [256, 256, 64].
-    num_heads (int): classifiers side by side, T. 30 (for CIFAR the authors' code).
-    head_size (int): classes of each, C. 1000, for cifar10 30 and for cifar100 60: three times the
-        classes, and superclasses, that they have.
-    temperature (float): of the softmax over classes. 0.1, for CIFAR with v1 0.3.
-    column_temperature (float): of the softmax over samples. ``temperature``; with v2 0.05.
-    normalize_rows (bool): bring each sample's p(x|y) to a sum of one over the classes. False, for
-        CIFAR and with v2 True.
-    fixed_classifier (bool): keep the classifiers as they start, orthonormal. True; with v2 False.
-        Learning them costs 3.6 points on ImageNet (Sec. 5).
-    queue_size (int): the last so many first views; once it is full, each first view's z gives way
-        to its nearest entry of another image (the authors' later code: 262144). 0, none.
+CIFAR here means cifar10 and cifar100. The method reads them in
+:mod:`cueco_solo.methods.self_classifier`.
 """
 
 import warnings
+from typing import Literal
 
 from omegaconf import DictConfig
 
 from cueco_solo.methods.base import check_dali_indexes
-from cueco_solo.options import Option, fill_options
+from cueco_solo.options import Count, Options, Positive, Several, Size, derived, option
 
-OPTIONS = {
-    "preset": Option("v1", choices=("v1", "v2")),
-    "mlp_dims": Option(None, items=Option(1, low=1)),
-    "num_heads": Option(30, low=1),
-    "head_size": Option(None, low=2, kind=int),
-    "temperature": Option(None, low=0, above=True, kind=float),
-    "column_temperature": Option(None, low=0, above=True, kind=float),
-    "normalize_rows": Option(None, kind=bool),
-    "fixed_classifier": Option(None, kind=bool),
-    "queue_size": Option(0, low=0),
-}
 _HEAD_SIZES = {"cifar10": 30, "cifar100": 60}
+
+
+class SelfClassifierOptions(Options):
+    """``method_kwargs`` of ``method: self_classifier``."""
+
+    preset: Literal["v1", "v2"] = option(
+        "v1",
+        "which defaults, and which prediction. v1: the paper; v2: the authors' later code (arXiv "
+        "v2), in which predictions are also divided by each class's mean over the batch",
+    )
+    mlp_dims: list[Count] = derived(
+        "sizes of the MLP's layers, the last one is that of z; an empty list leaves the MLP out "
+        "(Table 5). [4096, 4096, 128], for CIFAR [256, 256, 64]"
+    )
+    num_heads: Count = option(30, "number of classifiers, T (for CIFAR as in the authors' code)")
+    head_size: Several = derived(
+        "classes of each head, C. 1000; for cifar10 30, three times its classes; for cifar100 60, "
+        "three times its superclasses"
+    )
+    temperature: Positive = derived(
+        "temperature of the softmax over classes (Eq. 4). 0.1, for CIFAR with v1 0.3"
+    )
+    column_temperature: Positive = derived(
+        "temperature of the softmax over samples (Eq. 4). As temperature, with v2 0.05"
+    )
+    normalize_rows: bool = derived(
+        "normalise each sample's p(x|y) to a sum of one over the classes. False, for CIFAR and "
+        "with v2 True"
+    )
+    fixed_classifier: bool = derived(
+        "keep the classifiers as they are initialised, orthonormal. True, with v2 False; learning "
+        "them costs 3.6 points on ImageNet (Sec. 5)"
+    )
+    queue_size: Size = option(
+        0,
+        "number of first views that are kept, 0 for no queue; once it is full, each first view's z "
+        "is replaced by its nearest entry of another image (the authors' later code: 262144)",
+    )
 
 
 def fill_self_classifier(cfg: DictConfig) -> DictConfig:
@@ -51,11 +63,11 @@ def fill_self_classifier(cfg: DictConfig) -> DictConfig:
         DictConfig: ``cfg`` itself.
 
     Raises:
-        ConfigError: an unknown key, a wrong type, a value out of range, or a queue with DALI
-            labels that don't tell images apart.
+        ConfigError: see :class:`SelfClassifierOptions`; or a queue with DALI labels that don't
+            tell images apart.
     """
-    kwargs = fill_options(cfg, OPTIONS).method_kwargs
-    cifar, later = cfg.data.dataset in _HEAD_SIZES, kwargs.preset == "v2"
+    given = SelfClassifierOptions.read(cfg)
+    cifar, later = cfg.data.dataset in _HEAD_SIZES, given.preset == "v2"
     defaults = {
         "mlp_dims": [256, 256, 64] if cifar else [4096, 4096, 128],
         "head_size": _HEAD_SIZES.get(cfg.data.dataset, 1000),
@@ -63,14 +75,11 @@ def fill_self_classifier(cfg: DictConfig) -> DictConfig:
         "normalize_rows": cifar or later,
         "fixed_classifier": not later,
     }
-    for key, value in defaults.items():
-        if kwargs[key] is None:
-            kwargs[key] = value
-    if kwargs.column_temperature is None:
-        kwargs.column_temperature = 0.05 if later else kwargs.temperature
-    if kwargs.queue_size:
+    values = {**defaults, **given.model_dump(exclude_none=True)}
+    values.setdefault("column_temperature", 0.05 if later else values["temperature"])
+    if given.queue_size:
         check_dali_indexes(cfg)
-    return cfg
+    return given.revised(**values).write(cfg)
 
 
 def warn_of_small_batch(samples: int, classes: int) -> None:

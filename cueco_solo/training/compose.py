@@ -14,67 +14,20 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cueco_solo.errors import ConfigError, config_error
-from cueco_solo.training.monitor.settings import OPTIONS as ONLINE_OPTIONS
-from cueco_solo.training.settings import TRAINER_KEYS
+from cueco_solo.options import is_section
+from cueco_solo.training.sections import LinearSettings, PretrainingSettings
 
 _PACKAGE = "cueco_solo.configs"
 
-# every key that solo-learn or cueco-solo reads, by section; None: anything goes, or a method's own
-# schema decides
+# sections in which anything goes, or a method's own options decide
+_OPEN = ("method_kwargs", "augmentations")
+# the keys of each other section, and None for these
 SECTIONS: dict[str, tuple[str, ...] | None] = {
-    "backbone": ("name", "kwargs"),
-    "method_kwargs": None,
-    "momentum": ("base_tau", "final_tau", "classifier"),
-    "data": (
-        "dataset",
-        "train_path",
-        "val_path",
-        "format",
-        "num_workers",
-        "no_labels",
-        "fraction",
-        "superclasses",
-        "augmentations",
-    ),
-    "optimizer": (
-        "name",
-        "batch_size",
-        "lr",
-        "classifier_lr",
-        "weight_decay",
-        "exclude_bias_n_norm_wd",
-        "layer_decay",
-        "kwargs",
-    ),
-    "scheduler": (
-        "name",
-        "min_lr",
-        "warmup_start_lr",
-        "warmup_epochs",
-        "lr_decay_steps",
-        "interval",
-    ),
-    "checkpoint": ("enabled", "dir", "frequency", "keep_prev"),
-    "auto_resume": ("enabled", "max_hours"),
-    "auto_umap": ("enabled", "dir", "frequency"),
-    "online_clustering": tuple(ONLINE_OPTIONS),
-    "knn_eval": ("enabled", "k", "distance_func"),
-    "performance": ("disable_channel_last",),
-    "dali": ("device", "encode_indexes_into_labels"),
-    "wandb": ("enabled", "entity", "project", "offline"),
-    "tensorboard": ("enabled",),
-    "augmentations": None,
+    name: None if name in _OPEN else tuple(field.annotation.model_fields)  # type: ignore[union-attr]
+    for name, field in PretrainingSettings.model_fields.items()
+    if name in _OPEN or is_section(field.annotation)
 }
-_PLAIN = ("name", "method", "seed", "resume_from_checkpoint", "debug_augmentations")
-_LINEAR_ONLY = (
-    "pretrained_feature_extractor",
-    "pretrain_method",
-    "finetune",
-    "auto_augment",
-    "label_smoothing",
-    "mixup",
-    "cutmix",
-)
+_LINEAR_ONLY = LinearSettings.model_fields.keys() - PretrainingSettings.model_fields.keys()
 _LABELLED = ("linear-", "finetune-")
 _GROUPS = ("augmentations", "wandb")
 # words, whatever they look like
@@ -88,7 +41,13 @@ _TEXTS = (
 
 
 def config_names(config_path: str | None, linear: bool) -> list[str]:
-    """Names that ``--config-name`` takes: of ``config_path``, or of this package."""
+    """Names that ``--config-name`` takes: of ``config_path``, or of this package.
+
+    Raises:
+        ConfigError: ``config_path`` isn't a folder.
+    """
+    if config_path is not None and not Path(config_path).is_dir():
+        raise config_error("--config-path", config_path, "must be a folder", "check the path")
     folder = Path(config_path) if config_path else resources.files(_PACKAGE)
     names = (Path(entry.name) for entry in folder.iterdir())
     stems = sorted(name.stem for name in names if name.suffix == ".yaml")
@@ -181,8 +140,6 @@ def compose_config(
     Raises:
         ConfigError: no such configuration, group, key or value.
     """
-    if config_path is not None and not Path(config_path).is_dir():
-        raise config_error("--config-path", config_path, "must be a folder", "check the path")
     names = config_names(config_path, linear)
     if config_name is None:
         raise ConfigError(f"--config-name is missing; choose one of {', '.join(names)}")
@@ -230,8 +187,8 @@ def _tidy(cfg: DictConfig) -> None:
 def _check_keys(cfg: DictConfig, linear: bool) -> None:
     """Refuse keys that nobody reads: solo-learn would ignore them without a word."""
     plain: dict[str, Any] = OmegaConf.to_container(cfg)  # type: ignore[assignment]
-    here = {*SECTIONS, *_PLAIN, *TRAINER_KEYS, *(_LINEAR_ONLY if linear else ())}
-    levels = [("", plain, here)]
+    settings = LinearSettings if linear else PretrainingSettings
+    levels = [("", plain, set(settings.model_fields))]
     for section, leaves in SECTIONS.items():
         node = plain.get(section)
         if section == "augmentations" or node is None:

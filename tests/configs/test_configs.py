@@ -7,14 +7,16 @@ import yaml
 from configurations import CUECO, FILL, FOLDER, NAMES, PRETRAIN, RCL, composed
 from omegaconf import OmegaConf
 
-from cueco_solo.methods import cueco_options, rcl_options, self_classifier_options
+from cueco_solo.methods.cueco_options import CueCoOptions
+from cueco_solo.methods.rcl_options import RCLOptions
+from cueco_solo.methods.self_classifier_options import SelfClassifierOptions
 from cueco_solo.training.settings import check_settings
 
 # ours, and the order that their documentation lists their options in
 OPTIONS = {
-    "cueco": list(cueco_options.OPTIONS),
-    "rcl": list(rcl_options.OPTIONS),
-    "self_classifier": list(self_classifier_options.OPTIONS),
+    "cueco": list(CueCoOptions.model_fields),
+    "rcl": list(RCLOptions.model_fields),
+    "self_classifier": list(SelfClassifierOptions.model_fields),
 }
 
 # of solo-learn's scripts/pretrain/imagenet-100/deepclusterv2.yaml and of its linear ones

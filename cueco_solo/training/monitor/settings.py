@@ -1,27 +1,32 @@
-"""The configuration's section ``online_clustering``.
-
-- ``enabled``: default True; without the section there is no monitor.
-- ``every_n_epochs``: 1. The first validation after every so many epochs counts, and the last
-  epoch's.
-- ``max_images``: 10000, a random sample of the validation images where there are more.
-"""
-
-from typing import Any
+"""The monitor's settings, the configuration's section ``online_clustering``."""
 
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.errors import config_error
-from cueco_solo.options import Option, fill_options
+from cueco_solo.options import Count, Options, Several, option
 
 SECTION = "online_clustering"
-OPTIONS = {
-    "enabled": Option(True),
-    "every_n_epochs": Option(1, low=1),
-    "max_images": Option(10_000, low=2),
-}
 
 
-def online_settings(cfg: DictConfig) -> Any:
+class OnlineClusteringOptions(Options):
+    """Without the section there is no monitor."""
+
+    section = SECTION
+    owner = "the monitor"
+
+    enabled: bool = option(
+        True, "compute clustering metrics of the validation images while training"
+    )
+    every_n_epochs: Count = option(
+        1, "epochs from one computation to the next; the last epoch's validation always counts"
+    )
+    max_images: Several = option(
+        10_000,
+        "size of a random sample of the validation images; at least the number of classes",
+    )
+
+
+def online_settings(cfg: DictConfig) -> OnlineClusteringOptions | None:
     """The section with its defaults, or None where it is missing or switched off.
 
     Args:
@@ -31,10 +36,9 @@ def online_settings(cfg: DictConfig) -> Any:
     Raises:
         ConfigError: an unknown key, a wrong type, a value out of range.
     """
-    section = OmegaConf.select(cfg, SECTION)
-    if section is None:
+    if OmegaConf.select(cfg, SECTION) is None:
         return None
-    settings = fill_options(OmegaConf.create({SECTION: section}), OPTIONS, SECTION)[SECTION]
+    settings = OnlineClusteringOptions.read(cfg)
     classes = OmegaConf.select(cfg, "data.num_classes", default=0)
     if settings.max_images < classes:
         raise config_error(

@@ -1,0 +1,231 @@
+"""Every key of a configuration, for pre-training and for linear evaluation, by section.
+
+Solo-learn and Lightning read most of them and fill in their own defaults, which stand here for the
+documentation. Checked here is what they compute with unseen; what is ``Any`` they check themselves.
+"""
+
+from typing import Any, Literal
+
+from pydantic import field_validator
+
+from cueco_solo.errors import config_error
+from cueco_solo.methods.momentum_options import MomentumOptions
+from cueco_solo.options import (
+    Count,
+    NonNegative,
+    Options,
+    Positive,
+    Seed,
+    Size,
+    derived,
+    option,
+    required,
+)
+from cueco_solo.training.monitor.settings import OnlineClusteringOptions
+
+
+class BackboneOptions(Options):
+    name: str = required("one of solo-learn's backbones, such as resnet18")
+    kwargs: Any = option({}, "further arguments of the backbone")
+
+
+class DataOptions(Options):
+    dataset: str = required("cifar10, cifar100, stl10, imagenet100, imagenet or custom")
+    train_path: str | None = option(None, "training images: a folder with one folder per class")
+    val_path: str | None = option(None, "validation images; without them nothing is validated")
+    format: Any = option("image_folder", "image_folder, dali or h5")
+    num_workers: Size = required(
+        "number of processes that load images; 0: the training process does"
+    )
+    no_labels: bool = option(False, "train_path holds the images themselves, without classes")
+    fraction: float = option(-1, "share of the training images; -1: all")
+    superclasses: bool = option(False, "label CIFAR-100 by its 20 superclasses")
+    augmentations: Any = option({}, "crop_size, mean and std of a linear evaluation")
+
+
+class OptimizerOptions(Options):
+    name: Literal["sgd", "lars", "adam", "adamw"] = required("the optimizer")
+    batch_size: Count = required("images per batch and process")
+    lr: NonNegative = required(
+        "learning rate for 256 images; scaled by the batch size of all processes"
+    )
+    classifier_lr: NonNegative | None = option(None, "used in pre-training only")
+    weight_decay: NonNegative = required("weight decay")
+    exclude_bias_n_norm_wd: bool = option(False, "no weight decay of biases and norms")
+    layer_decay: Any = option(0.0, "factor of the learning rate from layer to layer")
+    kwargs: Any = option({}, "further arguments of the optimizer")
+
+
+class PretrainingOptimizer(OptimizerOptions):
+    classifier_lr: NonNegative = required("learning rate of the online classifier, scaled as lr is")
+
+
+class SchedulerOptions(Options):
+    name: str = required("schedule of the learning rate")
+    min_lr: NonNegative = option(0.0, "learning rate at the end of a cosine")
+    warmup_start_lr: NonNegative = option(3e-5, "learning rate at the start of the warm-up")
+    warmup_epochs: NonNegative = option(10, "epochs of linear warm-up")
+    lr_decay_steps: Any = option(None, "epochs at which the schedule step lowers the learning rate")
+    interval: Literal["step", "epoch"] = option("step", "how often the learning rate changes")
+
+
+class PretrainingScheduler(SchedulerOptions):
+    name: Literal["warmup_cosine", "step", "none"] = required("schedule of the learning rate")
+
+
+class LinearScheduler(SchedulerOptions):
+    name: Literal["warmup_cosine", "step", "exponential", "none"] = required(
+        "schedule of the learning rate"
+    )
+
+
+class CheckpointOptions(Options):
+    enabled: bool = option(False, "write checkpoints")
+    dir: str | None = option("trained_models", "folder that the run folders are written to")
+    frequency: Count = option(1, "epochs from one checkpoint to the next")
+    keep_prev: bool = option(False, "keep earlier checkpoints")
+
+
+class PretrainingCheckpoint(CheckpointOptions):
+    dir: str = required("folder that the run folders are written to")
+
+
+class AutoResumeOptions(Options):
+    enabled: bool = option(
+        False, "solo-learn's own resuming, which cueco-solo pretrain doesn't need"
+    )
+    max_hours: Any = option(36, "maximum age of a run that is resumed")
+
+
+class AutoUmapOptions(Options):
+    enabled: Any = option(False, "UMAP plots while training, in solo-learn's own programs only")
+    dir: Any = option("auto_umap", "folder of the plots")
+    frequency: Any = option(1, "epochs from one plot to the next")
+
+
+class KNNOptions(Options):
+    enabled: Any = option(False, "solo-learn's k-NN classifier at each validation")
+    k: Any = option(20, "number of neighbours")
+    distance_func: Any = option("euclidean", "euclidean or cosine")
+
+
+class PerformanceOptions(Options):
+    disable_channel_last: bool = option(False, "don't use the channels-last memory format")
+
+
+class DALIOptions(Options):
+    device: Any = option("gpu", "device that DALI decodes on: cpu or gpu")
+    encode_indexes_into_labels: Any = option(
+        False, "give each image's own index, for RCL and for Self-Classifier with a queue"
+    )
+
+
+class WandbOptions(Options):
+    enabled: bool = option(False, "log to Weights & Biases")
+    entity: Any = option(None, "user or team")
+    project: Any = option("solo-learn", "project")
+    offline: bool = option(False, "write the log without sending it")
+
+
+class TensorboardOptions(Options):
+    enabled: bool = option(False, "write TensorBoard's logs into the run folder as well")
+
+
+class TrainerOptions(Options):
+    """What of a configuration is handed to Lightning's Trainer as it is."""
+
+    accelerator: Any = option("auto", "auto, cpu, gpu or mps")
+    accumulate_grad_batches: Count = option(1, "batches per optimisation step")
+    benchmark: Any = option(None, "let cuDNN search for the fastest algorithms")
+    check_val_every_n_epoch: Count = option(1, "epochs from one validation to the next")
+    detect_anomaly: Any = option(False, "PyTorch's anomaly detection")
+    deterministic: Any = option(None, "deterministic algorithms only")
+    devices: Any = option("auto", "number of devices, or a list of them")
+    enable_model_summary: Any = option(True, "print the layers")
+    enable_progress_bar: Any = option(True, "show the progress")
+    gradient_clip_algorithm: Any = option(None, "norm or value")
+    gradient_clip_val: NonNegative | None = option(
+        None, "value or norm that gradients are clipped to"
+    )
+    limit_train_batches: Positive | None = option(None, "batches of each epoch, or a share of them")
+    limit_val_batches: NonNegative | None = option(
+        None, "batches of each validation, or a share of them"
+    )
+    log_every_n_steps: Size = derived(
+        "steps from one log entry to the next. 50, or an epoch's steps where they are fewer"
+    )
+    max_epochs: Count = required("epochs of the training")
+    max_time: Any = option(
+        None, "time limit, DD:HH:MM:SS; the training stops at the end of that epoch"
+    )
+    num_nodes: Count = option(1, "number of machines")
+    num_sanity_val_steps: Any = option(2, "validation batches before the training")
+    overfit_batches: NonNegative = option(
+        0.0, "batches, or a share of them, that replace the whole data"
+    )
+    precision: Any = option(32, "such as 32, 16-mixed or bf16-mixed")
+    profiler: Any = option(None, "simple, advanced or pytorch")
+    strategy: Any = option("auto", "such as auto or ddp")
+    sync_batchnorm: bool = option(False, "batch norm over all processes")
+    val_check_interval: Any = option(None, "batches from one validation to the next, or a share")
+
+
+class Settings(Options):
+    """What pre-training and linear evaluation have in common."""
+
+    section = ""
+
+    name: str = required("name of the run, part of file names")
+    method: str | None = option(None, "used in pre-training only")
+    seed: Seed = option(5, "seed of all random numbers")
+    backbone: BackboneOptions
+    method_kwargs: Any = option({}, "the method's own options")
+    momentum: MomentumOptions
+    data: DataOptions
+    optimizer: OptimizerOptions
+    scheduler: SchedulerOptions
+    checkpoint: CheckpointOptions
+    auto_resume: AutoResumeOptions
+    auto_umap: AutoUmapOptions
+    online_clustering: OnlineClusteringOptions
+    knn_eval: KNNOptions
+    performance: PerformanceOptions
+    dali: DALIOptions
+    wandb: WandbOptions
+    tensorboard: TensorboardOptions
+    augmentations: Any = option([], "list of views, or the name of a file in configs/augmentations")
+    resume_from_checkpoint: str | None = option(None, "a checkpoint, or a folder with one")
+    debug_augmentations: bool = option(False, "print the augmentations")
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if "/" in name:
+            raise config_error("name", name, "names files, so it can't have a /", "leave it out")
+        return name
+
+
+class PretrainingSettings(TrainerOptions, Settings):
+    """The configuration of a pre-training."""
+
+    method: str = required("one of solo-learn's methods, or cueco, rcl, self_classifier")
+    seed: Seed = required("seed of all random numbers")
+    optimizer: PretrainingOptimizer
+    scheduler: PretrainingScheduler
+    checkpoint: PretrainingCheckpoint
+
+
+class LinearSettings(TrainerOptions, Settings):
+    """The configuration of a linear evaluation or of fine-tuning."""
+
+    scheduler: LinearScheduler
+    limit_val_batches: Positive | None = option(
+        None, "batches of each validation, or a share of them"
+    )
+    pretrained_feature_extractor: Any = option(None, "checkpoint; cueco-solo fills it in")
+    pretrain_method: Any = option(None, "method of the checkpoint")
+    finetune: Any = option(False, "train the backbone as well")
+    auto_augment: Any = option(False, "solo-learn's own programs only")
+    label_smoothing: Any = option(0.0, "solo-learn's own programs only")
+    mixup: Any = option(0.0, "solo-learn's own programs only")
+    cutmix: Any = option(0.0, "solo-learn's own programs only")
