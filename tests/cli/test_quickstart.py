@@ -26,7 +26,7 @@ ARGUMENTS = [
 def few_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     digits = load_digits()
     few = Bunch(images=digits.images[:400], target=digits.target[:400])
-    monkeypatch.setattr("cueco_solo.data.digits.load_digits", lambda: few)
+    monkeypatch.setattr("sklearn.datasets.load_digits", lambda: few)
 
 
 def table(text: str) -> dict[str, list[str]]:

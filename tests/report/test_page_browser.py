@@ -99,9 +99,9 @@ def test_choosing_runs_quantity_and_class(visit, expect):
 def test_choosing_the_clustering(visit, expect):
     page = visit()
     select = page.locator("#clustering")
-    assert select.locator("option").all_text_contents() == ["K-means", "Its own labels"]
+    assert select.locator("option").all_text_contents() == ["K-means", "Own labels"]
     assert page.locator("#clusters .panel").count() == page.locator("#matrices .panel").count() == 3
-    select.select_option("Its own labels")
+    select.select_option("Own labels")
     # of the one method that has any, with a row for each of the 30 labels
     for part in ("#clusters", "#matrices"):
         expect(page.locator(f"{part} .panel")).to_have_count(1)
