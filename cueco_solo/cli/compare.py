@@ -85,54 +85,57 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--evaluation goes with --runs; a grid has its own evaluations")
     if args.dry_run:
         return print_jobs(args)
-    out = args.out or Path("comparisons", _grid(args.overrides).name)
-    return compare_grid(args.overrides, out, args.baseline, None if args.no_report else out.name)
+    return compare_grid(args.overrides, args.out, args.baseline, report=not args.no_report)
 
 
 def run_quickstart(args: argparse.Namespace) -> int:
     """Compare the packaged grid."""
-    out = Path("comparisons", _QUICKSTART)
-    return compare_grid([_QUICKSTART, *args.overrides], out, None, "Quickstart: digits-placed")
+    words = [_QUICKSTART, *args.overrides]
+    return compare_grid(words, title="Quickstart: digits-placed")
 
 
-def compare_grid(words: Sequence[str], out: Path, baseline: str | None, title: str | None) -> int:
+def compare_grid(
+    words: Sequence[str],
+    out: Path | None = None,
+    baseline: str | None = None,
+    report: bool = True,
+    title: str | None = None,
+) -> int:
     """Train, evaluate, write.
 
     Args:
         words: the grid and overrides.
-        out: for the results.
+        out: for the results; default: ``comparisons/<grid>``.
         baseline: instead of the grid's.
-        title: of the report; None for none.
+        report: write one.
+        title: of the report; default: the name of ``out``.
     """
-    from cueco_solo.comparison.grid import jobs
-    from cueco_solo.results.runs import check_baseline
-
-    grid, start = _grid(words), time.monotonic()
-    check_baseline(baseline, [method.name for method in grid.methods], "baseline")
-    todo = jobs(grid, _overrides(words))
     from cueco_solo.comparison.execute import error_log, run_jobs
     from cueco_solo.comparison.results import check_folder
 
+    start = time.monotonic()
+    grid, todo = _grid_and_jobs(words, baseline)
+    out = out or Path("comparisons", grid.name)
     check_folder(out)
     outcomes = run_jobs(grid, todo, error_log(out))
-    code = _finish(out, outcomes, baseline or grid.baseline, title, named=True)
+    shown = (title or out.name) if report else None
+    code = _finish(out, outcomes, baseline or grid.baseline, shown, named=True)
     print(f"done in {time.monotonic() - start:.0f} seconds")
     return code
 
 
-def _grid(words: Sequence[str]) -> Any:
-    from cueco_solo.comparison.grid import packaged_grids, read_grid
+def _grid_and_jobs(words: Sequence[str], baseline: str | None) -> tuple[Any, list[Any]]:
+    from cueco_solo.comparison.grid import jobs, packaged_grids, read_grid
     from cueco_solo.errors import config_error
+    from cueco_solo.results.runs import check_baseline
 
     names = [word for word in words if "=" not in word]
     if len(names) != 1:
         remedy = f"a YAML file or one of {', '.join(packaged_grids())}"
         raise config_error("GRID", " ".join(names), "must be one grid", remedy)
-    return read_grid(names[0])
-
-
-def _overrides(words: Sequence[str]) -> list[str]:
-    return [word for word in words if "=" in word]
+    grid = read_grid(names[0])
+    check_baseline(baseline, [method.name for method in grid.methods], "baseline")
+    return grid, jobs(grid, [word for word in words if "=" in word])
 
 
 def print_jobs(args: argparse.Namespace) -> int:
@@ -140,9 +143,8 @@ def print_jobs(args: argparse.Namespace) -> int:
     import shlex
 
     from cueco_solo.comparison.execute import finished
-    from cueco_solo.comparison.grid import jobs
 
-    todo = jobs(_grid(args.overrides), _overrides(args.overrides))
+    _, todo = _grid_and_jobs(args.overrides, args.baseline)
     done = {job: finished(job) for job in todo}
     missing = [job for job in todo if done[job] is None]
     print(f"{len(todo)} runs, {len(todo) - len(missing)} of them trained")

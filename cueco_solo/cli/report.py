@@ -55,25 +55,20 @@ def add_parsers(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read the runs, tabulate, draw, write."""
+    from cueco_solo.report.write import check_file, write_report
+    from cueco_solo.results.published import published_figures
     from cueco_solo.results.runs import check_baseline, describe, read_figures
+    from cueco_solo.results.table import make_table
+    from cueco_solo.training.hardware import torch_device
+    from cueco_solo.training.log_filters import quieten
     from cueco_solo.training.run_folder import open_runs
 
     runs = open_runs(args.folders)
     described = describe(runs)
     check_baseline(args.baseline, [run.series for run in described])
-
-    import torch
-
-    from cueco_solo.errors import config_error
-    from cueco_solo.report.write import write_report
-    from cueco_solo.results.published import published_figures
-    from cueco_solo.results.table import make_table
-    from cueco_solo.training.log_filters import quieten
-
+    check_file(args.out)
     quieten()
-    there = torch.cuda.is_available()
-    if args.device == "cuda" and not there:
-        raise config_error("--device", "cuda", "isn't there", "leave it out or take cpu")
+    device = torch_device(args.device)
     read_figures(described, runs)
     published = [] if args.no_published else published_figures()
     write_report(
@@ -85,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
         embedding=args.embedding,
         images=args.images,
         seed=args.seed,
-        device="cuda" if there and args.device != "cpu" else "cpu",
+        device=device,
         cache=not args.no_cache,
         train_path=args.train_path,
         val_path=args.val_path,

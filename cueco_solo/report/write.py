@@ -1,13 +1,12 @@
 """The report as a file."""
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cueco_solo.errors import config_error
 from cueco_solo.report.document import Document
-from cueco_solo.report.gather import gather_document
-from cueco_solo.report.html import render
 from cueco_solo.results.runs import RunFigures
 from cueco_solo.results.table import ResultTable
 from cueco_solo.training.run_folder import Run
@@ -36,25 +35,37 @@ def write_report(
         ConfigError: see :func:`~cueco_solo.report.gather.gather_document`; or the file can't be
             written, which is found out first.
     """
-    if out.is_dir():
-        raise config_error("--out", str(out), "is a folder", f"give {out / 'report.html'}")
+    from cueco_solo.report.gather import gather_document
+    from cueco_solo.report.html import render
+
+    check_file(out)
     part = out.with_name(f".{out.name}.part")
+    document = gather_document(runs, described, table, **options)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part.touch()
+        part.write_text(render(document), encoding="utf-8")
+        part.replace(out)
     except OSError as error:
         raise _unwritable(out, error) from error
-    try:
-        document = gather_document(runs, described, table, **options)
-        try:
-            part.write_text(render(document), encoding="utf-8")
-            part.replace(out)
-        except OSError as error:
-            raise _unwritable(out, error) from error
     finally:
         part.unlink(missing_ok=True)
     _print_summary(document, out)
     return out
+
+
+def check_file(out: Path) -> None:
+    """Make the report's folder, and find out whether a file can be written there.
+
+    Raises:
+        ConfigError: it can't.
+    """
+    if out.is_dir():
+        raise config_error("--out", str(out), "is a folder", f"give {out / 'report.html'}")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise _unwritable(out, error) from error
 
 
 def _unwritable(out: Path, error: OSError) -> Exception:

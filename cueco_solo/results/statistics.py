@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import t as student
 
 _LEVEL = 0.95
 
@@ -49,5 +48,7 @@ def paired(values: Mapping[int, float], baseline: Mapping[int, float]) -> Paired
     mean, std, n = mean_std([values[seed] - baseline[seed] for seed in seeds])
     if std is None:
         return Paired(mean, None, None, n)
+    from scipy.stats import t as student  # a second of import that no wrong name has to wait for
+
     half = float(student.ppf((1 + _LEVEL) / 2, n - 1)) * std / math.sqrt(n)
     return Paired(mean, mean - half, mean + half, n)

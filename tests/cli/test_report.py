@@ -56,7 +56,7 @@ def test_nothing_is_written_after_an_error(
     def fail(_: object) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cueco_solo.report.write.render", fail)
+    monkeypatch.setattr("cueco_solo.report.html.render", fail)
     message = error(capsys, str(trained), "--out", str(out))
     assert message.endswith("can't be written (No space left on device); give another file")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["the old one"]
