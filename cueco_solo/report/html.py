@@ -160,7 +160,7 @@ def _parts(runs: Sequence[RunPart]) -> dict[str, bool]:
 
 
 def _missing(runs: Sequence[RunPart]) -> dict[str, list[RunPart]]:
-    """By sentence, the runs that it is said of."""
+    """By sentence, the runs that it concerns."""
     sentences: dict[str, list[RunPart]] = {}
     for run in runs:
         for sentence in run["missing"]:
