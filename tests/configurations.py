@@ -1,9 +1,11 @@
 """The configurations' names by kind, and what they compose to."""
 
 from pathlib import Path
+from typing import Any
 
 import cueco_solo.configs
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from support import small_cfg
 
 from cueco_solo.methods import cueco_options, rcl_options, self_classifier_options
 from cueco_solo.training.compose import compose_config
@@ -23,6 +25,22 @@ CUECO, RCL, SELF_CLASSIFIER = (
     [name for name in PRETRAIN if name.startswith(f"{method}-") and "digits" not in name]
     for method in FILL
 )
+
+
+def unfilled(method: str, dataset: str = "cifar10", **overrides: Any) -> DictConfig:
+    """Without the method's settings; CIFAR-10's images needn't be counted."""
+    cfg = small_cfg(method, data__dataset=dataset)
+    for section in ("method_kwargs", "momentum"):
+        cfg.pop(section)
+    for key, value in overrides.items():
+        OmegaConf.update(cfg, key.replace("__", "."), value, force_add=True)
+    return cfg
+
+
+def filled(method: str, dataset: str = "cifar10", **kwargs: Any) -> dict[str, Any]:
+    """The method's settings when these are given."""
+    cfg = FILL[method](unfilled(method, dataset, method_kwargs=kwargs))
+    return OmegaConf.to_container(cfg.method_kwargs)  # type: ignore[return-value]
 
 
 def composed(name: str, *overrides: str) -> DictConfig:

@@ -13,8 +13,9 @@ from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.errors import ConfigError
 from cueco_solo.evaluation import feature_cache as cache
 from cueco_solo.evaluation import features
+from cueco_solo.evaluation.checks import evaluation_data
 from cueco_solo.evaluation.feature_cache import cached_features, write_features
-from cueco_solo.evaluation.features import Features, evaluation_data
+from cueco_solo.evaluation.features import Features
 from cueco_solo.training.run_folder import load_run
 
 

@@ -11,8 +11,8 @@ import pytest
 from omegaconf import OmegaConf
 from support import a_byte_of_the_checkpoint
 
+from cueco_solo.evaluation.checks import evaluation_data
 from cueco_solo.evaluation.feature_cache import features_key
-from cueco_solo.evaluation.features import evaluation_data
 from cueco_solo.training.run_folder import load_run
 
 

@@ -11,7 +11,8 @@ from torchvision.transforms.functional import normalize, to_tensor
 
 from cueco_solo import host
 from cueco_solo.errors import ConfigError
-from cueco_solo.evaluation.features import evaluation_data, load_backbone, run_features
+from cueco_solo.evaluation.checks import evaluation_data
+from cueco_solo.evaluation.features import load_backbone, run_features
 from cueco_solo.training.checkpoints import read_checkpoint
 from cueco_solo.training.run_folder import load_run
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from cueco_solo.errors import ConfigError
-from cueco_solo.evaluation.features import evaluation_data, load_backbone
+from cueco_solo.evaluation.checks import evaluation_data
+from cueco_solo.evaluation.features import load_backbone
 from cueco_solo.training.checkpoints import read_weights
 from cueco_solo.training.run_folder import load_run
 

@@ -12,8 +12,9 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_mutual_info_score
 
 from cueco_solo.cli import main
+from cueco_solo.evaluation.checks import evaluation_data
 from cueco_solo.evaluation.feature_cache import cached_features
-from cueco_solo.evaluation.features import Features, evaluation_data
+from cueco_solo.evaluation.features import Features
 from cueco_solo.evaluation.own_labels import own_label_scores, own_labels
 from cueco_solo.methods.self_classifier import SelfClassifier
 from cueco_solo.results.figures import run_figures

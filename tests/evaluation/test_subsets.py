@@ -78,8 +78,8 @@ def test_a_file_is_read_as_it_was_written(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("a/9.png\n", "names 'a/9.png', which isn't there; write names like a/1.png"),
-        ("x" * 999 + "\n", f"names '{'x' * 80}...', which isn't there"),
+        ("a/9.png\n", "names 'a/9.png', which is not found; write names like a/1.png"),
+        ("x" * 999 + "\n", f"names '{'x' * 80}...', which is not found"),
         ("1.png\n", "names '1.png', which is ambiguous"),
         ("a/1.png\nb/1.png\na/1.png\n", "names 1 images twice"),
         ("a/1.png\n", "has no image of 1 of the 2 classes"),

@@ -86,6 +86,17 @@ def losses_with_gradient(model: Any, rank: int, world_size: int) -> dict[str, to
     return {"loss": total.detach(), "gradient": torch.autograd.grad(total, z)[0]}
 
 
+def assert_halves_make_the_whole(whole: Any, one: dict[str, Any], two: dict[str, Any]) -> None:
+    """Both ranks' losses and gradients are those of the whole batch in one process."""
+    whole.load_state_dict(one["state"], strict=False)
+    whole._runs = 1
+    expected = losses_with_gradient(whole, rank=0, world_size=1)
+    halves = [one["share"], two["share"]]
+    loss, gradient = sum(half["loss"] for half in halves) / 2, [h["gradient"] for h in halves]
+    torch.testing.assert_close(loss, expected["loss"])
+    torch.testing.assert_close(torch.cat(gradient, dim=1) / 2, expected["gradient"])
+
+
 def build(method: str, options: Sequence[str]) -> Any:
     kwargs: dict[str, Any] = dict(OmegaConf.from_dotlist(list(options)))  # type: ignore[arg-type]
     return cueco(**kwargs) if method == "cueco" else rcl(num_samples=IMAGES["rcl"], **kwargs)

@@ -212,36 +212,9 @@ def test_a_run_that_ends_before_its_clustering_starts_says_so():
         fit(cueco(clustering="offline", cluster_warmup_steps=5), max_epochs=2)
 
 
-def test_pure_half_precision():
-    with pytest.raises(ConfigError, match=r"precision='bf16-true' would keep .*; use 16-mixed"):
-        fit(cueco(), precision="bf16-true")
-
-
 def test_batch_larger_than_the_data():
     with pytest.raises(ConfigError, match=r"optimizer.batch_size=8 is larger than the training"):
         fit(cueco(), loader=views_loader(batch_size=64))
-
-
-@pytest.mark.parametrize(("large", "small"), [(1, 0), (2, 4), (3, 0)])
-def test_other_numbers_of_crops(large, small):
-    with pytest.raises(ConfigError, match=f"augmentations='{large} large and {small} small crops'"):
-        CueCo(small_cfg(data__num_large_crops=large, data__num_small_crops=small))
-
-
-def test_checkpoint_of_another_method(tmp_path):
-    model = cueco()
-    fit(model, max_epochs=1)
-    checkpoint = tmp_path / "other.ckpt"
-    model.trainer.save_checkpoint(checkpoint)
-    content = torch.load(checkpoint, weights_only=True)
-    content["cueco_solo_method"] = "rcl"
-    torch.save(content, checkpoint)
-    with pytest.raises(ConfigError, match=r"method=cueco can't load this checkpoint.* method=rcl"):
-        fit(cueco(), ckpt_path=checkpoint)
-    del content["cueco_solo_method"]
-    torch.save(content, checkpoint)
-    with pytest.raises(ConfigError, match="can't load this checkpoint, which is of another method"):
-        fit(cueco(), ckpt_path=checkpoint)
 
 
 def test_unlabelled_data_trains():

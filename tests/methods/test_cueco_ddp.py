@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from methods.ddp_worker import build, losses_with_gradient, two_processes
+from methods.ddp_worker import assert_halves_make_the_whole, build, two_processes
 
 
 @pytest.mark.parametrize(
@@ -32,12 +32,4 @@ def test_ranks_agree(tmp_path, arguments):
     newest = torch.arange(160 - 16, 160) % size
     torch.testing.assert_close(one["state"]["queue.keys"][:, newest], keys.float())
 
-    # losses and gradients of two halves make those of the whole batch in one process
-    whole = build("cueco", arguments[1:])
-    whole.load_state_dict(one["state"], strict=False)
-    whole._runs = 1
-    expected = losses_with_gradient(whole, rank=0, world_size=1)
-    halves = [one["share"], two["share"]]
-    loss, gradient = sum(half["loss"] for half in halves) / 2, [h["gradient"] for h in halves]
-    torch.testing.assert_close(loss, expected["loss"])
-    torch.testing.assert_close(torch.cat(gradient, dim=1) / 2, expected["gradient"])
+    assert_halves_make_the_whole(build("cueco", arguments[1:]), one, two)

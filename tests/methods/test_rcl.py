@@ -5,12 +5,11 @@ import warnings
 import pytest
 import torch
 import torch.nn.functional as F
-from rcl_models import rcl, rcl_cfg
+from rcl_models import rcl
 from support import Views, fit, views_loader
 from torch import nn
 
 from cueco_solo.errors import ConfigError
-from cueco_solo.methods.rcl import RCL
 
 # ---- the network ----
 
@@ -145,13 +144,3 @@ def test_checkpoint_of_another_number_of_levels(state, options, levels):
     checkpoint = {"cueco_solo_method": "rcl", "state_dict": state}
     with pytest.raises(ConfigError, match=f"^method_kwargs.num_levels={levels}, as when this ch"):
         rcl(**options).on_load_checkpoint(checkpoint)
-
-
-def test_checkpoint_of_another_method():
-    with pytest.raises(ConfigError, match=r"method=rcl can't load this .*, which is of method=cue"):
-        rcl().on_load_checkpoint({"cueco_solo_method": "cueco", "state_dict": {}})
-
-
-def test_other_numbers_of_crops():
-    with pytest.raises(ConfigError, match="augmentations='3 large and 0 small crops'"):
-        RCL(rcl_cfg({}, data__num_large_crops=3))

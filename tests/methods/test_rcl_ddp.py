@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from methods.ddp_worker import build, losses_with_gradient, two_processes
+from methods.ddp_worker import assert_halves_make_the_whole, build, two_processes
 from support import Views
 
 from cueco_solo.clustering.dbscan import dbscan
@@ -63,11 +63,4 @@ def test_ranks_agree(tmp_path, arguments):
             assert torch.equal(value, state[name]), name
         assert int(state["runs"]) == 1 and int(state["steps"]) == 5
 
-    # losses and gradients of two halves make those of the whole batch in one process
-    whole.load_state_dict(one["state"], strict=False)
-    whole._runs = 1
-    expected = losses_with_gradient(whole, rank=0, world_size=1)
-    halves = [one["share"], two["share"]]
-    loss, gradient = sum(half["loss"] for half in halves) / 2, [h["gradient"] for h in halves]
-    torch.testing.assert_close(loss, expected["loss"])
-    torch.testing.assert_close(torch.cat(gradient, dim=1) / 2, expected["gradient"])
+    assert_halves_make_the_whole(whole, one, two)

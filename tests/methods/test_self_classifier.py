@@ -7,12 +7,9 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from self_classifier_models import self_classifier, self_classifier_cfg
+from self_classifier_models import self_classifier
 from support import fit, views_loader
 from torch import nn
-
-from cueco_solo.errors import ConfigError
-from cueco_solo.methods.self_classifier import SelfClassifier
 
 # ---- the network ----
 
@@ -78,19 +75,6 @@ def test_learnable_params(options: dict[str, Any], own: list[str]):
 # ---- what a user can get wrong ----
 
 
-@pytest.mark.parametrize(("large", "small"), [(1, 0), (3, 0), (1, 2)])
-def test_other_numbers_of_large_crops(large: int, small: int):
-    cfg = self_classifier_cfg({}, data__num_large_crops=large, data__num_small_crops=small)
-    with pytest.raises(ConfigError, match=f"^augmentations='{large} large and {small} small"):
-        SelfClassifier(cfg)
-
-
-def test_checkpoint_of_another_method():
-    message = r"method=self_classifier can't load this .*, which is of method=rcl"
-    with pytest.raises(ConfigError, match=message):
-        self_classifier().on_load_checkpoint({"cueco_solo_method": "rcl", "state_dict": {}})
-
-
 def small_batch_warnings(head_size: int) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -106,8 +90,3 @@ def test_a_batch_smaller_than_the_classes_warns_once():
         message,
     )
     assert small_batch_warnings(8) == []
-
-
-def test_half_precision_throughout():
-    with pytest.raises(ConfigError, match=r"^precision='bf16-true'"):
-        fit(self_classifier(), loader=views_loader(n=8), precision="bf16-true")

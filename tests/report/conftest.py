@@ -9,8 +9,8 @@ import pytest
 from gathering import copied
 from report_document import bare_document, document
 
+from cueco_solo.evaluation.checks import evaluation_data
 from cueco_solo.evaluation.feature_cache import cached_features
-from cueco_solo.evaluation.features import evaluation_data
 from cueco_solo.report.features import FeatureViews
 from cueco_solo.report.html import render
 from cueco_solo.training.run_folder import load_run
