@@ -18,27 +18,7 @@ from cueco_solo.host.detect import INSTALL_MAIN, HostInfo, host_info
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from cueco_solo.host.main import (
-        LARS,
-        METHODS,
-        BaseMethod,
-        BaseMomentumMethod,
-        Checkpointer,
-        LinearModel,
-        MomentumUpdater,
-        WeightedKNNClassifier,
-        accuracy_at_k,
-        classification_data,
-        gather,
-        initialize_momentum_params,
-        mocov2plus_loss_func,
-        nnclr_loss_func,
-        omegaconf_select,
-        parse_linear_cfg,
-        parse_pretrain_cfg,
-        pretrain_data,
-        weighted_mean,
-    )
+    from cueco_solo.host.main import *
 
     FORM: str
     dali: ModuleType
@@ -70,7 +50,6 @@ __all__ = [
     "pretrain_data",
     "weighted_mean",
 ]
-
 
 _FORMS = {"main": f"{__name__}.main", "release": f"{__name__}.release.api"}
 

@@ -18,15 +18,12 @@ def lift_args(args: Mapping[str, Any]) -> dict[str, Any]:
     That is enough to rebuild the backbone, not to train: there is no ``method_kwargs``. Up to 1.0.5
     the paths of the data were written as ``<not serializable>``: they are None here.
 
-    Args:
-        args: the flat form.
-
     Raises:
         KeyError: what every such file has is missing.
     """
     size = args["crop_size"] if "crop_size" in args else args["size"]
     kwargs = {k: v for k, v in args.get("backbone_args", {}).items() if k != "cifar"}
-    view = {"crop_size": _first(size), "num_crops": 2}
+    view = {"crop_size": size[0] if isinstance(size, list) else size, "num_crops": 2}
     if args["dataset"] == "custom":
         view.update({key: args[key] for key in ("mean", "std") if args.get(key)})
     return {
@@ -57,7 +54,3 @@ def lift_args(args: Mapping[str, Any]) -> dict[str, Any]:
         },
         "scheduler": {"name": "none"},
     }
-
-
-def _first(value: Any) -> Any:
-    return value[0] if isinstance(value, list) else value

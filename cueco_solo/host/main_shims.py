@@ -1,7 +1,7 @@
 """What unmodified solo-learn main needs on current libraries, on a CPU and with few classes.
 
-Each shim replaces a name inside solo-learn's modules, or inside torch where that is said, in this
-process only. solo-learn's files stay as they are.
+Each shim replaces a name inside solo-learn's modules, or inside torch or Lightning where its
+docstring says so, in this process only. solo-learn's files stay as they are.
 """
 
 import functools

@@ -15,10 +15,7 @@ from torchmetrics.utilities import dim_zero_cat
 def accuracy_at_k(outputs: Tensor, targets: Tensor, top_k: Sequence[int] = (1, 5)) -> list[Tensor]:
     """Top-k accuracies in percent; with fewer than k classes every sample counts as a hit.
 
-    Args:
-        outputs: logits or probabilities, ``[N, C]``.
-        targets: class of each sample, int64 ``[N]``.
-        top_k: the values of k.
+    Of logits or probabilities ``[N, C]`` and int64 classes ``[N]``.
 
     Returns:
         One float tensor of shape ``[1]`` per k.

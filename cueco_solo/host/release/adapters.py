@@ -1,6 +1,6 @@
 """Mixins that stand in front of a class of 1.0.2 and make it look and run like one of main."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import LightningModule
@@ -44,6 +44,7 @@ class EpochEnd(LightningModule):
 class Lifted(EpochEnd):
     """What any method of 1.0.2 needs to be built from a configuration and trained as in main."""
 
+    defaults: ClassVar[dict[str, Any]] = METHOD_DEFAULTS
     trainer: Any
 
     def __init__(self, cfg: DictConfig):
@@ -63,10 +64,10 @@ class Lifted(EpochEnd):
                 k=self.knn_k, distance_fx=cfg.knn_eval.distance_func
             )
 
-    @staticmethod
-    def add_and_assert_specific_cfg(cfg: DictConfig) -> DictConfig:
+    @classmethod
+    def add_and_assert_specific_cfg(cls, cfg: DictConfig) -> DictConfig:
         """Fill in the base class's defaults, in place."""
-        return set_defaults(cfg, METHOD_DEFAULTS)
+        return set_defaults(cfg, cls.defaults)
 
     @staticmethod
     def method_arguments(cfg: DictConfig) -> dict[str, Any]:
@@ -92,7 +93,7 @@ class Lifted(EpochEnd):
         ]
 
     def configure_optimizers(self) -> Any:
-        return optim.configure(self, self.learnable_params, optim.PRETRAIN_SCHEDULERS)
+        return optim.configure(self, self.learnable_params)
 
     def configure_callbacks(self) -> Any:
         return [*super().configure_callbacks(), *brought_callbacks(self.cfg)]  # type: ignore[misc]
@@ -117,14 +118,10 @@ class Lifted(EpochEnd):
 class LiftedMomentum(Lifted):
     """The same for methods with a momentum backbone."""
 
+    defaults = {**METHOD_DEFAULTS, **MOMENTUM_DEFAULTS}
     momentum_updater: Any
     momentum_pairs: Any
     last_step: int
-
-    @staticmethod
-    def add_and_assert_specific_cfg(cfg: DictConfig) -> DictConfig:
-        """Fill in the base class's defaults, in place."""
-        return set_defaults(cfg, {**METHOD_DEFAULTS, **MOMENTUM_DEFAULTS})
 
     def base_momentum_forward(self, X: Tensor) -> dict[str, Any]:
         return super().base_momentum_forward(self.layout(X))  # type: ignore[misc]

@@ -21,28 +21,3 @@ from cueco_solo.host.release.optim import LARS
 def load_dali() -> ModuleType:
     """Always raises HostError: 1.0.2's DALI pipelines have another API."""
     raise HostError(f"data.format='dali' can't be used with solo-learn 1.0.2; {INSTALL_MAIN}")
-
-
-__all__ = [
-    "LARS",
-    "METHODS",
-    "UNAVAILABLE",
-    "BaseMethod",
-    "BaseMomentumMethod",
-    "Checkpointer",
-    "LinearModel",
-    "MomentumUpdater",
-    "WeightedKNNClassifier",
-    "accuracy_at_k",
-    "classification_data",
-    "gather",
-    "initialize_momentum_params",
-    "load_dali",
-    "mocov2plus_loss_func",
-    "nnclr_loss_func",
-    "omegaconf_select",
-    "parse_linear_cfg",
-    "parse_pretrain_cfg",
-    "pretrain_data",
-    "weighted_mean",
-]

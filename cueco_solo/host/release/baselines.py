@@ -64,7 +64,7 @@ class Baseline(Lifted):
     _name: str
 
     @classmethod
-    def add_and_assert_specific_cfg(cls, cfg: DictConfig) -> DictConfig:  # type: ignore[override]
+    def add_and_assert_specific_cfg(cls, cfg: DictConfig) -> DictConfig:
         """Fill in main's defaults, in place.
 
         Raises:
@@ -92,11 +92,7 @@ class Baseline(Lifted):
         return plain(cfg.method_kwargs)
 
     def on_fit_start(self) -> None:
-        """Refuse several processes, over which 1.0.2's methods don't gather.
-
-        Raises:
-            HostError: there are several.
-        """
+        """Raise HostError for several processes, over which 1.0.2's methods don't gather."""
         super().on_fit_start()
         if self.trainer.world_size > 1:
             raise HostError(

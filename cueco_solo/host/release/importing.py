@@ -16,13 +16,9 @@ def _module(name: str, **names: object) -> types.ModuleType:
     return module
 
 
-def _strtobool(value: object) -> bool:
-    return str(value).lower() in ("y", "yes", "t", "true", "on", "1")
-
-
 def _replacements() -> dict[str, types.ModuleType | None]:
     scheduler = _module("pl_bolts.optimizers.lr_scheduler", LinearWarmupCosineAnnealingLR=None)
-    util = _module("distutils.util", strtobool=_strtobool)
+    util = _module("distutils.util", strtobool=None)
     return {
         # the models must derive from the LightningModule that our Trainer knows
         "pytorch_lightning": pl,

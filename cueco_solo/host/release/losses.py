@@ -9,8 +9,6 @@ from solo.losses.moco import moco_loss_func as mocov2plus_loss_func
 from solo.losses.nnclr import nnclr_loss_func
 from torch import Tensor
 
-__all__ = ["Whitening2d", "gather", "mocov2plus_loss_func", "nnclr_loss_func"]
-
 
 def gather(X: Tensor, dim: int = 0) -> Tensor:
     """All processes' tensors, joined along ``dim`` in the order of ranks.
