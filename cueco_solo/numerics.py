@@ -34,13 +34,9 @@ def in_float32(function: F) -> F:
 
 
 def perplexity(histogram: torch.Tensor) -> torch.Tensor:
-    """The effective number of used bins: the exponential of the entropy.
+    """The effective number of used bins of non-negative weights ``[L]``: exp of the entropy.
 
-    Args:
-        histogram: floating weights of any sum, ``[L]``, none negative.
-
-    Returns:
-        torch.Tensor: scalar between 1 (one bin has all) and L (all alike); 1 if all are zero.
+    A scalar between 1 (one bin has all) and L (all alike); 1 if all are zero.
     """
     shares = histogram / histogram.sum().clamp(min=1e-30)
     return torch.special.entr(shares).sum().exp()
@@ -50,12 +46,7 @@ def perplexity(histogram: torch.Tensor) -> torch.Tensor:
 def alignment(z: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
     """Mean squared distance of positive pairs (Wang & Isola 2020, Eq. 4 with alpha = 2).
 
-    Args:
-        z: unit vectors, ``[N, D]``.
-        k: unit vectors of the same images, ``[N, D]``.
-
-    Returns:
-        torch.Tensor: scalar in [0, 4], 0 when each pair coincides.
+    Of unit vectors ``[N, D]`` of the same images, a scalar in [0, 4]: 0 when each pair coincides.
     """
     return (z - k).pow(2).sum(1).mean()
 
@@ -64,26 +55,17 @@ def alignment(z: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
 def uniformity(z: torch.Tensor) -> torch.Tensor:
     """Log of the mean Gaussian potential of all pairs (Wang & Isola 2020, Eq. 5 with t = 2).
 
-    Args:
-        z: unit vectors, ``[N, D]``, N >= 2.
-
-    Returns:
-        torch.Tensor: scalar in [-8, 0], 0 when all vectors coincide.
+    Of unit vectors ``[N, D]``, N >= 2, a scalar in [-8, 0]: 0 when all coincide.
     """
     return torch.pdist(z).pow(2).mul(-2).exp().mean().log()
 
 
 def rank_me(features: torch.Tensor) -> torch.Tensor:
-    """Effective rank of a feature matrix (RankMe, Garrido et al. 2023).
+    """Effective rank of a floating feature matrix ``[N, D]`` (RankMe, Garrido et al. 2023).
 
     The exponential of the entropy of ``p = s / sum(s) + 1e-7``, s the singular values of the
-    matrix as it is, not centred. High is necessary for good features, not enough.
-
-    Args:
-        features: floating, ``[N, D]``.
-
-    Returns:
-        torch.Tensor: float64 scalar between 1 and min(N, D); 1 also if all are zero.
+    matrix as it is, not centred; a float64 scalar between 1 and min(N, D), 1 also if all are zero.
+    A high value is necessary for good features, not sufficient.
     """
     tall = features if features.size(0) >= features.size(1) else features.T
     # no float64 copy of all rows, as an SVD needs; what squaring loses is below the 1e-7

@@ -13,12 +13,7 @@ from sklearn.metrics.cluster import contingency_matrix
 def clustering_accuracy(labels: ArrayLike, clusters: ArrayLike) -> float:
     """Share of samples whose cluster is matched with their class, under the best matching.
 
-    Args:
-        labels: class of each sample, ``[N]``.
-        clusters: cluster of each sample, ``[N]``.
-
-    Returns:
-        A number in [0, 1]. Clusters beyond the number of classes stay unmatched.
+    Of classes and clusters ``[N]``; clusters beyond the number of classes stay unmatched.
     """
     counts = contingency_matrix(labels, clusters)
     classes, matched = linear_sum_assignment(counts, maximize=True)
@@ -26,11 +21,7 @@ def clustering_accuracy(labels: ArrayLike, clusters: ArrayLike) -> float:
 
 
 def agreement(labels: ArrayLike, clusters: ArrayLike) -> dict[str, float]:
-    """How well clusters agree with classes.
-
-    Args:
-        labels: class of each sample, ``[N]``.
-        clusters: cluster of each sample, ``[N]``.
+    """How well clusters ``[N]`` agree with classes ``[N]``.
 
     Returns:
         Percent: ``nmi`` (arithmetic mean), ``ami``, ``ari`` and ``acc``.
@@ -44,11 +35,7 @@ def agreement(labels: ArrayLike, clusters: ArrayLike) -> dict[str, float]:
 
 
 def label_scores(labels: ArrayLike, clusters: ArrayLike) -> dict[str, float]:
-    """How well a clusterer's own labels agree with classes, of which there may be fewer.
-
-    Args:
-        labels: class of each sample, ``[N]``.
-        clusters: its label of each sample, ``[N]``.
+    """How well a method's own labels ``[N]`` agree with classes ``[N]``, which may be fewer.
 
     Returns:
         Percent: what :func:`agreement` returns, whose ``acc`` matches one label with each class,

@@ -18,14 +18,7 @@ def _unit(rows: torch.Tensor) -> torch.Tensor:
 
 
 def _products(x: torch.Tensor) -> Iterator[tuple[int, int, torch.Tensor]]:
-    """Inner products of all pairs in square blocks on and above the diagonal.
-
-    Args:
-        x: ``[n, D]``.
-
-    Yields:
-        tuple: first row, first column, block.
-    """
+    """First row, first column and inner products of square blocks on and above the diagonal."""
     for i in range(0, len(x), _ROWS):
         for j in range(i, len(x), _ROWS):
             yield i, j, x[i : i + _ROWS] @ x[j : j + _ROWS].T
@@ -34,15 +27,10 @@ def _products(x: torch.Tensor) -> Iterator[tuple[int, int, torch.Tensor]]:
 def _first_core_radius(
     x: torch.Tensor, thresholds: Sequence[float], min_samples: int
 ) -> torch.Tensor:
-    """The position of the smallest radius at which a sample is a core point.
+    """The position of the smallest radius at which a sample is a core point, ``[n]``, int64.
 
-    Args:
-        x: unit vectors, ``[n, D]``.
-        thresholds: least inner product of neighbours for each radius, descending.
-        min_samples: neighbours that make a core point.
-
-    Returns:
-        torch.Tensor: ``[n]``, int64; ``len(thresholds)`` for samples that are core at no radius.
+    ``thresholds`` are the least inner products of neighbours for each radius, descending; samples
+    that are core at no radius get their number.
     """
     counts = torch.zeros(len(thresholds), len(x), dtype=torch.int32, device=x.device)
     for i, j, block in _products(x):
@@ -62,15 +50,10 @@ def _contracted(component: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> to
 def _components(
     cores: torch.Tensor, sizes: Sequence[int], thresholds: Sequence[float]
 ) -> list[torch.Tensor]:
-    """Connected components of the core points at each radius.
+    """Connected components of the core points at each radius, ``[size]`` of int64 from 0.
 
-    Args:
-        cores: unit vectors, ``[m, D]``, those that are core at smaller radii first.
-        sizes: how many of them are core at each radius, ascending, up to m.
-        thresholds: as above.
-
-    Returns:
-        list: for each radius ``[size]`` of int64, numbers from 0.
+    ``cores`` ``[m, D]`` start with those that are core at smaller radii; ``sizes`` counts them for
+    each radius, ascending, up to m.
     """
     components = [torch.arange(size, device=cores.device) for size in sizes]
     for i, j, block in _products(cores):
@@ -117,8 +100,6 @@ def dbscan(
             least, where radii below 0.001 can't be told from 0. Zero rows, samples without a
             feature, are noise and nobody's neighbours.
         eps: radii, in any order.
-        min_samples: at least 1.
-        max_samples: at least 1.
         seed: of the subset; processes that pass the same seed take the same one.
 
     Returns:

@@ -34,7 +34,7 @@ def moved_centroids(
 
 
 class MomentumGrouping(nn.Module):
-    """Centroids and variances of L clusters on the unit sphere.
+    """Centroids and variances of L clusters on the unit sphere in D dimensions.
 
     Every process must call the updates with the same (gathered) keys; then all hold the same state.
 
@@ -46,8 +46,6 @@ class MomentumGrouping(nn.Module):
         runs: how often K-means has set the clusters, int64 scalar; 0 means there are none yet.
 
     Args:
-        num_clusters: L.
-        dim: D.
         centroid_momentum: beta_1 of Eq. 7.
         variance_momentum: beta_2 of Eq. 8.
     """
@@ -112,8 +110,6 @@ class MomentumGrouping(nn.Module):
 
         Args:
             k: keys, unit vectors, ``[n, D]``, n >= L, the same on all processes.
-            seed: of the start of K-means.
-            step: the number of the optimisation step.
         """
         result = kmeans(k, len(self.centroids), seed=seed)
         self.centroids.copy_(F.normalize(result.centroids, dim=1))
@@ -134,11 +130,8 @@ class MomentumGrouping(nn.Module):
     def health(self, step: int) -> dict[str, torch.Tensor]:
         """What tells a living clustering from a collapsed one.
 
-        Args:
-            step: the number of the optimisation step.
-
         Returns:
-            dict: scalars ``active`` (clusters with members since K-means, and in the last 1000
+            Scalars ``active`` (clusters with members since K-means, and in the last 1000
             steps), ``perplexity`` of the assignment histogram (1 to L), ``mean_variance``,
             ``largest_share`` (0 to 1).
         """

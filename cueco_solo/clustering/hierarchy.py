@@ -39,8 +39,6 @@ class Hierarchy(nn.Module):
         steps: how often they were refined, int64 scalar.
 
     Args:
-        num_samples: n.
-        dim: D.
         num_levels: H, at least 2.
         max_splits: parts that a cluster is split into, m.
         merge_threshold: similarity of centres above which two clusters merge, sigma_m, for each
@@ -94,11 +92,9 @@ class Hierarchy(nn.Module):
 
     @torch.no_grad()
     def restart(self, levels: torch.Tensor) -> None:
-        """Replace levels 2 to H.
+        """Replace levels 2 to H by clusterings ``[H - 1, n]``, int64, made nested here.
 
-        Args:
-            levels: any clusterings as :func:`~cueco_solo.clustering.nesting.nested` takes them,
-                from level 2 up, ``[H - 1, n]``, int64; made nested here.
+        They go from level 2 up, as :func:`~cueco_solo.clustering.nesting.nested` takes them.
         """
         self.labels[1:] = nested(levels)
         self.runs += 1
@@ -131,8 +127,7 @@ class Hierarchy(nn.Module):
             raised and lowered the number on each level, int64 scalars.
         """
         self.steps += 1
-        generator = torch.Generator().manual_seed(seed)
-        counts = {}
+        generator, counts = torch.Generator().manual_seed(seed), {}
         for level in range(2, len(self.labels) + 1):
             splits, merges = self._refine_level(level, samples, generator)
             counts[f"splits_level{level}"] = splits
@@ -210,13 +205,8 @@ class Hierarchy(nn.Module):
     ) -> torch.Tensor:
         """The part of its cluster that each row goes to: with its whole unit, to the nearest one.
 
-        Args:
-            level: of the clusters.
-            rows: all their samples, ``[M]``.
-            slots: the samples' places in the rows of ``split``, ``[M]``.
-            split: prototypes ``[T, m, D]``, which of them there are, ``[T, m]``, and a sample of
-                the unit that each stands for, ``[T, m]``.
-            generator: for centres of large units.
+        ``split`` has prototypes ``[T, m, D]``, whether they exist ``[T, m]``, and a sample of the
+        unit that each stands for ``[T, m]``; ``slots`` ``[M]`` are the samples' rows in it.
         """
         prototypes, there, chosen = split
         labels = self.labels[level - 2]

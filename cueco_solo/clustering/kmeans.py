@@ -34,11 +34,7 @@ class KMeans:
 
 
 def assign(x: torch.Tensor, centroids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Find each feature's nearest centroid (Eq. 3 of CueCo).
-
-    Args:
-        x: features, ``[n, D]``.
-        centroids: ``[L, D]``.
+    """Find the nearest centroid ``[L, D]`` of each feature ``[n, D]`` (Eq. 3 of CueCo).
 
     Returns:
         tuple: the index of the nearest centroid, ``[n]`` of int64, and the squared Euclidean
@@ -53,15 +49,10 @@ def assign(x: torch.Tensor, centroids: torch.Tensor) -> tuple[torch.Tensor, torc
 def group_means(
     x: torch.Tensor, labels: torch.Tensor, num_clusters: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Average the features of each cluster; differentiable in ``x``.
+    """Average the features ``[n, D]`` of each of L clusters; differentiable in ``x``.
 
     A matrix product with the one-hot labels rather than a scatter: on a GPU a scatter adds in no
     fixed order, and ranks that hold the same features would come to different sums.
-
-    Args:
-        x: features, ``[n, D]``.
-        labels: ``[n]``, int64.
-        num_clusters: L.
 
     Returns:
         tuple: means ``[L, D]``, zero for a cluster without members, and the numbers of members
@@ -79,18 +70,11 @@ def group_means(
 def kmeans_plus_plus(
     x: torch.Tensor, num_clusters: int, generator: torch.Generator
 ) -> torch.Tensor:
-    """Draw starting centroids (Arthur & Vassilvitskii 2007).
+    """Draw L starting centroids ``[L, D]`` from rows ``[n, D]`` (Arthur & Vassilvitskii 2007).
 
     Each next centroid is drawn with a probability proportional to the squared distance to the
     nearest one so far. That makes it a loop over the clusters, with one matrix-vector product each.
-
-    Args:
-        x: features, ``[n, D]``, n >= num_clusters.
-        num_clusters: L.
-        generator: on the device of ``x``.
-
-    Returns:
-        torch.Tensor: ``[L, D]``, rows of ``x``.
+    n must be at least L, the generator on the device of ``x``.
     """
     norms = x.pow(2).sum(1)
     nearest = torch.full_like(norms, torch.finfo(x.dtype).max)
@@ -116,7 +100,7 @@ def lloyd(
     Args:
         x: features, ``[n, D]``.
         centroids: start, ``[L, D]``, L <= n.
-        max_iterations: at most so many moves.
+        max_iterations: largest number of moves.
         tolerance: stop when a move lowers the inertia by less than this share of it.
 
     Returns:
@@ -141,17 +125,8 @@ def lloyd(
 
 @torch.no_grad()
 @in_float32
-def kmeans(x: torch.Tensor, num_clusters: int, *, seed: int, max_iterations: int = 50) -> KMeans:
-    """Cluster features: K-means++ start, then Lloyd's iteration.
-
-    Args:
-        x: features, ``[n, D]``, any floating dtype; computed in float32 at least.
-        num_clusters: L.
-        seed: of the start.
-        max_iterations: at most so many moves of the centroids.
-
-    Returns:
-        KMeans: the clustering.
+def kmeans(x: torch.Tensor, num_clusters: int, *, seed: int) -> KMeans:
+    """Cluster features ``[n, D]``, in float32 at least: K-means++ start, then Lloyd's iteration.
 
     Raises:
         ValueError: fewer features than clusters.
@@ -159,5 +134,4 @@ def kmeans(x: torch.Tensor, num_clusters: int, *, seed: int, max_iterations: int
     if len(x) < num_clusters:
         raise ValueError(f"{len(x)} features can't make num_clusters={num_clusters} clusters")
     generator = torch.Generator(device=x.device).manual_seed(seed)
-    start = kmeans_plus_plus(x, num_clusters, generator)
-    return lloyd(x, start, max_iterations=max_iterations)
+    return lloyd(x, kmeans_plus_plus(x, num_clusters, generator))

@@ -22,12 +22,7 @@ class Members:
 
     @classmethod
     def of(cls, clusters: torch.Tensor, labels: torch.Tensor) -> "Members":
-        """Collect them.
-
-        Args:
-            clusters: distinct labels, ``[C]``, int64.
-            labels: of all samples, ``[n]``, int64.
-        """
+        """Collect them: distinct labels ``[C]`` among those of all samples ``[n]``, int64."""
         slot_of = torch.full_like(labels, -1)
         slot_of[clusters] = torch.arange(len(clusters), device=labels.device)
         slots = slot_of[labels]
@@ -40,7 +35,7 @@ class Members:
         """All members of the small clusters, random ones (with repetition) of the large.
 
         Args:
-            size: how many at most.
+            size: largest number of members per cluster.
             generator: on the CPU, whose numbers are the same on every machine.
 
         Returns:

@@ -7,12 +7,7 @@ from scipy.sparse.csgraph import connected_components
 
 
 def connected(a: torch.Tensor, b: torch.Tensor, size: int) -> torch.Tensor:
-    """Connected components of a graph, found on the host.
-
-    Args:
-        a: one end of each edge, ``[E]``, int64.
-        b: the other, ``[E]``.
-        size: the number of nodes.
+    """Connected components of a graph with edges ``a[e], b[e]`` (``[E]``, int64), by the CPU.
 
     Returns:
         torch.Tensor: each node's component, numbered from 0, ``[size]``, int64, on the edges'

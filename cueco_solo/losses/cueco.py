@@ -2,6 +2,7 @@
 
 All vectors are expected to be l2-normalised, as the method makes them. Gradient flows into every
 argument that requires it; the method passes keys, queue, centroids and variances as state, without.
+Each returns the mean over the queries, a float32 (or float64) scalar.
 """
 
 import torch
@@ -20,10 +21,6 @@ def info_nce(
         z: queries, ``[N, D]``.
         k: keys of the same images, ``[N, D]``.
         queue: negatives, ``[K, D]``.
-        temperature: the softmax temperature.
-
-    Returns:
-        torch.Tensor: the mean over the queries, a float32 (or float64) scalar.
     """
     positive = (z * k).sum(dim=1, keepdim=True)
     logits = torch.cat([positive, z @ queue.T], dim=1) / temperature
@@ -44,10 +41,6 @@ def centroid_contrastive(
         centroids: ``[L, D]``.
         targets: each query's cluster, ``[N]`` of int64, or its distribution over the clusters,
             ``[N, L]``, rows summing to one.
-        temperature: the softmax temperature.
-
-    Returns:
-        torch.Tensor: the mean over the queries, a float32 (or float64) scalar.
     """
     return F.cross_entropy(z @ centroids.T / temperature, targets)
 
@@ -70,9 +63,6 @@ def variance_loss(
         targets: as in :func:`centroid_contrastive`; with a distribution the loss is its mean over
             the clusters.
         eps: the constant that keeps the division finite.
-
-    Returns:
-        torch.Tensor: the mean over the queries, a float32 (or float64) scalar.
     """
     scale = 1 / (2 * variances + eps)
     if targets.is_floating_point():

@@ -59,7 +59,6 @@ def relative_contrastive(
         positive: whether the criterion gives query and key the same label, or the share of the
             criteria that do (P_c of Eq. 9), 0 to 1, ``[N, R]``, floating.
         queue: what stands in the denominator beside the key, ``[K, D]``.
-        temperature: the softmax temperature.
         present: bool, ``[N, R]``; the mean over a query's keys leaves out the absent ones.
         queued: bool, ``[R]``; such a key is an entry of the queue, which counts it already.
 
@@ -96,12 +95,7 @@ def nearest_entries(
 
 
 def own_key(k: torch.Tensor, criteria: int) -> RelativeKeys:
-    """Each query's own key alone, positive under all criteria: with it Eq. 2 is Eq. 1.
-
-    Args:
-        k: the queries' own keys, ``[N, D]``.
-        criteria: H.
-    """
+    """Each query's own key ``[N, D]`` alone, positive under all H criteria: Eq. 2 is Eq. 1."""
     own = torch.ones(len(k), 1, dtype=torch.bool, device=k.device)
     return RelativeKeys(
         k[:, None], own.float().expand(criteria, -1, -1), own, torch.zeros_like(own[0])

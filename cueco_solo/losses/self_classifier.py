@@ -32,7 +32,6 @@ def sample_given_class(
 
     Args:
         logits: of this process's samples, ``[..., N, C]``.
-        temperature: of the softmax.
         normalize_rows: bring each sample's values to a sum of one (Sec. 7.2, for CIFAR).
 
     Returns:
@@ -52,7 +51,6 @@ def log_class_given_sample(
 
     Args:
         logits: of this process's samples, ``[..., N, C]``.
-        temperature: of the softmax.
         normalize_columns: divide by each class's mean over the samples of all processes, times C
             (the authors' later code): ``log(N / C * p / sum_x p)``.
 

@@ -10,14 +10,8 @@ from cueco_solo.numerics import in_float32
 def orthonormal(heads: int, classes: int, dim: int) -> torch.Tensor:
     """Random unit vectors, as orthogonal as they can be (Self-Classifier, Sec. 5 and 7.2).
 
-    Args:
-        heads: number of matrices (T).
-        classes: rows of each (C).
-        dim: columns of each (d).
-
-    Returns:
-        torch.Tensor: ``[T, C, d]``, float32. With C <= d the rows of a matrix are orthonormal; else
-        its columns were, before the rows were brought to unit length.
+    ``[T, C, d]``, float32. With C <= d the rows of a matrix are orthonormal; else its columns were,
+    before the rows were brought to unit length.
     """
     gaussian = torch.randn(heads, max(classes, dim), min(classes, dim), dtype=torch.float64)
     q = torch.linalg.qr(gaussian).Q
@@ -26,16 +20,13 @@ def orthonormal(heads: int, classes: int, dim: int) -> torch.Tensor:
 
 
 class Classifiers(nn.Module):
-    """T linear classifiers without bias, of C classes each; their rows are unit vectors.
+    """T linear heads of C classes on d dimensions, without bias; their rows are unit vectors.
 
     Buffers or parameters:
         weight: ``[T, C, d]``, float32; a buffer where fixed, a parameter where learnable, which is
             normalised on use.
 
     Args:
-        heads: T.
-        classes: C.
-        dim: d, size of the input.
         learnable: train the classifiers too.
     """
 

@@ -16,18 +16,13 @@ def mlp_head(
 ) -> nn.Sequential:
     """An MLP of Linear-BN-ReLU blocks with a linear output, as in MoCo v3 (arXiv:2104.02057).
 
+    ``[N, input_dim] -> [N, output_dim]``.
     Linear layers in front of a batch norm have no bias, which the norm would cancel.
 
     Args:
-        input_dim: size of the input features.
-        hidden_dims: sizes of the hidden layers.
-        output_dim: size of the output.
         output_bn: end with a batch norm.
         output_affine: whether that one has affine parameters; MoCo v3's hasn't.
         activation: of the hidden layers.
-
-    Returns:
-        nn.Sequential: ``[N, input_dim] -> [N, output_dim]``.
     """
     layers: list[nn.Module] = []
     for hidden_dim in hidden_dims:

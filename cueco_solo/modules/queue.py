@@ -6,7 +6,7 @@ from torch import nn
 
 
 class KeyQueue(nn.Module):
-    """The last ``size`` keys of each view; starts as random unit vectors, like MoCo's.
+    """The last ``size`` (K) keys of each view; starts as random unit vectors, like MoCo's.
 
     Buffers:
         keys: ``[views, size, dim]``, float32.
@@ -14,12 +14,6 @@ class KeyQueue(nn.Module):
             goes to ``count % size``.
         index: the sample that each key was made from, ``[size]``, int64, -1 for the random start;
             only where ``indexed``.
-
-    Args:
-        views: number of queues side by side.
-        size: keys per queue (K).
-        dim: size of a key (D).
-        indexed: keep the sample's index beside each key.
     """
 
     keys: torch.Tensor
