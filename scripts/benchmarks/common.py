@@ -55,12 +55,15 @@ def machine() -> str:
 def seconds(function: Callable[[], Any], repeats: int) -> float:
     """The median over repeats, after one run to warm up."""
     function()
-    times = []
-    for _ in range(repeats):
-        start = _now()
-        function()
-        times.append(_now() - start)
-    return sorted(times)[len(times) // 2]
+    times = sorted(timed(function)[0] for _ in range(repeats))
+    return times[len(times) // 2]
+
+
+def timed(function: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds of one call, and what it returned."""
+    start = _now()
+    result = function()
+    return _now() - start, result
 
 
 def _now() -> float:

@@ -12,11 +12,10 @@ Prints, for the CIFAR setting (ResNet-18 with CIFAR stem, queue 16384):
 
 import argparse
 import copy
-import time
 
 import torch
 import torch.nn.functional as F
-from common import configuration, machine, random_batch, seconds, training_step
+from common import configuration, machine, random_batch, seconds, timed, training_step
 from sklearn.cluster import KMeans
 
 from cueco_solo.clustering.kmeans import kmeans
@@ -57,9 +56,7 @@ def main() -> None:
         model = CueCo(configuration("cueco", {"num_clusters": num_clusters}, 0.996)).to(device)
         model.queue.enqueue(queue)
         keys = model.queue.filled().flatten(0, 1)
-        start = time.perf_counter()
-        model._recluster(keys)
-        kmeans_time = time.perf_counter() - start
+        kmeans_time, _ = timed(lambda model=model, keys=keys: model._recluster(keys))
 
         whole = seconds(training_step(model, batch), args.steps)
         alone = copy.deepcopy(model)
@@ -72,12 +69,9 @@ def main() -> None:
             alone.queue.enqueue(k)
 
         share = seconds(extra, args.steps) / whole
-        start = time.perf_counter()
-        ours = kmeans(keys, num_clusters, seed=0)
-        ours_time = time.perf_counter() - start
-        start = time.perf_counter()
-        theirs = KMeans(num_clusters, n_init=1, random_state=0).fit(keys.cpu().numpy())
-        theirs_time = time.perf_counter() - start
+        ours_time, ours = timed(lambda k=keys, n=num_clusters: kmeans(k, n, seed=0))
+        peer = KMeans(num_clusters, n_init=1, random_state=0)
+        theirs_time, theirs = timed(lambda k=keys, peer=peer: peer.fit(k.cpu().numpy()))
         print(
             f"L={num_clusters:5d}: CueCo step {whole / moco_time:.2f} x MoCo V2+; losses, "
             f"queue and grouping {share:.1%} of it; K-means {kmeans_time:.2f} s = "

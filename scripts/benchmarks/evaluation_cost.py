@@ -8,12 +8,9 @@ with ten restarts over scikit-learn's, with the inertia reached.
 """
 
 import argparse
-import time
-from collections.abc import Callable
-from typing import Any
 
 import torch
-from common import machine
+from common import machine, timed
 from sklearn.cluster import KMeans
 
 from cueco_solo.evaluation.cluster import fitted_kmeans
@@ -29,12 +26,6 @@ def planted(sizes: tuple[int, int], dim: int, classes: int) -> Features:
     labels = [torch.randint(classes, (size,)) for size in sizes]
     train, test = (torch.relu(centres[of] + torch.randn(len(of), dim)) for of in labels)
     return Features(train, labels[0], test, labels[1], classes)
-
-
-def timed(function: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
-    result = function()
-    return time.perf_counter() - start, result
 
 
 def solo_learn(features: Features) -> dict[str, float]:

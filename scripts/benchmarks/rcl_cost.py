@@ -12,11 +12,10 @@ Prints, for the CIFAR setting (ResNet-18 with CIFAR stem, 32 pixels, queue 16384
 """
 
 import argparse
-import time
 
 import torch
 import torch.nn.functional as F
-from common import configuration, machine, random_batch, seconds, training_step
+from common import configuration, machine, random_batch, seconds, timed, training_step
 from sklearn.cluster import DBSCAN
 
 from cueco_solo.clustering.dbscan import dbscan
@@ -123,13 +122,9 @@ def main() -> None:
         )
 
     x = x[:50_000]  # scikit-learn's compares all pairs
-    start = time.perf_counter()
-    labels = dbscan(x, [0.8, 0.7], min_samples=4)
-    ours = time.perf_counter() - start
-    start = time.perf_counter()
-    theirs = DBSCAN(eps=0.7, min_samples=4, algorithm="brute", n_jobs=-1)
-    theirs.fit(F.normalize(x.float(), dim=1).cpu().numpy())
-    theirs_time = time.perf_counter() - start
+    ours, labels = timed(lambda: dbscan(x, [0.8, 0.7], min_samples=4))
+    peer = DBSCAN(eps=0.7, min_samples=4, algorithm="brute", n_jobs=-1)
+    theirs_time, theirs = timed(lambda: peer.fit(F.normalize(x.float(), dim=1).cpu().numpy()))
     same = torch.equal(labels[1].cpu() < 0, torch.from_numpy(theirs.labels_ < 0))
     print(
         f"DBSCAN of {len(x)} samples: {ours:.1f} s for two radii = {ours / theirs_time:.2f} x "
