@@ -17,20 +17,39 @@ class PluginMethod:
     Refuses configurations under which nothing sensible would be trained.
 
     Attributes:
+        fill: checks the method's settings in a configuration and fills in the defaults, in place.
+        trained: names of the modules that are trained beside the backbone.
         sizes: the keys of ``method_kwargs`` that a checkpoint shows: each with a name in the state
             dict and the dimension of it that has this size; None where modules of that name count.
     """
 
-    sizes: ClassVar[Mapping[str, tuple[str, int | None]]] = {}
+    fill: ClassVar[Any]
+    trained: ClassVar[tuple[str, ...]]
+    sizes: ClassVar[Mapping[str, tuple[str, int | None]]]
     cfg: Any
     trainer: Any
+
+    @classmethod
+    def add_and_assert_specific_cfg(cls, cfg: DictConfig) -> DictConfig:
+        """Check the settings and fill in the defaults, in place.
+
+        Raises:
+            ConfigError: see the method's ``fill``.
+        """
+        return super().add_and_assert_specific_cfg(cls.fill(cfg))  # type: ignore[misc]
+
+    @property
+    def learnable_params(self) -> list[dict[str, Any]]:
+        """Adds the ``trained`` modules that have parameters to the parent's groups."""
+        own = [{"name": n, "params": list(getattr(self, n).parameters())} for n in self.trained]
+        groups = super().learnable_params  # type: ignore[misc]
+        return [*groups, *(group for group in own if group["params"])]
 
     @staticmethod
     def check_data(cfg: DictConfig, small_too: bool = False) -> None:
         """Refuse anything but two crops of one size, and superclasses where labels are fine.
 
         Args:
-            cfg: the parsed configuration.
             small_too: any number of smaller crops may stand beside them.
 
         Raises:

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 
 from cueco_solo.clustering.grouping import MomentumGrouping, moved_centroids
 from cueco_solo.errors import config_error
-from cueco_solo.host import BaseMomentumMethod, gather
+from cueco_solo.host import gather
 from cueco_solo.losses.cueco import centroid_contrastive, info_nce, variance_loss
 from cueco_solo.methods.cueco_options import CueCoOptions, fill_cueco
 from cueco_solo.methods.momentum import KeyMethod
@@ -33,6 +33,8 @@ class CueCo(KeyMethod):
     counts optimisation steps.
     """
 
+    fill = staticmethod(fill_cueco)
+    trained = ("projector", "predictor")
     sizes = {
         **KeyMethod.sizes,
         "pred_hidden_dim": ("predictor.0.weight", 0),
@@ -60,24 +62,6 @@ class CueCo(KeyMethod):
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
         self._step = self._runs = 0  # the host's copies of two buffers, see on_train_start
 
-    @staticmethod
-    def add_and_assert_specific_cfg(cfg: DictConfig) -> DictConfig:
-        """Check ``method_kwargs`` and fill in the defaults, in place.
-
-        Raises:
-            ConfigError: see :func:`.cueco_options.fill_cueco`.
-        """
-        return BaseMomentumMethod.add_and_assert_specific_cfg(fill_cueco(cfg))
-
-    @property
-    def learnable_params(self) -> list[dict[str, Any]]:
-        """Adds the projector and the predictor to the parent's groups."""
-        return [
-            *super().learnable_params,
-            {"name": "projector", "params": self.projector.parameters()},
-            {"name": "predictor", "params": self.predictor.parameters()},
-        ]
-
     def forward(self, X: torch.Tensor) -> dict[str, Any]:
         """Adds the query ``z`` to the parent's outputs: predicted, l2-normalised, ``[N, D]``."""
         out = super().forward(X)
@@ -85,14 +69,9 @@ class CueCo(KeyMethod):
         return out
 
     def training_step(self, batch: Sequence[Any], batch_idx: int) -> torch.Tensor:
-        """One step of Eq. 6, plus the loss of the online classifier.
+        """One step of Eq. 6, plus the loss of the online classifier, a scalar.
 
-        Args:
-            batch: ``[indexes, [X1, X2], targets]``.
-            batch_idx: number of the batch.
-
-        Returns:
-            torch.Tensor: the scalar to minimise.
+        ``batch`` is ``[indexes, [X1, X2], targets]``.
         """
         out = super().training_step(batch, batch_idx)
         z, k = out["z"], out["momentum_z"]
@@ -184,8 +163,6 @@ class CueCo(KeyMethod):
             clusters = self.clusters.health(self._step)
             values.update({f"cluster_{name}": value for name, value in clusters.items()})
         return values
-
-    # ---- life cycle of the clusters (Sec. 4.1), counted in optimisation steps ----
 
     @property
     def clustered(self) -> bool:

@@ -97,12 +97,6 @@ class CueCoMomentum(MomentumOptions):
 def fill_cueco(cfg: DictConfig) -> DictConfig:
     """Check CueCo's settings and fill in the defaults, in place.
 
-    Args:
-        cfg: the whole configuration.
-
-    Returns:
-        DictConfig: ``cfg`` itself.
-
     Raises:
         ConfigError: see :class:`CueCoOptions` and :class:`CueCoMomentum`.
     """

@@ -26,6 +26,19 @@ class _BeforeCheckpoints(Callback):
         pl_module.on_train_batch_end(outputs, batch, batch_idx)
 
 
+def resume_momentum(method: Any) -> None:
+    """Set the EMA coefficient of a resumed run, which solo-learn doesn't save.
+
+    Without it, the first update would use ``base_tau``, and with accumulated gradients it would
+    come one micro-batch after the start.
+    """
+    step, trainer = method.trainer.global_step, method.trainer
+    if step:
+        method.last_step = step
+        total = trainer.estimated_stepping_batches
+        method.momentum_updater.update_tau(cur_step=step, max_steps=total)
+
+
 class KeyMethod(PluginMethod, BaseMomentumMethod):
     """A method that compares queries with the keys of a momentum backbone and projector."""
 
@@ -65,13 +78,8 @@ class KeyMethod(PluginMethod, BaseMomentumMethod):
     ) -> dict[str, torch.Tensor]:
         """Alignment and uniformity of a batch, for the log, both lower when better.
 
-        Args:
-            z: queries of both views, unit vectors, each ``[N, D]``.
-            k: keys of both views, unit vectors, each ``[N, D]``.
-
-        Returns:
-            dict: ``train_alignment`` of queries and keys of different views and, of more than one
-            image, ``train_uniformity`` of the queries, scalars.
+        Scalars ``train_alignment`` of queries and keys of different views, unit vectors ``[N, D]``,
+        and, of more than one image, ``train_uniformity`` of the queries.
         """
         values = {"train_alignment": (alignment(z[0], k[1]) + alignment(z[1], k[0])) / 2}
         if len(z[0]) > 1:
@@ -79,16 +87,9 @@ class KeyMethod(PluginMethod, BaseMomentumMethod):
         return values
 
     def on_train_start(self) -> None:
-        """Go on with the EMA coefficient where the run stopped, if it is a resumed one."""
+        """Continue with the EMA coefficient where the run stopped, if it is a resumed one."""
         super().on_train_start()
-        step = self.trainer.global_step
-        if step:
-            # solo-learn saves neither: the first update after a resume would use base_tau, and with
-            # accumulated gradients it would come one micro-batch after the resume
-            self.last_step = step
-            self.momentum_updater.update_tau(
-                cur_step=step, max_steps=self.trainer.estimated_stepping_batches
-            )
+        resume_momentum(self)
 
     @torch.no_grad()
     def training_keys(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

@@ -20,7 +20,7 @@ from cueco_solo.clustering.dbscan import dbscan
 from cueco_solo.clustering.hierarchy import Hierarchy
 from cueco_solo.clustering.kmeans import kmeans
 from cueco_solo.errors import config_error
-from cueco_solo.host import BaseMomentumMethod, gather
+from cueco_solo.host import gather
 from cueco_solo.losses.rcl import (
     RelativeKeys,
     nearest_key,
@@ -49,6 +49,8 @@ class RCL(KeyMethod):
     # 2 bytes for every number of the bank: too much to be sent to all processes in every step, as
     # DistributedDataParallel does with buffers; they compute the same one
     _ddp_params_and_buffers_to_ignore = ("hierarchy.bank",)
+    fill = staticmethod(fill_rcl)
+    trained = ("projector", "predictors")
     sizes = {**KeyMethod.sizes, "num_predictors": ("predictors", None)}
     options: RCLOptions
 
@@ -76,24 +78,6 @@ class RCL(KeyMethod):
             self.register_buffer("targets", torch.full((options.num_samples,), -1))
         self._steps = self._runs = 0  # the host's copies of two buffers, see on_train_start
 
-    @staticmethod
-    def add_and_assert_specific_cfg(cfg: DictConfig) -> DictConfig:
-        """Check ``method_kwargs`` and fill in the defaults, in place.
-
-        Raises:
-            ConfigError: see :func:`.rcl_options.fill_rcl`.
-        """
-        return BaseMomentumMethod.add_and_assert_specific_cfg(fill_rcl(cfg))
-
-    @property
-    def learnable_params(self) -> list[dict[str, Any]]:
-        """Adds the projector and the predictors to the parent's groups."""
-        return [
-            *super().learnable_params,
-            {"name": "projector", "params": self.projector.parameters()},
-            {"name": "predictors", "params": self.predictors.parameters()},
-        ]
-
     def forward(self, X: torch.Tensor) -> dict[str, Any]:
         """Adds the projection ``z``, ``[N, D]``, and the predictions ``p``, ``[predictors, N, D]``.
 
@@ -106,14 +90,9 @@ class RCL(KeyMethod):
         return out
 
     def training_step(self, batch: Sequence[Any], batch_idx: int) -> torch.Tensor:
-        """One step of Eq. 2, plus the loss of the online classifier.
+        """One step of Eq. 2, plus the loss of the online classifier, a scalar.
 
-        Args:
-            batch: ``[indexes, [X1, X2], targets]``.
-            batch_idx: number of the batch.
-
-        Returns:
-            torch.Tensor: the scalar to minimise.
+        ``batch`` is ``[indexes, [X1, X2], targets]``.
         """
         if batch_idx == 0 and self.hierarchy is not None:
             check_indexes(self.cfg, batch[0])
@@ -188,8 +167,6 @@ class RCL(KeyMethod):
         if self.hierarchy is None or not self.clustered:
             return own_key(k, len(self.predictors))
         return relative_keys(k, queue, index, self.queue.index, self.hierarchy.labels)
-
-    # ---- life cycle of the hierarchy (Sec. 4.3), counted in epochs ----
 
     @property
     def clustered(self) -> bool:

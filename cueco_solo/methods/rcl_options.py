@@ -142,12 +142,6 @@ class RCLMomentum(MomentumOptions):
 def fill_rcl(cfg: DictConfig) -> DictConfig:
     """Check RCL's settings and fill in the defaults, in place.
 
-    Args:
-        cfg: the whole configuration, as solo-learn parsed it.
-
-    Returns:
-        DictConfig: ``cfg`` itself.
-
     Raises:
         ConfigError: see :class:`RCLOptions` and :class:`RCLMomentum`; or a queue smaller than a
             batch, or data whose sample indexes or number aren't known.
@@ -194,10 +188,6 @@ def _check_queue(cfg: DictConfig, size: int) -> None:
 def check_size(cfg: DictConfig, loader: Any) -> None:
     """Refuse a training set of another size than the labels were made for.
 
-    Args:
-        cfg: the filled configuration.
-        loader: of the training data: torch's or solo-learn's for DALI.
-
     Raises:
         ConfigError: it hasn't ``num_samples`` images.
     """
@@ -213,11 +203,7 @@ def check_size(cfg: DictConfig, loader: Any) -> None:
 
 
 def check_indexes(cfg: DictConfig, index: "torch.Tensor") -> None:
-    """Refuse sample indexes that can't be those of single images; waits for the GPU.
-
-    Args:
-        cfg: the filled configuration.
-        index: of a batch, ``[N]``, int64.
+    """Refuse sample indexes ``[N]``, int64, that can't be those of images; waits for the GPU.
 
     Raises:
         ConfigError: one is below 0, or as large as ``num_samples``.

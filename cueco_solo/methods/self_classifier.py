@@ -43,6 +43,8 @@ class SelfClassifier(PluginMethod, BaseMethod):
             the lowest names the head whose labels count beside the first one's.
     """
 
+    fill = staticmethod(fill_self_classifier)
+    trained = ("projector", "classifiers")
     sizes = {
         "num_heads": ("classifiers.weight", 0),
         "head_size": ("classifiers.weight", 1),
@@ -65,22 +67,6 @@ class SelfClassifier(PluginMethod, BaseMethod):
         self._queued = 0  # the host's copy of the queue's counter, see on_train_start
         self.register_buffer("head_losses", torch.zeros(options.num_heads))
         self._labels: list[tuple[torch.Tensor, torch.Tensor]] = []
-
-    @staticmethod
-    def add_and_assert_specific_cfg(cfg: DictConfig) -> DictConfig:
-        """Check ``method_kwargs`` and fill in the defaults, in place.
-
-        Raises:
-            ConfigError: see :func:`.self_classifier_options.fill_self_classifier`.
-        """
-        return BaseMethod.add_and_assert_specific_cfg(fill_self_classifier(cfg))
-
-    @property
-    def learnable_params(self) -> list[dict[str, Any]]:
-        """Adds the MLP, where there is one, and the classifiers, where they learn."""
-        groups = {"projector": self.projector, "classifiers": self.classifiers}
-        own = [{"name": n, "params": list(m.parameters())} for n, m in groups.items()]
-        return [*super().learnable_params, *(group for group in own if group["params"])]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another method, of other sizes, or one whose classifiers learnt
@@ -123,14 +109,9 @@ class SelfClassifier(PluginMethod, BaseMethod):
         return out
 
     def training_step(self, batch: Sequence[Any], batch_idx: int) -> torch.Tensor:
-        """One step of Eq. 4, the mean over the heads, plus the loss of the online classifier.
+        """One step of Eq. 4, mean over the heads, plus the loss of the online classifier, a scalar.
 
-        Args:
-            batch: ``[indexes, [X1, X2, small crops ...], targets]``.
-            batch_idx: number of the batch.
-
-        Returns:
-            torch.Tensor: the scalar to minimise.
+        ``batch`` is ``[indexes, [X1, X2, small crops ...], targets]``.
         """
         out = super().training_step(batch, batch_idx)
         z = list(out["z"])
@@ -148,14 +129,7 @@ class SelfClassifier(PluginMethod, BaseMethod):
         return loss + out["loss"]
 
     def losses(self, logits: torch.Tensor) -> torch.Tensor:
-        """Eq. 4 of each head.
-
-        Args:
-            logits: of all views, large ones first, ``[V, T, N, C]``.
-
-        Returns:
-            torch.Tensor: ``[T]``.
-        """
+        """Eq. 4 of each head, ``[T]``; logits ``[V, T, N, C]`` of all views, large ones first."""
         return self_classification(
             logits,
             num_targets=self.num_large_crops,
@@ -193,8 +167,6 @@ class SelfClassifier(PluginMethod, BaseMethod):
             "cluster_largest_share": used.max() / used.sum(),
         }
 
-    # ---- its own labels, scored while validating (Sec. 4.2) ----
-
     def _base_shared_step(self, X: torch.Tensor, targets: torch.Tensor) -> dict[str, Any]:
         # what training and validation have in common in both forms of solo-learn
         out: dict[str, Any] = super()._base_shared_step(X, targets)
@@ -221,8 +193,6 @@ class SelfClassifier(PluginMethod, BaseMethod):
             # the same on all processes, but Lightning warns of epochs' values that aren't reduced
             self.log_dict({f"val_{name}_head_{n}": v for n, v in scores.items()}, sync_dist=True)
 
-    # ---- life cycle ----
-
     def on_train_start(self) -> None:
         """Warn of a batch that is too small, and read the queue's counter."""
         super().on_train_start()
@@ -248,12 +218,7 @@ def gather_columns(x: torch.Tensor) -> torch.Tensor:
 
 
 def projector(features_dim: int, mlp_dims: Sequence[int]) -> tuple[nn.Module, int]:
-    """The MLP in front of the classifiers (Sec. 7.2, Table 5), and the size of its output.
-
-    Args:
-        features_dim: of the backbone.
-        mlp_dims: sizes of its layers; none for no MLP.
-    """
+    """The MLP in front of the classifiers (Sec. 7.2, Table 5), and the size of its output."""
     if not mlp_dims:
         return nn.Identity(), features_dim
     *hidden, dim = mlp_dims

@@ -56,12 +56,6 @@ class SelfClassifierOptions(Options):
 def fill_self_classifier(cfg: DictConfig) -> DictConfig:
     """Check Self-Classifier's settings and fill in the defaults, in place.
 
-    Args:
-        cfg: the whole configuration.
-
-    Returns:
-        DictConfig: ``cfg`` itself.
-
     Raises:
         ConfigError: see :class:`SelfClassifierOptions`; or a queue with DALI labels that don't
             tell images apart.
@@ -83,12 +77,7 @@ def fill_self_classifier(cfg: DictConfig) -> DictConfig:
 
 
 def warn_of_small_batch(samples: int, classes: int) -> None:
-    """Warn where the softmax over samples has too few of them to say anything.
-
-    Args:
-        samples: of a batch of all processes.
-        classes: C.
-    """
+    """Warn where a batch of all processes has fewer samples than a head has classes."""
     if samples < classes:
         warnings.warn(
             f"optimizer.batch_size: a batch of all processes has {samples} images for "

@@ -12,8 +12,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
-from cueco_solo.errors import ConfigError, config_error, told
+from cueco_solo.errors import ConfigError, as_config_error, config_error
 from cueco_solo.host import Checkpointer
+from cueco_solo.methods.momentum import resume_momentum
 from cueco_solo.training.hardware import Hardware, lightning_arguments
 from cueco_solo.training.settings import TRAINER_KEYS
 
@@ -31,7 +32,7 @@ def new_trainer(**options: Any) -> Trainer:
         ConfigError: Lightning refuses an option.
     """
     what = "Lightning's Trainer can't use this configuration"
-    with told(what, MisconfigurationException):
+    with as_config_error(what, MisconfigurationException):
         return Trainer(**options)
 
 
@@ -39,8 +40,6 @@ class RunCheckpointer(Checkpointer):
     """solo-learn's ``Checkpointer`` that also keeps the last epoch and stays plain.
 
     Args:
-        cfg: the parsed configuration, for ``args.json``.
-        run: the run folder.
         resumed: the checkpoint of this very folder that the run continues; it gives way to the
             next one, as solo-learn's scripts take any ``.ckpt`` of a folder.
     """
@@ -67,18 +66,11 @@ class RunCheckpointer(Checkpointer):
 
 
 class MomentumResumer(Callback):
-    """Goes on with the EMA coefficient where a run stopped: solo-learn saves neither of these.
-
-    Without it, the first update of a resumed run would take ``base_tau``, and with accumulated
-    gradients it would come one micro-batch after the start.
-    """
+    """Calls :func:`resume_momentum` for solo-learn's own methods, too."""
 
     def on_train_epoch_start(self, trainer: Trainer, module: Any) -> None:
         if hasattr(module, "momentum_updater"):
-            step = module.last_step = trainer.global_step
-            module.momentum_updater.update_tau(
-                cur_step=step, max_steps=trainer.estimated_stepping_batches
-            )
+            resume_momentum(module)
 
 
 def _plain(node: Any) -> Any:
@@ -122,10 +114,10 @@ def _loggers(cfg: DictConfig, run: Path, first_step: int) -> list[Any]:
     _keep_metrics(table, run / "metrics.csv", first_step)
     loggers: list[Any] = [table]
     if OmegaConf.select(cfg, "tensorboard.enabled", default=False):
-        _need("tensorboard")
+        _require_package("tensorboard")
         loggers.append(TensorBoardLogger(**place))
     if OmegaConf.select(cfg, "wandb.enabled", default=False):
-        _need("wandb")
+        _require_package("wandb")
         options = {key: cfg.wandb.get(key) for key in ("project", "entity", "offline")}
         wandb = WandbLogger(name=cfg.name, save_dir=run, id=run.name, resume="allow", **options)
         wandb.log_hyperparams(_plain(cfg))
@@ -133,10 +125,12 @@ def _loggers(cfg: DictConfig, run: Path, first_step: int) -> list[Any]:
     return loggers
 
 
-def _need(package: str) -> None:
+def _require_package(package: str) -> None:
     if find_spec(package) is None:
         key = f"{package}.enabled"
-        raise config_error(key, True, "needs a package that isn't there", f"pip install {package}")
+        raise config_error(
+            key, True, "needs a package that is not installed", f"pip install {package}"
+        )
 
 
 def _timer(cfg: DictConfig) -> Timer:
@@ -163,9 +157,6 @@ def make_trainer(
     """The Trainer of a pre-training run.
 
     Args:
-        cfg: the parsed configuration.
-        hardware: what to run on.
-        run: the run folder.
         steps_per_epoch: batches of one process in an epoch.
         first_step: of a resumed run, else 0.
         resumed: the checkpoint in ``run`` that is continued.
@@ -192,8 +183,6 @@ def fit(
     """``trainer.fit``.
 
     Args:
-        trainer: what :func:`new_trainer` gave.
-        model: to be trained.
         data: loaders, if not in ``more``.
         first_step: of a resumed run, else 0.
         more: further arguments of ``trainer.fit``.
@@ -205,7 +194,7 @@ def fit(
     configure = model.configure_optimizers
 
     def configured() -> Any:
-        with told("optimizer or scheduler can't be built from this configuration"):
+        with as_config_error("optimizer or scheduler can't be built from this configuration"):
             return configure()
 
     model.configure_optimizers = configured  # type: ignore[method-assign]
