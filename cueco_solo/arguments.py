@@ -16,18 +16,11 @@ def add_command(
     description: str,
     *examples: str,
 ) -> argparse.ArgumentParser:
-    """Add one command.
+    """Add one command and return its parser, to add arguments to.
 
     Args:
-        commands: what ``add_subparsers`` gave.
-        name: as typed.
         run: called with the parsed arguments; returns the exit code, None for 0.
-        summary: for the list of commands.
-        description: for the command's own help.
         examples: whole command lines.
-
-    Returns:
-        The command's parser, to add arguments to.
     """
     parser = commands.add_parser(
         name,
@@ -43,12 +36,7 @@ def add_command(
 def parse_arguments(
     parser: argparse.ArgumentParser, argv: Sequence[str] | None
 ) -> argparse.Namespace:
-    """Parse a command; overrides may stand on both sides of an option.
-
-    Args:
-        parser: whose commands :func:`add_command` added.
-        argv: arguments without the program's name; default: those of this process.
-    """
+    """Parse a command; overrides may stand on both sides of an option."""
     args, rest = parser.parse_known_args(argv)
     unknown = [word for word in rest if word.startswith("-")]
     if unknown or (rest and not hasattr(args, "overrides")):

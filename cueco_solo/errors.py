@@ -27,7 +27,7 @@ def config_error(key: str, value: Any, allowed: str, remedy: str = "") -> Config
 
 
 @contextmanager
-def told(what: str, *kinds: type[Exception]) -> Iterator[None]:
+def as_config_error(what: str, *kinds: type[Exception]) -> Iterator[None]:
     """Turn what other libraries raise about a configuration into a :class:`ConfigError`.
 
     Args:

@@ -61,10 +61,6 @@ def _script(argv: Sequence[str]) -> Path:
 def _with_one_checkpoint(args: list[str], folder: Path) -> list[str]:
     """The arguments, in which a checkpoint folder that holds several names one with the newest.
 
-    Args:
-        args: the stock program's arguments.
-        folder: an empty folder, used if need be.
-
     Raises:
         ConfigError: the checkpoint folder isn't there or lacks what the programs read.
     """

@@ -40,11 +40,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
-    Args:
-        argv: arguments without the program's name; default: those of this process.
-
     Returns:
-        Exit code: 0, 1 where ``doctor`` found something missing, 2 after an error of the user's.
+        Exit code: 0, 1 where ``doctor`` found something missing, 2 after a user's error.
     """
     args = parse_arguments(_parser(), argv)
     try:

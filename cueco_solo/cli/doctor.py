@@ -1,4 +1,4 @@
-"""``cueco-solo doctor``: what is installed, and for each problem the command that mends it."""
+"""``cueco-solo doctor``: what is installed, and for each problem the command that fixes it."""
 
 import argparse
 import importlib
@@ -35,7 +35,7 @@ def add_parsers(commands: Any) -> None:
         commands,
         "doctor",
         run,
-        "say what is installed and how to mend what isn't",
+        "check the installation and print how to fix it",
         """Look at solo-learn, the libraries and the GPUs. Exit code 1 if something that is needed
         is missing.""",
         "cueco-solo doctor",
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         mark = "ok" if not remedy else "MISSING" if needed else "-"
         print(f"{mark:8}{name:14}{state}")
         if remedy:
-            print(f"{'':8}{'':14}to mend: {remedy}" if needed else f"{'':22}if wanted: {remedy}")
+            print(f"{'':8}{'':14}to fix: {remedy}" if needed else f"{'':22}if wanted: {remedy}")
             broken += needed
     if host_info().form == "release":
         print(
@@ -116,7 +116,7 @@ def _host(info: HostInfo) -> tuple[str, str, str, bool]:
         importlib.import_module("cueco_solo").register()
     except BaseException as error:
         state, _, remedy = f"{state} can't be used: {error}".partition("; ")
-        return "solo-learn", " ".join(state.split()), remedy or "mend what is MISSING above", True
+        return "solo-learn", " ".join(state.split()), remedy or "fix what is MISSING above", True
     return "solo-learn", state, "", True
 
 

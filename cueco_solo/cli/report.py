@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cueco_solo.arguments import add_command, positive, seed
+from cueco_solo.evaluation.commands import data_arguments
 
 
 def add_parsers(commands: Any) -> None:
@@ -43,11 +44,7 @@ def add_parsers(commands: Any) -> None:
     parser.add_argument(
         "--no-published", action="store_true", help="leave published figures out of it"
     )
-    parser.add_argument("--train-path", metavar="DIR", help="instead of the runs' data.train_path")
-    parser.add_argument("--val-path", metavar="DIR", help="instead of the runs' data.val_path")
-    parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto"
-    )
+    data_arguments(parser)
     parser.add_argument(
         "--no-cache", action="store_true", help="neither read nor keep extracted features"
     )

@@ -10,10 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 from cueco_solo.errors import ConfigError, config_error
 
 DOWNLOADED = ("cifar10", "cifar100", "stl10")
-FOLDERS = ("imagenet", "imagenet100", "custom")
 _TRAIN, _VAL = "data.train_path", "data.val_path"
 _PATHS = ("train_path", "val_path")
-FORMATS = ("image_folder", "dali", "h5")
 # torchvision's, whose import takes seconds
 IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
@@ -83,13 +81,9 @@ def _unlabelled(key: str, value: Any) -> None:
 def check_labelled(
     train_path: Any, val_path: Any, train_key: str = _TRAIN, val_key: str = _VAL
 ) -> None:
-    """Check two folders of labelled images against the disk.
+    """Check two folders of labelled images, with one folder per class, against the disk.
 
-    Args:
-        train_path: one folder per class.
-        val_path: the same classes again.
-        train_key: what the user calls ``train_path``.
-        val_key: what the user calls ``val_path``.
+    The keys are what the user calls the paths, for the message.
 
     Raises:
         ConfigError: see :func:`check_paths`.
@@ -111,18 +105,12 @@ def check_labelled(
 
 
 def check_paths(data: DictConfig) -> None:
-    """Check ``cfg.data`` of a pre-training against the disk.
+    """Check ``cfg.data`` of a pre-training against the disk; its values are valid ones.
 
     Raises:
         ConfigError: a path is missing, a file, empty, has a class without images or one class
             only, or the validation classes differ from the training classes.
     """
-    allowed = (*DOWNLOADED, *FOLDERS)
-    if data.dataset not in allowed:
-        raise config_error("data.dataset", data.dataset, f"must be one of {', '.join(allowed)}")
-    kind = data.get("format", "image_folder")
-    if kind not in FORMATS:
-        raise config_error("data.format", kind, f"must be one of {', '.join(FORMATS)}")
     fraction = data.get("fraction", -1) or -1
     if fraction > 0 and (fraction >= 1 or data.dataset in DOWNLOADED):
         raise config_error(
@@ -131,7 +119,7 @@ def check_paths(data: DictConfig) -> None:
     train, val = (None if OmegaConf.is_missing(data, k) else data.get(k) for k in _PATHS)
     if data.dataset in DOWNLOADED:
         _folder(_TRAIN, train, must_exist=False)
-    elif kind == "h5":
+    elif data.get("format") == "h5":
         if train is None or not Path(train).exists():
             raise config_error(_TRAIN, train, "doesn't exist", "give the HDF5 file")
     elif data.get("no_labels", False):

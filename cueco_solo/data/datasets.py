@@ -25,8 +25,7 @@ def labelled_datasets(
 
     Args:
         data: ``cfg.data``; what DALI would read is read as image folders.
-        train: transform of the training images; None leaves them as they are.
-        val: transform of the validation images, in the same way.
+        train: transform of the training images; None leaves them as they are. ``val`` likewise.
 
     Raises:
         ConfigError: a data set isn't on disk and can't be downloaded.
@@ -54,9 +53,7 @@ def _torch_format(data: DictConfig) -> str:
 def training_set(data: DictConfig, transform: Callable | None) -> Any:
     """What a pre-training trains on, in its order: ``(index, transformed image, label)``.
 
-    Args:
-        data: ``cfg.data``; what DALI would read is read as image folders.
-        transform: of the images; None leaves them as they are.
+    What DALI would read is read as image folders.
 
     Raises:
         ConfigError: the data set isn't on disk and can't be downloaded.
@@ -82,7 +79,6 @@ def count_images(data: DictConfig, key: str) -> int:
     """How many images the training set of a pre-training has.
 
     Args:
-        data: ``cfg.data``.
         key: the configuration key that can say it instead, for the message.
 
     Raises:
@@ -109,7 +105,6 @@ def pretraining_data(
 
     Args:
         cfg: configuration as solo-learn parsed it.
-        world_size: number of processes.
         first_epoch: of a resumed run, else 0.
 
     Raises:
@@ -118,12 +113,12 @@ def pretraining_data(
     """
     data, batch_size, module = cfg.data, cfg.optimizer.batch_size, host.pretrain_data
     dali = host.dali if data.format == "dali" else None
-    transform = _views(cfg, module.build_transform_pipeline)
+    transform = _view_transforms(cfg, module.build_transform_pipeline)
     if cfg.debug_augmentations:
         print(f"augmentations:\n{transform}")
     train = training_set(data, transform)
     check_batch_size(batch_size, world_size, len(train))
-    val = _validation(cfg)
+    val = _validation_set(cfg)
     result = (
         SeededData(train, val, batch_size, data.num_workers, cfg.seed, first_epoch)
         if dali is None
@@ -132,7 +127,7 @@ def pretraining_data(
     return result, len(train) // world_size // batch_size
 
 
-def _views(cfg: DictConfig, build: Callable, **options: Any) -> Any:
+def _view_transforms(cfg: DictConfig, build: Callable, **options: Any) -> Any:
     module = host.pretrain_data
     return module.FullTransformPipeline(
         [
@@ -142,7 +137,7 @@ def _views(cfg: DictConfig, build: Callable, **options: Any) -> Any:
     )
 
 
-def _validation(cfg: DictConfig) -> Any | None:
+def _validation_set(cfg: DictConfig) -> Any | None:
     data = cfg.data
     if data.val_path is None or data.no_labels:
         return None
@@ -158,11 +153,12 @@ def _dali_data(cfg: DictConfig, dali: Any, val: Any | None) -> LightningDataModu
     if options.device not in ("cpu", "gpu"):
         raise config_error("dali.device", options.device, "must be cpu or gpu")
     if options.device == "gpu" and not torch.cuda.is_available():
-        raise config_error("dali.device", "gpu", "isn't there", "set dali.device=cpu")
+        raise config_error("dali.device", "gpu", "is not available", "set dali.device=cpu")
+    build = dali.build_transform_pipeline_dali
     module = dali.PretrainDALIDataModule(
         dataset=data.dataset,
         train_data_path=data.train_path,
-        transforms=_views(cfg, dali.build_transform_pipeline_dali, dali_device=options.device),
+        transforms=_view_transforms(cfg, build, dali_device=options.device),
         num_large_crops=data.num_large_crops,
         num_small_crops=data.num_small_crops,
         num_workers=data.num_workers,

@@ -33,15 +33,12 @@ def export_digits(root: str | Path, placed: bool, seed: int = 5) -> tuple[Path, 
     1797 pictures of 32x32 in three equal channels. Every fifth picture of a class is for
     validation, whatever the seed: 1442 and 355. The same seed gives the same bytes. A marker file
     (``root/export.json``) keeps the settings and a digest of all pictures; an export that doesn't
-    match it is written anew.
+    match it is written anew. Returns the paths of the training and the validation folder.
 
     Args:
         root: the folder, made if need be.
         placed: ``digits-placed`` rather than ``digits``.
         seed: of the placing; ``digits`` don't depend on it.
-
-    Returns:
-        The paths of the training and the validation folder.
 
     Raises:
         ConfigError: ``root`` can't be written, or its folders hold files that are not ours.
@@ -105,9 +102,9 @@ def _pictures(placed: bool, seed: int) -> Iterator[tuple[str, bytes]]:
     seen: Counter[int] = Counter()
     data = load_digits()
     for index, (image, label) in enumerate(zip(data.images, data.target, strict=True)):
-        # A generator for each picture: its look doesn't hang on how many came before it.
+        # A generator for each picture: its look doesn't depend on how many came before it.
         draw = np.random.default_rng([seed, index])
-        grey = _place(image / 16, draw) if placed else _enlarge(image / 16)
+        grey = _placed_digit(image / 16, draw) if placed else _enlarged(image / 16)
         split = "val" if seen[label] % 5 == 4 else "train"
         seen[label] += 1
         pixels = Image.fromarray(np.uint8(np.clip(grey, 0, 1) * 255 + 0.5))
@@ -116,11 +113,11 @@ def _pictures(placed: bool, seed: int) -> Iterator[tuple[str, bytes]]:
         yield f"{split}/{label}/{index:04d}.png", buffer.getvalue()
 
 
-def _enlarge(image: Grey) -> Grey:
+def _enlarged(image: Grey) -> Grey:
     return np.asarray(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
 
 
-def _place(image: Grey, draw: np.random.Generator) -> Grey:
+def _placed_digit(image: Grey, draw: np.random.Generator) -> Grey:
     """Put an 8x8 digit (values in [0, 1]) somewhere on a ground, enlarged and turned."""
     size = draw.uniform(22, 30)
     angle = np.deg2rad(draw.uniform(-12, 12))
@@ -133,10 +130,10 @@ def _place(image: Grey, draw: np.random.Generator) -> Grey:
     digit = Image.fromarray(np.pad(image, 1).astype(np.float32))
     turned = digit.transform((SIZE, SIZE), Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC)
     ink = np.clip(np.asarray(turned, dtype=np.float64), 0, 1)
-    return brightness * ink + (1 - ink) * _ground(draw)
+    return brightness * ink + (1 - ink) * _background(draw)
 
 
-def _ground(draw: np.random.Generator) -> Grey:
+def _background(draw: np.random.Generator) -> Grey:
     """Weak texture (smooth blotches) under fine noise."""
     level, strength = draw.uniform(0.05, 0.25), draw.uniform(0.05, 0.2)
     blotches = Image.fromarray(draw.uniform(-1, 1, (6, 6)).astype(np.float32))

@@ -53,10 +53,10 @@ def item_randomness(*key: int) -> Iterator[None]:
             random.setstate(python_state)
 
 
-def _file_of(dataset: Any, index: int) -> Path | None:
+def _image_file(dataset: Any, index: int) -> Path | None:
     """The image file behind an item, for datasets that read files."""
     if isinstance(dataset, Subset):
-        return _file_of(dataset.dataset, dataset.indices[index])
+        return _image_file(dataset.dataset, dataset.indices[index])
     if hasattr(dataset, "samples"):
         return Path(dataset.samples[index][0])
     if hasattr(dataset, "images"):
@@ -64,7 +64,7 @@ def _file_of(dataset: Any, index: int) -> Path | None:
     return None
 
 
-def _unreadable(path: Path | None) -> ConfigError | None:
+def _decoding_error(path: Path | None) -> ConfigError | None:
     """The error to show if ``path`` is an image that can't be decoded."""
     if path is None:
         return None
@@ -97,18 +97,13 @@ class ReadableDataset(Dataset):
             return self.dataset[index]
         except Exception as error:
             # asked only now: decoding every image twice would double the loading time
-            if unreadable := _unreadable(_file_of(self.dataset, index)):
+            if unreadable := _decoding_error(_image_file(self.dataset, index)):
                 raise unreadable from error
             raise
 
 
 class SeededDataset(ReadableDataset):
-    """``dataset`` indexed by :class:`EpochSampler`'s pairs, its randomness a function of the pair.
-
-    Args:
-        dataset: a map-style dataset.
-        seed: the run's seed.
-    """
+    """``dataset`` indexed by :class:`EpochSampler`'s pairs, its randomness a function of them."""
 
     def __init__(self, dataset: Any, seed: int) -> None:
         super().__init__(dataset)
@@ -120,7 +115,7 @@ class SeededDataset(ReadableDataset):
             return super().__getitem__(item)
 
 
-def _workers(number: int) -> dict[str, Any]:
+def _worker_options(number: int) -> dict[str, Any]:
     """``num_workers``, and how they are started: solo-learn's data sets can't be pickled."""
     fork = number > 0 and "fork" in multiprocessing.get_all_start_methods()
     return {"num_workers": number, "multiprocessing_context": "fork" if fork else None}
@@ -132,7 +127,7 @@ def plain_loader(dataset: Any, batch_size: int, num_workers: int) -> DataLoader:
         ReadableDataset(dataset),
         batch_size=batch_size,
         pin_memory=torch.cuda.is_available(),
-        **_workers(num_workers),
+        **_worker_options(num_workers),
     )
 
 
@@ -140,11 +135,8 @@ class SeededData(LightningDataModule):
     """Training and validation loaders for one ``Trainer.fit``.
 
     Args:
-        train: training dataset.
-        val: validation dataset, or None.
         batch_size: samples per process and step; an incomplete last batch is dropped.
         num_workers: loading processes per process.
-        seed: decides order and augmentation.
         first_epoch: the epoch that the fit starts with. Lightning makes the first iterator, whose
             workers start to load at once, before it tells the sampler the epoch of a resumed run.
     """
@@ -176,7 +168,7 @@ class SeededData(LightningDataModule):
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             drop_last=True,
-            **_workers(self.num_workers),
+            **_worker_options(self.num_workers),
         )
 
     def val_dataloader(self) -> Any:

@@ -35,11 +35,7 @@ SUPERCLASS = tuple(_OF_CLASS[name] for name in sorted(_OF_CLASS))
 
 
 def check_superclasses(data: DictConfig, key: str) -> None:
-    """Refuse superclasses of other data than CIFAR-100.
-
-    Args:
-        data: ``cfg.data``.
-        key: what the user called the option.
+    """Refuse superclasses of other data than CIFAR-100; ``key`` is what the user set.
 
     Raises:
         ConfigError: the data set has none.
@@ -50,15 +46,7 @@ def check_superclasses(data: DictConfig, key: str) -> None:
 
 
 def label_superclasses(data: DictConfig, dataset: Any) -> Any:
-    """With ``data.superclasses``, the superclasses are the labels.
-
-    Args:
-        data: ``cfg.data``.
-        dataset: torchvision's CIFAR-100, changed in place.
-
-    Returns:
-        ``dataset``.
-    """
+    """``dataset``, torchvision's; with ``data.superclasses`` they become its labels, in place."""
     if data.get("superclasses"):
         dataset.targets = [SUPERCLASS[label] for label in dataset.targets]
         dataset.classes = list(NAMES)

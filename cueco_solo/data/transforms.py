@@ -17,7 +17,6 @@ def labelled_transforms(dataset: str, augmentation: Any) -> tuple[Callable, Call
     hard-wired; here the size, and the normalisation if given, are those of the pre-training.
 
     Args:
-        dataset: ``data.dataset``.
         augmentation: one entry of ``augmentations``: ``crop_size``, optionally ``mean``, ``std``.
 
     Returns:

@@ -31,15 +31,7 @@ _LAST_EPOCH_ONLY = (
 
 
 def evaluation_data(run: Run, train_path: Any = None, val_path: Any = None) -> DictConfig:
-    """The labelled data to evaluate a run on: that of the run, unless other paths are given.
-
-    Args:
-        run: the run.
-        train_path: instead of the run's ``data.train_path``.
-        val_path: instead of the run's ``data.val_path``.
-
-    Returns:
-        ``cfg.data`` with these paths.
+    """``cfg.data`` to evaluate a run on, labelled: the run's, unless other paths are given.
 
     Raises:
         ConfigError: a path is missing or doesn't hold labelled images.
@@ -76,10 +68,6 @@ def _check_unchanged(data: DictConfig) -> None:
 def check_classifier_settings(cfg: DictConfig, finetune: bool) -> None:
     """Check the settings of a linear evaluation or a fine-tuning.
 
-    Args:
-        cfg: a composed configuration.
-        finetune: the backbone isn't frozen.
-
     Raises:
         ConfigError: one is missing or out of range, or asks for more than a linear classifier.
     """
@@ -93,9 +81,9 @@ def check_classifier_settings(cfg: DictConfig, finetune: bool) -> None:
             raise config_error(key, value, "is beyond a linear evaluation", remedy)
     for key in _LAST_EPOCH_ONLY:
         if cfg.get(key) is not None:
-            allowed = "goes for nothing: only the last epoch of max_epochs counts"
+            allowed = "has no effect: only the last epoch of max_epochs counts"
             raise config_error(key, cfg[key], allowed, "remove it")
     fraction = OmegaConf.select(cfg, "data.fraction")
     if fraction not in (None, -1):
         remedy = "point data.train_path to a part of the images"
-        raise config_error("data.fraction", fraction, "isn't done here", remedy)
+        raise config_error("data.fraction", fraction, "is not supported here", remedy)

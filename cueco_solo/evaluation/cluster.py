@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from cueco_solo.clustering.agreement import agreement
-from cueco_solo.clustering.agreement import clustering_accuracy as clustering_accuracy
-from cueco_solo.clustering.agreement import label_scores as label_scores
 from cueco_solo.errors import config_error
 from cueco_solo.evaluation.features import Features
 
@@ -40,16 +38,10 @@ def _starts(x: torch.Tensor, k: int, restarts: int, seed: int) -> Iterator[NDArr
 
 
 def fitted_kmeans(x: torch.Tensor, k: int, restarts: int, seed: int) -> KMeans:
-    """scikit-learn's K-means from several starts, of which only the best is followed to its end.
+    """scikit-learn's K-means of ``[N, D]`` float32, N >= k, from several K-means++ starts.
 
-    Every start is moved ten times; the one with the lowest inertia then goes on until it settles.
-    To follow each of them to its end takes many times as long and hardly lowers the inertia.
-
-    Args:
-        x: features ``[N, D]``, float32, N >= k.
-        k: number of clusters.
-        restarts: starts, each drawn by K-means++.
-        seed: of the starts.
+    Each start is moved ten times; the one with the lowest inertia is then run to convergence.
+    Running all of them to convergence takes many times as long and hardly lowers the inertia.
     """
     array = x.numpy()
     tried = [
@@ -61,15 +53,9 @@ def fitted_kmeans(x: torch.Tensor, k: int, restarts: int, seed: int) -> KMeans:
 
 
 def assigned_clusters(features: Features, restarts: int = 10, seed: int = 5) -> NDArray[np.integer]:
-    """K-means with one cluster per class, fitted on the train features.
+    """The cluster of each test feature, ``[M]``: K-means with one cluster per class.
 
-    Args:
-        features: of both splits.
-        restarts: K-means++ starts, see :func:`fitted_kmeans`.
-        seed: of the starts.
-
-    Returns:
-        The cluster of each test feature, ``[M]``.
+    Fitted on the train features, see :func:`fitted_kmeans`.
 
     Raises:
         ConfigError: there are fewer train features than classes.

@@ -17,11 +17,19 @@ _KEPT = """Features are extracted once and kept in RUN/features, to be read as l
 data and transform are the same; the files may be removed."""
 
 
+def data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which data, where to compute."""
+    parser.add_argument("--train-path", metavar="DIR", help="instead of the run's data.train_path")
+    parser.add_argument("--val-path", metavar="DIR", help="instead of the run's data.val_path")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto"
+    )
+
+
 def run_arguments(parser: argparse.ArgumentParser) -> None:
     """Which run, which data, where to compute."""
     parser.add_argument("folder", type=Path, metavar="RUN", help="the run folder")
-    parser.add_argument("--train-path", metavar="DIR", help="instead of the run's data.train_path")
-    parser.add_argument("--val-path", metavar="DIR", help="instead of the run's data.val_path")
+    data_arguments(parser)
     parser.add_argument(
         "--superclasses",
         action="store_true",
@@ -32,7 +40,6 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the backbone as it was before the first step, to compare with",
     )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument(
         "--num-workers", type=count, metavar="N", help="default: the run's data.num_workers"
     )
@@ -184,9 +191,8 @@ def run_cluster(args: argparse.Namespace) -> None:
             matrix = getattr(features, split)
             results[f"rankme_{split}"] = float(rank_me(matrix))
             notes[f"rankme_{split}"] = f"dimensions, of {min(matrix.shape)} possible"
-        return (
-            results if args.untrained else {**results, **own_label_scores(evaluation.run, features)}
-        )
+        own = {} if args.untrained else own_label_scores(evaluation.run, features)
+        return {**results, **own}
 
     settings = {"restarts": args.restarts, "seed": args.seed}
     evaluation.report("cluster", settings, compute, notes)
@@ -213,20 +219,15 @@ def run_linear(args: argparse.Namespace) -> None:
     evaluation.report_training("linear-cached" if args.cached else "linear", cfg, compute)
 
 
-def _chosen(args: argparse.Namespace, train: Any, seed: int) -> tuple[list[int], Path]:
+def _subset(args: argparse.Namespace, train: Any, seed: int) -> tuple[list[int], Path]:
     """The images to learn from, and the file that lists them."""
-    from cueco_solo.evaluation.subsets import (
-        balanced_subset,
-        labels_of,
-        read_subset,
-        write_subset,
-    )
+    from cueco_solo.evaluation import subsets
 
     if args.subset:
-        return read_subset(args.subset, train, args.percent), args.subset
-    chosen = balanced_subset(labels_of(train), args.percent, seed)
+        return subsets.read_subset(args.subset, train, args.percent), args.subset
+    chosen = subsets.balanced_subset(subsets.labels_of(train), args.percent, seed)
     path = args.folder / "subsets" / f"{args.percent:g}pct-seed{seed}.txt"
-    write_subset(path, train, chosen)
+    subsets.write_subset(path, train, chosen)
     return chosen, path
 
 
@@ -246,15 +247,11 @@ def run_finetune(args: argparse.Namespace) -> None:
         finetune=True,
     )
     from cueco_solo.evaluation.features import load_backbone
-    from cueco_solo.evaluation.finetune import (
-        finetune_accuracies,
-        finetune_data,
-        parse_finetune,
-    )
+    from cueco_solo.evaluation.finetune import finetune_accuracies, finetune_data, parse_finetune
 
     train, val = finetune_data(evaluation.data, evaluation.run.cfg.augmentations[0])
     seed = 5 if cfg.get("seed") is None else cfg.seed
-    chosen, path = _chosen(args, train, seed)
+    chosen, path = _subset(args, train, seed)
     parsed = parse_finetune(cfg, len(chosen))
 
     def compute() -> dict[str, float]:

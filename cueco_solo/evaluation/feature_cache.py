@@ -35,8 +35,6 @@ def features_key(run: Run, data: DictConfig, untrained: bool = False) -> str:
     The checkpoint counts by its content; the images by relative path, size and time of change.
 
     Args:
-        run: the run.
-        data: what :func:`~cueco_solo.evaluation.checks.evaluation_data` gave.
         untrained: of the backbone before the first step, which the seed decides.
     """
     cfg, host = run.cfg, host_info()
@@ -118,9 +116,6 @@ def write_features(path: Path, key: str, features: Features, checkpoint: str | N
     """Write whole or not at all.
 
     Args:
-        path: the file.
-        key: what :func:`features_key` gave.
-        features: to be kept.
         checkpoint: name of the file whose features they are; with it they go, see :func:`_prune`.
 
     Raises:
@@ -169,16 +164,8 @@ def cached_features(
 ) -> Features:
     """Features of both splits: those kept in the run folder, or extracted and kept there.
 
-    Prints in one line where they came from. The backbone is built only if they are extracted.
-
-    Args:
-        run: the run.
-        data: what :func:`~cueco_solo.evaluation.checks.evaluation_data` gave.
-        untrained: of the backbone before the first step.
-        batch_size: images at a time.
-        workers: loading processes.
-        device: where to compute.
-        cache: neither read nor write files, if False.
+    Prints in one line where they came from. The backbone is built only if they are extracted. With
+    ``cache=False`` no files are read or written.
 
     Raises:
         ConfigError: the checkpoint or an image can't be read, or the features aren't finite.

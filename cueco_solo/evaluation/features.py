@@ -15,8 +15,7 @@ from cueco_solo.data.datasets import labelled_datasets
 from cueco_solo.data.loaders import plain_loader
 from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.errors import config_error
-from cueco_solo.evaluation.checks import evaluation_data as evaluation_data
-from cueco_solo.training.checkpoints import read_weights
+from cueco_solo.training.checkpoints import part_of, read_weights
 from cueco_solo.training.run_folder import Run
 
 
@@ -43,7 +42,6 @@ def load_backbone(run: Run, untrained: bool = False) -> nn.Module:
     """The backbone of a run, in eval mode and without gradients.
 
     Args:
-        run: the run.
         untrained: as it was before the first step, from the run's seed: the row to compare with.
 
     Raises:
@@ -55,15 +53,12 @@ def load_backbone(run: Run, untrained: bool = False) -> nn.Module:
     seed_everything(cfg.seed, workers=True, verbose=False)
     # every method takes its backbone from the base class, first of all
     whole = untrained and "method_kwargs" in cfg
-    backbone: nn.Module = (host.method_class(cfg.method) if whole else host.BaseMethod)(
-        cfg
-    ).backbone
+    model = host.method_class(cfg.method) if whole else host.BaseMethod
+    backbone: nn.Module = model(cfg).backbone
     if not untrained:
         state = read_weights(run.checkpoint, "checkpoint")
-        prefix = "backbone."
-        own = {key[len(prefix) :]: state[key] for key in state if key.startswith(prefix)}
         try:
-            backbone.load_state_dict(own, strict=True)
+            backbone.load_state_dict(part_of(state, "backbone."), strict=True)
         except RuntimeError as error:
             reason = f"holds another backbone than {cfg.backbone.name} of args.json"
             raise config_error("checkpoint", str(run.checkpoint), reason) from error
@@ -74,16 +69,7 @@ def load_backbone(run: Run, untrained: bool = False) -> nn.Module:
 
 @torch.no_grad()
 def extract(backbone: nn.Module, loader: DataLoader, device: str = "cpu") -> tuple[Tensor, Tensor]:
-    """Features of every sample of a loader, in its order.
-
-    Args:
-        backbone: in eval mode.
-        loader: batches ``(images, labels)``.
-        device: where to compute.
-
-    Returns:
-        Features ``[N, D]`` float32 and labels ``[N]``, on the CPU.
-    """
+    """Features ``[N, D]`` float32 and labels ``[N]`` of a loader, in its order, on the CPU."""
     backbone = backbone.to(device)
     features, labels = [], []
     with tqdm(loader, desc="features", leave=False) as bar:  # wiped off also before an error
@@ -97,14 +83,6 @@ def run_features(
     run: Run, data: DictConfig, backbone: nn.Module, batch_size: int, workers: int, device: str
 ) -> Features:
     """Features of both splits under the validation transform.
-
-    Args:
-        run: the run, for the size of its images.
-        data: what :func:`~cueco_solo.evaluation.checks.evaluation_data` gave.
-        backbone: what :func:`load_backbone` gave.
-        batch_size: images at a time.
-        workers: loading processes.
-        device: where to compute.
 
     Raises:
         ConfigError: an image can't be read, a data set can't be had or has one class only, or the

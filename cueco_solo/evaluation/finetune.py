@@ -17,7 +17,6 @@ def finetune_data(data: DictConfig, view: Any) -> tuple[Any, Any]:
     """Training set, of which a subset is to be taken, and validation set.
 
     Args:
-        data: what :func:`~cueco_solo.evaluation.checks.evaluation_data` gave.
         view: an entry of the pre-training's ``augmentations``, for the size of the images.
 
     Raises:
@@ -34,14 +33,7 @@ def finetune_data(data: DictConfig, view: Any) -> tuple[Any, Any]:
 
 
 def parse_finetune(cfg: DictConfig, images: int) -> DictConfig:
-    """Parse a configuration for fine-tuning, whose batch holds all images if they are so few.
-
-    Args:
-        cfg: a composed configuration with ``data`` filled in.
-        images: of the subset.
-
-    Returns:
-        The parsed configuration; its learning rate is that of its batch size.
+    """As :func:`parse_linear`, but the batch holds all images of the subset if they are so few.
 
     Raises:
         ConfigError: see :func:`~cueco_solo.evaluation.linear.parse_linear`.
@@ -60,9 +52,6 @@ def finetune_accuracies(
 
     Args:
         backbone: trained further, in place.
-        cfg: what :func:`parse_finetune` gave.
-        train: training set.
-        val: validation set.
         chosen: numbers of the training images.
 
     Returns:

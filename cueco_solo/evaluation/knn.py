@@ -28,7 +28,6 @@ def knn_accuracies(
     samples at the same distance, of which some are beyond the k-th place, any may count.
 
     Args:
-        features: of both splits.
         ks: numbers of neighbours; all train features, if there are fewer.
         temperature: of the cosine votes ``exp(cosine / temperature)``; Euclidean votes are
             ``1 / distance``.

@@ -20,7 +20,7 @@ from cueco_solo.data.datasets import labelled_datasets
 from cueco_solo.data.loaders import SeededData
 from cueco_solo.data.superclasses import count_superclasses
 from cueco_solo.data.transforms import labelled_transforms
-from cueco_solo.errors import config_error, told
+from cueco_solo.errors import as_config_error, config_error
 from cueco_solo.evaluation.checks import check_classifier_settings
 from cueco_solo.evaluation.features import Features
 from cueco_solo.training.hardware import find_hardware, lightning_arguments
@@ -40,7 +40,6 @@ def parse_linear(cfg: DictConfig, finetune: bool = False) -> DictConfig:
 
     Args:
         cfg: a composed configuration with ``data`` filled in.
-        finetune: the backbone isn't frozen.
 
     Returns:
         The parsed configuration; its learning rate is that of its batch size.
@@ -91,20 +90,16 @@ def _accuracies(trainer: Trainer, cfg: DictConfig) -> dict[str, float]:
 
 def _model(backbone: nn.Module, cfg: DictConfig) -> LightningModule:
     seed_everything(cfg.seed, workers=True, verbose=False)
-    with told("a linear classifier can't be built from this configuration", AssertionError):
+    with as_config_error(
+        "a linear classifier can't be built from this configuration", AssertionError
+    ):
         return host.LinearModel(backbone, cfg=cfg)
 
 
 def linear_accuracies(backbone: nn.Module, cfg: DictConfig, view: Any) -> dict[str, float]:
-    """Train on augmented images through the frozen backbone, as solo-learn's script does.
+    """:func:`fitted_accuracies` on augmented images, as solo-learn's script does.
 
-    Args:
-        backbone: frozen.
-        cfg: what :func:`parse_linear` gave.
-        view: an entry of the pre-training's ``augmentations``, for the size of the images.
-
-    Returns:
-        Percent on the validation set after the last epoch: ``top1``, ``top5``.
+    ``view``, an entry of the pre-training's ``augmentations``, gives the size of the images.
 
     Raises:
         ConfigError: see :func:`fitted_accuracies`; or the data can't be read.
@@ -117,12 +112,6 @@ def fitted_accuracies(
     backbone: nn.Module, cfg: DictConfig, train: Any, val: Any
 ) -> dict[str, float]:
     """Train solo-learn's ``LinearModel`` on labelled images.
-
-    Args:
-        backbone: gives the features.
-        cfg: what :func:`parse_linear` gave.
-        train: training set.
-        val: validation set.
 
     Returns:
         Percent on the validation set after the last epoch: ``top1``, ``top5``.
@@ -140,14 +129,7 @@ def fitted_accuracies(
 
 
 def cached_linear_accuracies(features: Features, cfg: DictConfig) -> dict[str, float]:
-    """Train on features extracted once, without augmentation: seconds instead of minutes.
-
-    Args:
-        features: of both splits.
-        cfg: what :func:`parse_linear` gave.
-
-    Returns:
-        Percent on the test features after the last epoch: ``top1``, ``top5``.
+    """The same on features extracted once, without augmentation: seconds instead of minutes.
 
     Raises:
         ConfigError: there are fewer train features than a batch holds, or the loss isn't finite.

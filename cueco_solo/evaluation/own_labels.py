@@ -6,7 +6,7 @@ from torch import Tensor
 
 from cueco_solo.clustering.agreement import label_scores
 from cueco_solo.evaluation.features import Features
-from cueco_solo.training.checkpoints import read_checkpoint
+from cueco_solo.training.checkpoints import part_of, read_checkpoint
 from cueco_solo.training.run_folder import Run
 
 HEADS = ("first", "best")
@@ -16,12 +16,7 @@ HEADS = ("first", "best")
 def own_labels(run: Run, features: Tensor) -> Tensor:
     """Labels of the first head and of the one of the lowest loss, which is chosen without labels.
 
-    Args:
-        run: of ``method: self_classifier``.
-        features: of its backbone, float32 ``[N, F]``.
-
-    Returns:
-        int64 ``[2, N]``.
+    Of float32 features ``[N, F]`` of a Self-Classifier run's backbone; int64 ``[2, N]``.
 
     Raises:
         ConfigError: the checkpoint can't be read.
@@ -34,22 +29,14 @@ def own_labels(run: Run, features: Tensor) -> Tensor:
     mlp, dim = projector(features.size(1), run.cfg.method_kwargs.mlp_dims)
     heads, classes, _ = weight.shape
     classifiers = Classifiers(heads, classes, dim)
-    mlp.load_state_dict(_part(state, "projector."))
+    mlp.load_state_dict(part_of(state, "projector."))
     classifiers.load_state_dict({"weight": F.normalize(weight, dim=-1)})
     z = F.normalize(mlp.eval()(features), dim=-1)
     return classifiers(z, torch.stack([torch.tensor(0), losses.argmin()])).argmax(-1)
 
 
-def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
-
-
 def own_label_scores(run: Run, features: Features) -> dict[str, float]:
     """How well a run's own labels of the test images agree with the classes.
-
-    Args:
-        run: any run.
-        features: of both splits.
 
     Returns:
         Percent: for either head what :func:`.agreement.label_scores` returns, under ``first_head_``

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from cueco_solo.evaluation.checks import check_classifier_settings, evaluation_d
 from cueco_solo.training.environment import versions
 from cueco_solo.training.hardware import torch_device
 from cueco_solo.training.log_filters import quieten
-from cueco_solo.training.run_folder import Run, load_run, write_json
+from cueco_solo.training.run_folder import load_run, write_json
 
 
 class RunEvaluation:
@@ -61,7 +61,6 @@ class RunEvaluation:
 
         Args:
             names: of which the last one is ours for any data.
-            finetune: the backbone isn't frozen.
 
         Raises:
             ConfigError: a name, a key, a value or the device can't be used.
@@ -90,17 +89,42 @@ class RunEvaluation:
         compute: Callable[[], dict[str, float]],
         notes: dict[str, str] | None = None,
     ) -> None:
-        """Print and write what ``compute`` gives, which may fill ``notes``; note the file in args.
+        """Print what ``compute`` gives and write it to ``eval-<name>.json``, noted in args.
 
-        Nothing is computed where ``args.reuse`` is set and the figures are there, of this very
-        checkpoint and data and with these settings.
+        Figures are percent; what others are, ``compute`` may put into ``notes``. Nothing is
+        computed where ``args.reuse`` is set and the file has the figures of this very checkpoint
+        and data with these settings.
+
+        Raises:
+            ConfigError: the file can't be written; the figures are printed all the same.
         """
-        settings, untrained = {**self.settings, **settings}, self.args.untrained
-        path = self.args.written = figures_path(self.run, name, untrained)
+        settings = {**self.settings, **settings}
+        suffix = "-untrained" if self.args.untrained else ""
+        path = self.args.written = self.run.folder / f"eval-{name}{suffix}.json"
         if getattr(self.args, "reuse", False) and is_done(path, settings, self._key()):
             return
         results = compute()  # which may download the images that the key tells apart
-        write_figures(self.run, name, results, settings, self._key(), untrained, notes)
+        backbone = f"{'an untrained ' if self.args.untrained else ''}{self.run.cfg.name}"
+        print(f"{name} evaluation of {backbone}, in percent")
+        width = max(len(figure) for figure in results)
+        for figure, value in results.items():
+            print(f"  {figure:{width}}  {value:6.2f}  {(notes or {}).get(figure, '')}".rstrip())
+        for key, value in settings.items():
+            print(f"  {key}: {value}")
+        content = {
+            "checkpoint": None if self.args.untrained else self.run.checkpoint.name,
+            "results": results,
+            "settings": settings,
+            "key": self._key(),
+            "versions": versions(),
+        }
+        try:
+            write_json(path, content)
+        except OSError as error:
+            reason = f"can't be written ({error.strerror})"
+            remedy = "make the run folder writable"
+            raise config_error("figures", str(path), reason, remedy) from error
+        print(f"written to {path}")
 
     def _key(self) -> str:
         from cueco_solo.evaluation.feature_cache import features_key, short_digest
@@ -118,11 +142,6 @@ class RunEvaluation:
         self.report(name, {**more, **plain}, compute)
 
 
-def figures_path(run: Run, name: str, untrained: bool = False) -> Path:
-    """The file that the figures of an evaluation lie in."""
-    return run.folder / f"eval-{name}{'-untrained' if untrained else ''}.json"
-
-
 def is_done(path: Path, settings: dict[str, Any], key: str) -> bool:
     """Whether a file holds figures under this key and with these very settings."""
     try:
@@ -131,54 +150,3 @@ def is_done(path: Path, settings: dict[str, Any], key: str) -> bool:
     except (OSError, ValueError, KeyError, TypeError):
         return False
     return found == (key, json.loads(json.dumps(settings)))
-
-
-def write_figures(
-    run: Run,
-    name: str,
-    results: dict[str, float],
-    settings: dict[str, Any],
-    key: str,
-    untrained: bool = False,
-    notes: Mapping[str, str] | None = None,
-) -> Path:
-    """Print the figures and what they depend on, and write ``eval-<name>.json``.
-
-    Args:
-        run: the run evaluated.
-        name: of the evaluation.
-        results: by name of the figure; percent, unless ``notes`` says otherwise.
-        settings: what they depend on.
-        key: short digest of checkpoint, data and transform (:func:`.cache.features_key`).
-        untrained: the backbone wasn't the run's trained one; the file gets the suffix
-            ``-untrained``.
-        notes: what a figure is, printed behind it, for those that aren't percent.
-
-    Returns:
-        The file.
-
-    Raises:
-        ConfigError: the file can't be written; the figures are printed all the same.
-    """
-    path = figures_path(run, name, untrained)
-    content = {
-        "checkpoint": None if untrained else run.checkpoint.name,
-        "results": results,
-        "settings": settings,
-        "key": key,
-        "versions": versions(),
-    }
-    width = max(len(figure) for figure in results)
-    print(f"{name} evaluation of {'an untrained ' if untrained else ''}{run.cfg.name}, in percent")
-    for figure, value in results.items():
-        print(f"  {figure:{width}}  {value:6.2f}  {(notes or {}).get(figure, '')}".rstrip())
-    for key, value in settings.items():
-        print(f"  {key}: {value}")
-    try:
-        write_json(path, content)
-    except OSError as error:
-        reason = f"can't be written ({error.strerror})"
-        remedy = "make the run folder writable"
-        raise config_error("figures", str(path), reason, remedy) from error
-    print(f"written to {path}")
-    return path

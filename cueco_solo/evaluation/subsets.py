@@ -13,31 +13,27 @@ from typing import Any
 from cueco_solo.errors import config_error
 
 
-def _place(*key: Any) -> bytes:
-    """Where something stands in a random order that is the same on every machine."""
+def _sort_key(*key: Any) -> bytes:
+    """The position in a random order that is the same on every machine."""
     return blake2b(repr(key).encode(), digest_size=8).digest()
 
 
 def balanced_subset(labels: Sequence[int], percent: float, seed: int) -> list[int]:
-    """Choose images so that the classes have the same number of them, give or take one.
+    """Numbers of images, ascending, of which each class has the same number, give or take one.
 
     Classes take turns, in an order and with an order of their images that the seed decides; a class
     that has no more images is passed over. So a smaller share is part of a larger one.
 
     Args:
-        labels: class of each image.
         percent: of all images, in (0, 100]; there is one of each class in any case.
         seed: names the subset.
-
-    Returns:
-        Numbers of the images chosen, ascending: a function of the arguments alone.
     """
     members: dict[int, list[int]] = {}
     for index, label in enumerate(labels):
         members.setdefault(int(label), []).append(index)
     for indices in members.values():
-        indices.sort(key=lambda index: _place(seed, "image", index))
-    classes = sorted(members, key=lambda label: _place(seed, "class", label))
+        indices.sort(key=lambda index: _sort_key(seed, "image", index))
+    classes = sorted(members, key=lambda label: _sort_key(seed, "class", label))
     turns = zip_longest(*(members[label] for label in classes))
     sequence = [index for turn in turns for index in turn if index is not None]
     return sorted(sequence[: max(len(members), round(percent * len(sequence) / 100))])
@@ -86,15 +82,13 @@ def read_names(path: Path) -> list[str]:
 
 
 def read_subset(path: Path, dataset: Any, percent: float) -> list[int]:
-    """The images that a subset file names; file names without folder do, where they are unique.
+    """Numbers of the images that a subset file names, ascending.
+
+    File names without a folder are enough where they are unique.
 
     Args:
         path: a file as :func:`write_subset` makes it, or a published list.
-        dataset: the training data.
-        percent: what share of it this is said to be.
-
-    Returns:
-        Numbers of the images, ascending.
+        percent: the share of the training data that it must hold.
 
     Raises:
         ConfigError: the file can't be read, names an unknown image or one twice, has no image of
@@ -114,7 +108,7 @@ def read_subset(path: Path, dataset: Any, percent: float) -> list[int]:
     for line in filter(None, map(str.strip, read_names(path))):
         number = numbers.get(line)
         if number is None:
-            known = "is ambiguous" if line in numbers else "isn't there"
+            known = "is ambiguous" if line in numbers else "is not found"
             shown = line if len(line) <= 80 else f"{line[:80]}..."
             raise error(f"names {shown!r}, which {known}", f"write names like {names[0]}")
         chosen.append(number)

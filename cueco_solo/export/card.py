@@ -27,10 +27,6 @@ _STEM = (
 def model_card(subject: Subject, written: dict[str, Written]) -> str:
     """The card as Markdown with the front matter of Hugging Face's hub.
 
-    Args:
-        subject: what was exported.
-        written: the files, by format.
-
     Raises:
         ConfigError: a file of the run folder can't be read.
     """

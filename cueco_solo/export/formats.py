@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from cueco_solo.errors import ConfigError, config_error, told
+from cueco_solo.errors import ConfigError, as_config_error, config_error
 from cueco_solo.export.networks import Network, find_network
 from cueco_solo.export.subject import Subject, facts
 
@@ -60,24 +60,19 @@ def check_format(format: str, subject: Subject) -> None:
         find_network(format, subject.run.cfg, subject.backbone)
     missing = [name for name in _ONNX if find_spec(name) is None]
     if format == "onnx" and missing:
-        reason = f"needs packages that aren't there: {', '.join(missing)}"
+        reason = f"needs packages that are not installed: {', '.join(missing)}"
         raise config_error("--format", "onnx", reason, "pip install 'cueco-solo[onnx]'")
 
 
 def export_file(format: str, subject: Subject, folder: Path) -> Written:
     """Write one file, read it again and compare its features with the backbone's.
 
-    Args:
-        format: one of :data:`FORMATS`.
-        subject: what is exported.
-        folder: where to.
-
     Raises:
         ConfigError: it can't be written, or the features differ.
     """
     kind = FORMATS[format]
     path = folder / kind.file
-    with told(f"{path} can't be written", RuntimeError, SafetensorError):
+    with as_config_error(f"{path} can't be written", RuntimeError, SafetensorError):
         kind.write(subject, path)
     compute = kind.read(subject, path)
     difference = scale = 0.0

@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from cueco_solo.errors import ConfigError, config_error, told
+from cueco_solo.errors import ConfigError, as_config_error, config_error
 
 # of solo-learn's names; the rest of its backbones are networks of its own
 _TIMM = {
@@ -47,7 +47,9 @@ class Network:
         Raises:
             ConfigError: the library doesn't take these arguments.
         """
-        with told(f"{self.library} can't build {self.name} with backbone.kwargs", RuntimeError):
+        with as_config_error(
+            f"{self.library} can't build {self.name} with backbone.kwargs", RuntimeError
+        ):
             model = self._bare()
         if self.library == "torchvision":
             model.fc = nn.Identity()
@@ -91,12 +93,7 @@ class Network:
 
 
 def find_network(library: str, cfg: DictConfig, backbone: nn.Module) -> Network:
-    """The network of a library that a run's backbone is.
-
-    Args:
-        library: ``torchvision`` or ``timm``.
-        cfg: configuration of the run.
-        backbone: the run's.
+    """The network of ``torchvision`` or ``timm`` that a run's backbone is.
 
     Raises:
         ConfigError: the library has none.
@@ -115,12 +112,7 @@ def find_network(library: str, cfg: DictConfig, backbone: nn.Module) -> Network:
 
 
 def networks(cfg: DictConfig, backbone: nn.Module) -> dict[str, Network]:
-    """All networks that a run's backbone is, by library; of solo-learn's own only as a last resort.
-
-    Args:
-        cfg: configuration of the run.
-        backbone: the run's.
-    """
+    """All networks that a run's backbone is, by library; solo-learn's own if there is no other."""
     found = {}
     for library in ("timm", "torchvision"):
         try:

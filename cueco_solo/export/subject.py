@@ -116,14 +116,7 @@ def _preprocessing(cfg: DictConfig) -> Preprocessing:
         (norm,) = (step for step in pipeline.transforms if isinstance(step, Normalize))
         mean, std = ([float(value) for value in values] for values in (norm.mean, norm.std))
         return Preprocessing(int(given.crop_size), mean, std)
-    except (
-        AttributeError,
-        IndexError,
-        KeyError,
-        TypeError,
-        ValueError,
-        OmegaConfBaseException,
-    ) as e:
+    except (AttributeError, LookupError, TypeError, ValueError, OmegaConfBaseException) as e:
         raise ConfigError(
             f"augmentations in args.json don't say what images the backbone takes ({e}); give the "
             "folder of a pre-training run"

@@ -25,15 +25,11 @@ def possible_formats(subject: Subject) -> tuple[list[str], list[str]]:
 
 
 def export_backbone(subject: Subject, formats: Iterable[str], out: Path) -> dict[str, Written]:
-    """Write the files and the card; all of them or none.
+    """Write the files and the card, all of them or none; returns the files by format.
 
     Args:
-        subject: what is exported.
         formats: of :data:`FORMATS`.
         out: a new or empty folder.
-
-    Returns:
-        What was written, by format.
 
     Raises:
         ConfigError: the folder can't be written or isn't empty, a format can't be had, or what was

@@ -93,9 +93,9 @@ class FeatureViews:
         return name, self._albums.setdefault(name, Album(data))
 
     def _features(self, run: Run, part: RunPart, album: Album) -> None:
+        from cueco_solo.evaluation.checks import evaluation_data
         from cueco_solo.evaluation.cluster import assigned_clusters
         from cueco_solo.evaluation.feature_cache import cached_features
-        from cueco_solo.evaluation.checks import evaluation_data
         from cueco_solo.evaluation.own_labels import HEADS, own_labels
         from cueco_solo.results.table import Column
 

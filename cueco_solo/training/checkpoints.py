@@ -23,9 +23,7 @@ def latest_checkpoint(folder: Path) -> Path | None:
 def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
     """A checkpoint's content, tensors on the CPU, read without executing anything in it.
 
-    Args:
-        path: the file.
-        key: what the user called it, for the message.
+    ``key`` is what the user called the path, for the message.
 
     Raises:
         ConfigError: there is no such file, or it is truncated or something else.
@@ -59,10 +57,6 @@ def read_weights(path: Path, key: str) -> dict[str, Any]:
     :func:`read_checkpoint` refuses. Here they are replaced unseen: nothing is executed either.
     solo-learn called a backbone ``encoder`` up to 1.0.2; the keys are those of today.
 
-    Args:
-        path: the file.
-        key: what the user called it, for the message.
-
     Raises:
         ConfigError: there is no such file, or it is truncated or something else.
     """
@@ -77,6 +71,11 @@ def read_weights(path: Path, key: str) -> dict[str, Any]:
     if any(name.startswith("backbone.") for name in state):
         return state
     return {re.sub(r"^(momentum_)?encoder\.", r"\1backbone.", name): state[name] for name in state}
+
+
+def part_of(state: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """The entries of a ``state_dict`` under a prefix, without it."""
+    return {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
 
 
 class Progress(NamedTuple):

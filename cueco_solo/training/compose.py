@@ -54,7 +54,7 @@ def config_names(config_path: str | None, linear: bool) -> list[str]:
     return [name for name in stems if name.startswith(_LABELLED) == linear]
 
 
-def _close(word: str, known: Iterable[str]) -> str:
+def _suggestion(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(word), sorted(known), n=3)
     return f"did you mean {' or '.join(close)}" if close else "remove it"
 
@@ -124,18 +124,14 @@ def compose_config(
     linear: bool = False,
     values: Mapping[str, Any] | None = None,
 ) -> DictConfig:
-    """Compose a configuration as Hydra's programs do.
+    """A resolved configuration, composed as Hydra's programs do, open for new keys.
 
     Args:
         config_name: a configuration of ours, or a file name in ``config_path``.
-        config_path: folder of the user's own configurations; ours stay available to it.
         overrides: Hydra overrides; keys and the group ``hardware`` need no ``+``.
         linear: ``config_name`` is one for linear evaluation; decides which names a message lists
             and which keys there are.
         values: by dotted key, instead of the configuration's; overrides win over them.
-
-    Returns:
-        The configuration, resolved, open for new keys.
 
     Raises:
         ConfigError: no such configuration, group, key or value.
@@ -203,4 +199,5 @@ def _check_keys(cfg: DictConfig, linear: bool) -> None:
             if not prefix and key in _LINEAR_ONLY and not linear:
                 raise config_error(key, value, "is read by linear evaluations only", "remove it")
             if key not in keys:
-                raise config_error(f"{prefix}{key}", value, "is no known key", _close(key, keys))
+                remedy = _suggestion(key, keys)
+                raise config_error(f"{prefix}{key}", value, "is no known key", remedy)

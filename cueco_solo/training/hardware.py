@@ -72,7 +72,7 @@ def _accelerator(name: Any) -> str:
     if name in (None, "auto"):
         return "gpu" if torch.cuda.is_available() else "cpu"
     if not (torch.backends.mps if name == "mps" else torch.cuda).is_available():
-        raise config_error("accelerator", name, "isn't there", "add hardware=cpu")
+        raise config_error("accelerator", name, "is not available", "add hardware=cpu")
     return name
 
 
@@ -88,7 +88,7 @@ def torch_device(option: str) -> str:
 
     there = torch.cuda.is_available()
     if option == "cuda" and not there:
-        raise config_error("--device", option, "isn't there", "leave it out or take cpu")
+        raise config_error("--device", option, "is not available", "leave it out or use cpu")
     return "cuda" if there else "cpu"
 
 

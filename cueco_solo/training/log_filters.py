@@ -1,4 +1,4 @@
-"""Silence for messages that would send a reader after problems that aren't there."""
+"""Filters for warnings of libraries that point to no problem."""
 
 import logging
 import warnings
@@ -16,7 +16,7 @@ _WARNINGS = (
     "Found .* module.* in eval mode",
 )
 _LOGGED = (
-    # solo-learn's, about a resumed run: its schedule goes on where it was
+    # solo-learn's, about a resumed run: its schedule continues where it was
     "might generate issues when resuming a checkpoint",
     # about saving whole checkpoints, which is what a run needs to be resumed
     "`weights_only` was not set",

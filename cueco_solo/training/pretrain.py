@@ -17,7 +17,7 @@ import cueco_solo
 from cueco_solo import host
 from cueco_solo.data import checks
 from cueco_solo.data.superclasses import count_superclasses
-from cueco_solo.errors import config_error, told
+from cueco_solo.errors import as_config_error, config_error
 from cueco_solo.training import checkpoints, run_folder
 from cueco_solo.training.environment import write_environment
 from cueco_solo.training.hardware import Hardware, find_hardware
@@ -31,13 +31,7 @@ _WHOLE_BATCHES = ("all4one", "mocov2plus", "nnbyol", "nnclr", "nnsiam", "ressl")
 
 
 def pretrain(cfg: DictConfig) -> Path:
-    """Train one run.
-
-    Args:
-        cfg: a composed, resolved configuration.
-
-    Returns:
-        The run folder.
+    """Train one run of a composed, resolved configuration and return the run folder.
 
     Raises:
         ConfigError: something in it, on the disk or in a checkpoint can't be used.
@@ -59,7 +53,7 @@ def pretrain(cfg: DictConfig) -> Path:
 
     cueco_solo.register()
     method = host.method_class(composed.method)
-    with _said_of(composed, method):
+    with _build_errors(composed, method):
         parsed = _parse(composed, hardware)
         seed_everything(parsed.seed, workers=True, verbose=False)
         model = _build(method, parsed)
@@ -67,7 +61,7 @@ def pretrain(cfg: DictConfig) -> Path:
         model = model.to(memory_format=torch.channels_last)
     start = _check_resume(resume, model, composed) if resume else checkpoints.Progress()
     if resume and start.epoch == composed.max_epochs:
-        _say(f"nothing to do: this run ended with {resume}\nrun folder: {resume.parent}")
+        _print_once(f"nothing to do: this run ended with {resume}\nrun folder: {resume.parent}")
         return resume.parent
     data, steps = pretraining_data(parsed, hardware.world_size, start.epoch)
 
@@ -75,7 +69,7 @@ def pretrain(cfg: DictConfig) -> Path:
         replaced = resume if resume and resume.parent == run else None
         trainer = make_trainer(parsed, hardware, run, steps, start.step, replaced)
         if resume:
-            _say(f"going on from {resume}")
+            _print_once(f"resuming from {resume}")
         fit(
             trainer,
             model,
@@ -83,11 +77,11 @@ def pretrain(cfg: DictConfig) -> Path:
             datamodule=data,
             ckpt_path=resume and str(resume),
         )
-    _say(f"run folder: {run}")
+    _print_once(f"run folder: {run}")
     return run
 
 
-def _say(text: str) -> None:
+def _print_once(text: str) -> None:
     from lightning.pytorch.utilities import rank_zero_only
 
     rank_zero_only(print)(text, flush=True)
@@ -116,12 +110,12 @@ def _parse(cfg: DictConfig, hardware: Hardware) -> DictConfig:
 
 
 @contextmanager
-def _said_of(cfg: DictConfig, method: Any) -> Iterator[None]:
-    """Say in a sentence what solo-learn's own methods assert or stumble over; ours check first."""
+def _build_errors(cfg: DictConfig, method: Any) -> Iterator[None]:
+    """What solo-learn's own methods raise as one line; ours check their settings first."""
     ours = method.__module__.startswith("cueco_solo.methods")
     what = f"method={cfg.method} can't be built from this configuration"
     try:
-        with nullcontext() if ours else told(what, AssertionError, RuntimeError):
+        with nullcontext() if ours else as_config_error(what, AssertionError, RuntimeError):
             yield
     except ConfigAttributeError as error:
         needed = f"is missing, but needed by method={cfg.method}"
@@ -147,9 +141,8 @@ def _resume_point(cfg: DictConfig) -> Path | None:
 
 
 def _check_resume(path: Path, model: Any, cfg: DictConfig) -> checkpoints.Progress:
-    """Where to go on, if the checkpoint is one of this model's and training isn't over."""
-    key = "resume_from_checkpoint"
-    content = checkpoints.read_checkpoint(path, key)
+    """Where to resume, if the checkpoint is one of this model's and training isn't over."""
+    content = checkpoints.read_checkpoint(path, "resume_from_checkpoint")
     checkpoints.check_state(content["state_dict"], model, path)
     start = checkpoints.progress(content, path)
     if start.epoch >= cfg.max_epochs and not _continues(cfg, path):
@@ -173,7 +166,7 @@ def _continues(cfg: DictConfig, checkpoint: Path) -> bool:
 
 
 def _record(cfg: DictConfig, run: Path | None) -> Path:
-    """Make the folder, unless a run goes on in it, and write down what is run."""
+    """Make the folder, unless a run is resumed in it, and record what is run."""
     if run is None:
         run = run_folder.new_run(cfg)
         OmegaConf.save(cfg, run / "config.yaml")
@@ -184,11 +177,11 @@ def _record(cfg: DictConfig, run: Path | None) -> Path:
 @contextmanager
 def _run_folder(cfg: DictConfig, resume: Path | None) -> Iterator[Path]:
     """The folder that all processes of this run write to; a start that fails leaves none."""
-    going_on = resume.parent if resume and _continues(cfg, resume) else None
+    resumed = resume.parent if resume and _continues(cfg, resume) else None
     from lightning.pytorch.utilities import rank_zero_only
 
-    run = rank_zero_only(_record)(cfg, going_on)
-    new = run is not None and going_on is None
+    run = rank_zero_only(_record)(cfg, resumed)
+    new = run is not None and resumed is None
     if run is None:  # not the first process
         run = Path(
             os.environ.get(_RUN_VARIABLE) or run_folder.runs_folder(cfg) / run_folder.run_id(cfg)

@@ -177,7 +177,7 @@ def open_runs(folders: Iterable[Path]) -> list[Run]:
     found: dict[Path, Run] = {}
     for folder in folders:
         single = not folder.is_dir() or (folder / "args.json").is_file()
-        for run in [_pretraining(folder)] if single else _below(folder):
+        for run in [_pretraining(folder)] if single else _runs_below(folder):
             found.setdefault(run.folder.resolve(), run)
     if not found:
         raise config_error("RUNS", [], "must be run folders", "give at least one")
@@ -192,7 +192,7 @@ def _pretraining(folder: Path) -> Run:
     return run
 
 
-def _below(folder: Path) -> list[Run]:
+def _runs_below(folder: Path) -> list[Run]:
     runs, problems = [], []
     for path in sorted(folder.rglob("args.json")):
         try:
@@ -200,13 +200,8 @@ def _below(folder: Path) -> list[Run]:
         except ConfigError as error:
             problems.append(error)
     if not runs:
-        raise (
-            problems[0]
-            if problems
-            else config_error(
-                "RUNS", str(folder), "holds no run", "give folders with args.json and a checkpoint"
-            )
-        )
+        remedy = "give folders with args.json and a checkpoint"
+        raise (*problems, config_error("RUNS", str(folder), "holds no run", remedy))[0]
     for problem in problems:
         print(f"left out: {problem}", flush=True)
     return runs

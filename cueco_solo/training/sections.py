@@ -30,10 +30,14 @@ class BackboneOptions(Options):
 
 
 class DataOptions(Options):
-    dataset: str = required("cifar10, cifar100, stl10, imagenet100, imagenet or custom")
+    dataset: Literal["cifar10", "cifar100", "stl10", "imagenet", "imagenet100", "custom"] = (
+        required("the data set; custom: any folder of images")
+    )
     train_path: str | None = option(None, "training images: a folder with one folder per class")
     val_path: str | None = option(None, "validation images; without them nothing is validated")
-    format: Any = option("image_folder", "image_folder, dali or h5")
+    format: Literal["image_folder", "dali", "h5"] = option(
+        "image_folder", "how the images are stored, or that DALI reads them"
+    )
     num_workers: Size = required(
         "number of processes that load images; 0: the training process does"
     )

@@ -34,7 +34,7 @@ UNCHECKED_IN_LINEAR = (
 )
 
 
-def _given(
+def _checked_values(
     cfg: DictConfig, model: type[Options], unchecked: Sequence[str] = (), prefix: str = ""
 ) -> dict[str, Any]:
     """What ``cfg`` has of the model's checked keys, as plain values; null counts as absent."""
@@ -44,7 +44,7 @@ def _given(
         kind: Any = field.annotation
         if is_section(kind):
             inside = name not in unchecked
-            values[key] = _given(cfg, kind, unchecked, f"{name}.") if inside else {}
+            values[key] = _checked_values(cfg, kind, unchecked, f"{name}.") if inside else {}
         elif kind is not Any and name not in unchecked:
             value = OmegaConf.select(cfg, name, throw_on_missing=False)
             if value is not None:
@@ -59,7 +59,7 @@ def check_linear_settings(cfg: DictConfig) -> None:
     Raises:
         ConfigError: one is missing, of the wrong type or out of range.
     """
-    LinearSettings.check(_given(cfg, LinearSettings, UNCHECKED_IN_LINEAR))
+    LinearSettings.check(_checked_values(cfg, LinearSettings, UNCHECKED_IN_LINEAR))
     check_superclasses(cfg.data, "data.superclasses")
 
 
@@ -69,7 +69,7 @@ def check_settings(cfg: DictConfig) -> None:
     Raises:
         ConfigError: one is missing, of the wrong type or out of range.
     """
-    PretrainingSettings.check(_given(cfg, PretrainingSettings))
+    PretrainingSettings.check(_checked_values(cfg, PretrainingSettings))
     check_superclasses(cfg.data, "data.superclasses")
     online_settings(cfg)
     if OmegaConf.select(cfg, "auto_umap.enabled"):

@@ -1,5 +1,6 @@
 """Paths that can't be used are refused in one line with key, value and remedy."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,9 @@ import pytest
 import torchvision
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
+from support import refusal
 
 from cueco_solo.data.checks import IMG_EXTENSIONS, check_batch_size, check_paths
-from cueco_solo.errors import ConfigError
 
 
 def data(root: Path, **changes: Any) -> DictConfig:
@@ -26,11 +27,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def refused(cfg: DictConfig) -> str:
-    with pytest.raises(ConfigError) as caught:
-        check_paths(cfg)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+refused = partial(refusal, check_paths)
 
 
 def test_good_folders_pass(folder: Path):
@@ -42,11 +39,13 @@ def test_good_folders_pass(folder: Path):
 
 @pytest.mark.parametrize("key", ["train_path", "val_path"])
 def test_a_path_must_be_an_existing_folder(folder: Path, key: str):
-    assert f"data.{key}='nowhere' doesn't exist (looked for in" in refused(
-        data(folder, **{key: "nowhere"})
+    assert f"data.{key}='nowhere' doesn't exist (looked for in" in refusal(
+        check_paths, data(folder, **{key: "nowhere"})
     )
     file = str(folder / "train" / "cat" / "1.png")
-    assert f"data.{key}={file!r} is a file; give the folder" in refused(data(folder, **{key: file}))
+    assert f"data.{key}={file!r} is a file; give the folder" in refusal(
+        check_paths, data(folder, **{key: file})
+    )
 
 
 @pytest.mark.parametrize("missing", [None, "???"])
@@ -59,7 +58,9 @@ def test_empty_folders_and_classes(folder: Path):
     assert "has no image in its class cat; fill or remove it" in refused(data(folder))
     (folder / "empty").mkdir()
     assert "is empty" in refused(data(folder, train_path=str(folder / "empty")))
-    assert "is empty" in refused(data(folder, train_path=str(folder / "empty"), no_labels=True))
+    assert "is empty" in refusal(
+        check_paths, data(folder, train_path=str(folder / "empty"), no_labels=True)
+    )
 
 
 def test_images_without_class_folders_say_how_to_go_on(folder: Path):
@@ -96,8 +97,6 @@ def test_validation_has_the_classes_of_training(folder: Path):
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"dataset": "mnist"}, "data.dataset='mnist' must be one of cifar10, cifar100"),
-        ({"format": "zip"}, "data.format='zip' must be one of image_folder, dali, h5"),
         ({"fraction": 1.5}, "data.fraction=1.5 must be below 1"),
         ({"fraction": 0.5, "dataset": "cifar10"}, "for data in folders"),
         ({"format": "h5", "train_path": "no.h5"}, "give the HDF5 file"),
@@ -109,10 +108,9 @@ def test_data_settings(folder: Path, changes: dict[str, Any], text: str):
 
 def test_a_batch_must_be_smaller_than_the_data():
     check_batch_size(8, 2, 16)
-    with pytest.raises(ConfigError, match=r"optimizer\.batch_size=8 times 2 processes must be at"):
-        check_batch_size(8, 2, 15)
-    with pytest.raises(ConfigError, match=r"set optimizer\.batch_size to 7 or less"):
-        check_batch_size(8, 1, 7)
+    message = refusal(check_batch_size, 8, 2, 15)
+    assert "optimizer.batch_size=8 times 2 processes must be at" in message
+    assert "set optimizer.batch_size to 7 or less" in refusal(check_batch_size, 8, 1, 7)
 
 
 def test_the_extensions_are_those_that_torchvision_reads():

@@ -11,7 +11,6 @@ from support import a_byte_of_the_checkpoint
 
 from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.errors import ConfigError
-from cueco_solo.evaluation import feature_cache as cache
 from cueco_solo.evaluation import features
 from cueco_solo.evaluation.checks import evaluation_data
 from cueco_solo.evaluation.feature_cache import cached_features, write_features
@@ -26,14 +25,6 @@ def get(folder: Path, untrained: bool = False, **options: Any) -> Features:
 
 def kept(folder: Path) -> list[Path]:
     return sorted((folder / "features").iterdir())
-
-
-@pytest.fixture
-def no_network(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    def fail(*_: Any) -> None:
-        raise AssertionError("the backbone was built")
-
-    return lambda: monkeypatch.setattr(cache, "load_backbone", fail)
 
 
 def equal(one: Features, other: Features) -> bool:
@@ -79,9 +70,7 @@ def foreign(path: Path) -> None:
     [cut, flip, foreign, lambda path: path.write_text(""), lambda path: torch.save([1], path)],
     ids=["cut", "flip", "foreign", "empty", "list"],
 )
-def test_a_damaged_file_is_replaced(
-    run: Path, damage: Callable[[Path], Any], no_network: Callable[[], None]
-):
+def test_a_damaged_file_is_replaced(run: Path, damage: Callable[[Path], Any], no_network: Any):
     first = get(run)
     (path,) = kept(run)
     damage(path)

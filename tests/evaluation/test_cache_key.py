@@ -1,6 +1,5 @@
 """The key of kept features: what changes it, and what is no part of it."""
 
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from omegaconf import OmegaConf
+import support
 from support import a_byte_of_the_checkpoint
 
 from cueco_solo.evaluation.checks import evaluation_data
@@ -17,9 +16,7 @@ from cueco_solo.training.run_folder import load_run
 
 
 def change_args(folder: Path, key: str, value: Any) -> None:
-    args = OmegaConf.load(folder / "args.json")
-    OmegaConf.update(args, key, value, force_add=True)
-    (folder / "args.json").write_text(json.dumps(OmegaConf.to_container(args)))
+    support.change_args(folder, **{key: value})
 
 
 def an_image_in(split: str, what: Callable[[Path], Any]) -> Callable[[Path], Any]:
@@ -44,17 +41,20 @@ CHANGES = {
     "val image's size": an_image_in("val", longer),
     "train image's name": an_image_in("train", lambda path: path.rename(path.with_name("a.png"))),
     "one image less": an_image_in("train", Path.unlink),
+    **{
+        key: lambda folder, key=key, value=value: change_args(folder, key, value)
+        for key, value in {
+            "data.dataset": "imagenet100",
+            "data.format": "dali",
+            "data.fraction": 0.5,
+            "backbone.name": "resnet50",
+            "backbone.kwargs.a": 1,
+            "method": "simclr",
+            "augmentations": [{"crop_size": 24}, {"crop_size": 24}],
+        }.items()
+    },
     "paths": lambda folder: change_args(
         folder, "data.train_path", str(folder.parent / "images/val")
-    ),
-    "data set": lambda folder: change_args(folder, "data.dataset", "imagenet100"),
-    "format": lambda folder: change_args(folder, "data.format", "dali"),
-    "fraction": lambda folder: change_args(folder, "data.fraction", 0.5),
-    "backbone": lambda folder: change_args(folder, "backbone.name", "resnet50"),
-    "backbone's arguments": lambda folder: change_args(folder, "backbone.kwargs.a", 1),
-    "method": lambda folder: change_args(folder, "method", "simclr"),
-    "size of the images": lambda folder: change_args(
-        folder, "augmentations", [{"crop_size": 24}, {"crop_size": 24}]
     ),
     "normalisation": lambda folder: change_args(
         folder, "augmentations", [{"crop_size": 32, "mean": [0.5, 0.5, 0.5]}]

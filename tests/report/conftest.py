@@ -48,11 +48,7 @@ def browser() -> Iterator:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
-    documents = {
-        "usual": document(),
-        "nasty": document(nasty=True),
-        "bare": bare_document(),
-    }
+    documents = {"usual": document(), "nasty": document(nasty=True), "bare": bare_document()}
     written = {name: folder / f"{name}.html" for name in documents}
     for name, path in written.items():
         path.write_text(render(documents[name]), encoding="utf-8")

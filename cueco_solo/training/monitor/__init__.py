@@ -10,9 +10,6 @@ from cueco_solo.training.monitor.settings import online_settings
 def online_callbacks(cfg: DictConfig) -> list[Any]:
     """The monitor that a configuration asks for, if any.
 
-    Args:
-        cfg: the whole configuration, parsed.
-
     Raises:
         ConfigError: see :func:`cueco_solo.training.monitor.settings.online_settings`.
     """

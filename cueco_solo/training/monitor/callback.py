@@ -33,8 +33,8 @@ class OnlineClustering(Callback):
     numbers stay the same to the bit.
 
     Args:
-        every_n_epochs: computed at the first validation after so many epochs, and in the last one.
-        max_images: a random sample of so many validation images.
+        every_n_epochs: epochs from one computation to the next; the last epoch always counts.
+        max_images: size of the random sample of validation images.
         num_classes: number of clusters.
     """
 
@@ -45,23 +45,23 @@ class OnlineClustering(Callback):
         self._sample: Sample | None = None
         self._hook: Any = None
         self._output: Any = None
-        self._said: set[str] = set()
+        self._warned: set[str] = set()
 
     def _due(self, trainer: Trainer) -> bool:
         epochs, between = trainer.current_epoch + 1, trainer.check_val_every_n_epoch or 1
         passed = epochs // self.every_n_epochs > (epochs - between) // self.every_n_epochs
         return passed or epochs == trainer.max_epochs
 
-    def _say(self, text: str) -> None:
-        if text not in self._said:
-            self._said.add(text)
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
             rank_zero_warn(f"{SECTION}: {text}")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say so if there is nothing to validate on."""
         known = trainer.val_dataloaders is not None
         if not trainer.enable_validation or (known and not any(trainer.num_val_batches)):
-            self._say("there are no validation images (data.val_path), so nothing is computed")
+            self._warn_once("there are no validation images (data.val_path): nothing is computed")
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -95,9 +95,9 @@ class OnlineClustering(Callback):
             return
         labels = batch[-1] if isinstance(batch, list | tuple) else None
         if not isinstance(features, Tensor) or features.ndim != 2:
-            self._say("the backbone gives no features [N, D], so nothing is computed")
+            self._warn_once("the backbone gives no features [N, D], so nothing is computed")
         elif not isinstance(labels, Tensor) or labels.numel() != len(features):
-            self._say("validation batches aren't [images, labels], so nothing is computed")
+            self._warn_once("validation batches aren't [images, labels], so nothing is computed")
         else:
             self._sample.add(features.detach(), labels.flatten())
 
@@ -114,7 +114,7 @@ class OnlineClustering(Callback):
         sizes = torch.tensor([sample.seen, views.size(1)], device=pl_module.device)
         seen, pairs = pl_module.all_gather(sizes).reshape(-1, 2).T.tolist()
         if min(seen) < max(seen):
-            self._say("processes differ in their number of images, so nothing is computed")
+            self._warn_once("processes differ in their number of images, so nothing is computed")
         if not 0 < min(seen) == max(seen):
             return
         rows = _gathered_rows(sample, trainer, pl_module.all_gather)
@@ -128,22 +128,19 @@ class OnlineClustering(Callback):
         pl_module.log_dict(trainer.strategy.broadcast(values), sync_dist=True)
 
     def _values(self, features: Tensor, labels: Tensor, views: Tensor) -> dict[str, float]:
-        """What is logged, nothing if that isn't possible.
+        """What is logged, empty if nothing can be computed.
 
-        Args:
-            features: ``[N, D]``.
-            labels: ``[N]``, -1 if unknown.
-            views: features of both views of other images, ``[2, M, D]``.
+        Features ``[N, D]`` have labels ``[N]``, -1 if unknown; views of other images ``[2, M, D]``.
         """
         features, labels = features[labels >= 0], labels[labels >= 0]
         if len(features) < self.num_classes or len(labels.unique()) < 2:
-            self._say(
+            self._warn_once(
                 f"{len(features)} labelled validation images of {len(labels.unique())} classes "
                 f"can't be scored by {self.num_classes} clusters, so nothing is computed"
             )
             return {}
         if not features.isfinite().all() or not views.isfinite().all():
-            self._say("the features aren't finite, so nothing is computed until they are again")
+            self._warn_once("the features aren't finite: nothing is computed until they are again")
             return {}
         values = clustering_scores(features, labels, self.num_classes)
         if views.size(1) > 1:

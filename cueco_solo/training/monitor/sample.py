@@ -9,9 +9,6 @@ class Sample:
 
     The same for every stream of the same length, whatever its batches: processes that see equally
     many rows keep the same positions. Holds three times ``size`` rows at most, and a batch.
-
-    Args:
-        size: rows to keep.
     """
 
     def __init__(self, size: int) -> None:
@@ -20,12 +17,7 @@ class Sample:
         self._parts: list[tuple[Tensor, ...]] = []
 
     def add(self, features: Tensor, labels: Tensor) -> None:
-        """Take notice of a batch.
-
-        Args:
-            features: ``[n, D]``.
-            labels: ``[n]``, on the same device.
-        """
+        """Take a batch of features ``[n, D]`` and labels ``[n]``, on the same device."""
         number = len(features)
         # of all rows, those with the lowest keys stay; float64 has no ties
         keys = torch.rand(number, generator=self._generator, dtype=torch.float64)

@@ -19,8 +19,6 @@ def clustering_scores(features: Tensor, labels: Tensor, num_clusters: int) -> di
 
     Args:
         features: floating, ``[N, D]``, N >= num_clusters.
-        labels: class of each, ``[N]``.
-        num_clusters: the number of classes.
 
     Returns:
         ``nmi``, ``ami``, ``ari`` and ``acc`` in percent; ``rankme``, the features' effective rank;
@@ -42,10 +40,7 @@ def clustering_scores(features: Tensor, labels: Tensor, num_clusters: int) -> di
 
 
 def pair_scores(views: Tensor) -> dict[str, float]:
-    """How close the two views of an image are, and how evenly all are spread on the sphere.
-
-    Args:
-        views: features of both views of the same images, ``[2, N, D]``, N >= 2.
+    """How close the views of an image are, and how evenly all are spread, of ``[2, N, D]``, N >= 2.
 
     Returns:
         ``alignment`` and, the mean over the views, ``uniformity``; see :mod:`cueco_solo.numerics`.
