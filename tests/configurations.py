@@ -5,7 +5,7 @@ from typing import Any
 
 import cueco_solo.configs
 from omegaconf import DictConfig, OmegaConf
-from support import small_cfg
+from support import small_cfg, updated
 
 from cueco_solo.methods import cueco_options, rcl_options, self_classifier_options
 from cueco_solo.training.compose import compose_config
@@ -32,9 +32,7 @@ def unfilled(method: str, dataset: str = "cifar10", **overrides: Any) -> DictCon
     cfg = small_cfg(method, data__dataset=dataset)
     for section in ("method_kwargs", "momentum"):
         cfg.pop(section)
-    for key, value in overrides.items():
-        OmegaConf.update(cfg, key.replace("__", "."), value, force_add=True)
-    return cfg
+    return updated(cfg, **overrides)
 
 
 def filled(method: str, dataset: str = "cifar10", **kwargs: Any) -> dict[str, Any]:

@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from support import change_args
+
 from cueco_solo.report.document import Document, RunPart
 from cueco_solo.report.gather import gather_document
 from cueco_solo.results.published import published_figures
@@ -23,11 +25,7 @@ def copied(known: Path, folder: Path, **changes: Any) -> Path:
             (folder / path.name).symlink_to(path.resolve())
         else:
             shutil.copy(path, folder)
-    args = json.loads((folder / "args.json").read_text())
-    for key, value in changes.items():
-        section, _, leaf = key.rpartition("__")
-        (args[section] if section else args)[leaf] = value
-    (folder / "args.json").write_text(json.dumps(args))
+    change_args(folder, **changes)
     return folder
 
 

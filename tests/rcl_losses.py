@@ -1,14 +1,28 @@
-"""RCL's loss as a loop over numbers, and random inputs for it."""
+"""RCL's loss as a loop over numbers, random inputs for it, and how losses are compared."""
 
+from functools import partial
+
+import support
 import torch
-import torch.nn.functional as F
 
 N, D, K, H = 5, 6, 9, 3
 
 
-def unit(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return F.normalize(torch.randn(*shape, dtype=torch.float64, generator=generator), dim=-1)
+unit = partial(support.unit, seed=0, dtype=torch.float64)
+
+
+def value_and_gradients(function, *inputs):
+    """Of a function of float64 inputs, and its gradients to every input."""
+    inputs = [x.clone().requires_grad_() for x in inputs]
+    value = function(*inputs)
+    assert value.dtype == torch.float64
+    return [value, *torch.autograd.grad(value, inputs)]
+
+
+def same_value_and_gradients(one, other, *inputs):
+    pair = (value_and_gradients(function, *inputs) for function in (one, other))
+    for a, b in zip(*pair, strict=True):
+        torch.testing.assert_close(a, b)
 
 
 def flags(*shape, seed=0, share=0.6):

@@ -66,14 +66,7 @@ def bare_document() -> Document:
         embedding=None,
         clusters=[],
         config={},
-        reproduce={
-            "command": None,
-            "seed": None,
-            "commit": None,
-            "solo_learn": None,
-            "versions": {},
-            "hardware": None,
-        },
+        reproduce={**dict.fromkeys(made.runs[0]["reproduce"]), "versions": {}},
         missing=["No checkpoint was found, so that nothing can be computed from features."],
     )
     return replace(made, table=make_table([run]), images={})

@@ -1,12 +1,46 @@
 """Helpers that several test modules share."""
 
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+import torch.nn.functional as F
 from lightning.pytorch import Callback, Trainer
 from omegaconf import DictConfig, OmegaConf
 from torch.utils.data import DataLoader, Dataset
+
+from cueco_solo.errors import ConfigError
+
+
+def unit(*shape: int, seed: int | None = None, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Random unit vectors; without a seed those of the global generator."""
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
+    return F.normalize(torch.randn(*shape, generator=generator, dtype=dtype), dim=-1)
+
+
+def python(*args: object, path: tuple[object, ...] = (), **options: Any) -> Any:
+    """What a Python process with these arguments did; ``path`` comes first in its PYTHONPATH."""
+    parts = [*map(str, path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return subprocess.run(
+        [sys.executable, *map(str, args)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(parts)},
+        **{"capture_output": True, "text": True, "timeout": 300, **options},
+    )
+
+
+def refusal(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
+    """The message, one line, of the ConfigError that this call raises."""
+    with pytest.raises(ConfigError) as caught:
+        function(*args, **kwargs)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
 class Views(Dataset):
@@ -29,6 +63,19 @@ class Views(Dataset):
 def views_loader(batch_size: int = 8, n: int = 32, **kwargs: Any) -> DataLoader:
     """Batches in a fixed order, so that runs can be compared step by step."""
     return DataLoader(Views(n), batch_size=batch_size, drop_last=True, **kwargs)
+
+
+def updated(cfg: Any, **changes: Any) -> Any:
+    """The configuration itself with these keys set, ``__`` in place of a dot."""
+    for key, value in changes.items():
+        OmegaConf.update(cfg, key.replace("__", "."), value, merge=False, force_add=True)
+    return cfg
+
+
+def change_args(folder: Path, **changes: Any) -> None:
+    """:func:`updated` for a run's ``args.json``."""
+    args = updated(OmegaConf.load(folder / "args.json"), **changes)
+    (folder / "args.json").write_text(json.dumps(OmegaConf.to_container(args)))
 
 
 def small_cfg(method: str = "cueco", **overrides: Any) -> DictConfig:
@@ -71,9 +118,7 @@ def small_cfg(method: str = "cueco", **overrides: Any) -> DictConfig:
             "accelerator": "cpu",
         }
     )
-    for key, value in overrides.items():
-        OmegaConf.update(cfg, key.replace("__", "."), value, merge=False, force_add=True)
-    return cfg
+    return updated(cfg, **overrides)
 
 
 class StepLog(Callback):
@@ -87,6 +132,9 @@ class StepLog(Callback):
         self.steps.append(
             {name: float(metrics[name]) for name in metrics if name.endswith("_loss_step")}
         )
+
+    def finite(self) -> bool:
+        return all(math.isfinite(value) for step in self.steps for value in step.values())
 
 
 def fit(

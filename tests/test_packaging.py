@@ -3,13 +3,12 @@
 import configparser
 import importlib.util
 import shutil
-import subprocess
-import sys
 import zipfile
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from support import python
 
 import cueco_solo
 
@@ -38,8 +37,8 @@ def test_a_wheel_carries_every_module_and_configuration(tmp_path):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         source.mkdir(exist_ok=True)
         copy(ROOT / name, source / name)
-    pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
-    done = subprocess.run([*pip, "-w", tmp_path, source], capture_output=True, text=True)
+    options = ("--no-deps", "--no-build-isolation", "-w", tmp_path)
+    done = python("-m", "pip", "wheel", *options, source)
     assert done.returncode == 0, done.stdout + done.stderr
     carried = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
     configs = {p.relative_to(ROOT / "configs").as_posix() for p in ROOT.glob("configs/**/*.yaml")}
@@ -56,31 +55,27 @@ def test_console_script():
     assert script.value == "cueco_solo.cli:main"
 
 
-def python(code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+def printed(code):
+    done = python("-c", code)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
-
-
-def test_importing_imports_no_torch_and_no_solo():
-    code = "import sys, cueco_solo; print(*(m in sys.modules for m in ('torch', 'solo')))"
-    assert python(code) == ["False", "False"]
 
 
 def test_register_is_explicit_and_idempotent():
     code = """
 import cueco_solo
-from cueco_solo.host import METHODS
+from cueco_solo.host import METHODS, method_class
 before = dict(METHODS)
 assert "cueco" not in before
 cueco_solo.register()
 once = dict(METHODS)
 cueco_solo.register()
-assert once == METHODS and set(once) - set(before) == {"cueco", "rcl", "self_classifier"}
+assert once == METHODS and method_class("cueco") is once["cueco"]
+assert set(once) - set(before) == {"cueco", "rcl", "self_classifier"}
 assert all(once[name] is method for name, method in before.items())
 print(*(once[name].__name__ for name in ("cueco", "rcl", "self_classifier")))
 """
-    assert python(code)[-3:] == ["CueCo", "RCL", "SelfClassifier"]
+    assert printed(code)[-3:] == ["CueCo", "RCL", "SelfClassifier"]
 
 
 @pytest.mark.parametrize(("old", "new"), cueco_solo.MOVED.items())

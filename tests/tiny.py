@@ -59,7 +59,7 @@ CUECO = (
 )
 
 
-def write_images(root: Path, train: int = 6, val: int = 3, size: int = 32) -> Path:
+def write_images(root: Path, train: int = 6, val: int = 3, tint: int = 60) -> Path:
     """``root/{train,val}/{red,green,blue}/*.png``: noise with a tint, the same every time."""
     random = np.random.default_rng(0)
     for split, count in (("train", train), ("val", val)):
@@ -67,8 +67,8 @@ def write_images(root: Path, train: int = 6, val: int = 3, size: int = 32) -> Pa
             folder = root / split / name
             folder.mkdir(parents=True)
             for number in range(count):
-                pixels = random.integers(0, 120, (size, size, 3), dtype=np.uint8)
-                pixels[..., channel] += 60
+                pixels = random.integers(0, 120, (32, 32, 3), dtype=np.uint8)
+                pixels[..., channel] += tint
                 Image.fromarray(pixels).save(folder / f"{number}.png")
     return root
 
@@ -88,6 +88,11 @@ def pretrain(folder: Path, *overrides: str) -> int:
 def run_folders(folder: Path, method: str = "mocov2plus") -> list[Path]:
     """The runs made by :func:`pretrain`, sorted by name."""
     return sorted((folder / "runs" / method).iterdir())
+
+
+def times(root: Path) -> dict[Path, int]:
+    """When each file below was last written."""
+    return {p: p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file()}
 
 
 def metric(run: Path, name: str, epoch: int) -> list[str]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny
@@ -37,13 +38,12 @@ def done(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
     """Folder of a grid that was run, with its results in ``out``."""
     folder = tmp_path_factory.mktemp("compared")
     grid = write(folder, images)
-    assert main(["compare", grid, "--out", str(folder / "out"), "--no-report"]) == 0
+    assert compare(grid, folder / "out") == 0
     return folder
 
 
-def times(folder: Path) -> dict[Path, int]:
-    """Of all files of the runs."""
-    return {p: p.stat().st_mtime_ns for p in (folder / "runs").rglob("*") if p.is_file()}
+def compare(grid: str | Path, out: Path, *more: str) -> int:
+    return main(["compare", str(grid), "--out", str(out), "--no-report", *more])
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -90,16 +90,11 @@ def test_environment_says_what_makes_the_run_alone(done: Path):
     paths = done.glob("runs/mocov2plus/*-seed6-*/environment.json")
     commands = [json.loads(path.read_text())["command"][1:] for path in paths]
     place = ["pretrain", "--config-path", str(done), "--config-name", "tiny"]
-    assert sorted(commands) == [
-        [*place, "optimizer.lr=0.1", "seed=6"],
-        [*place, "seed=6"],
-    ]
+    assert sorted(commands) == [[*place, "optimizer.lr=0.1", "seed=6"], [*place, "seed=6"]]
 
 
-def test_what_is_done_is_skipped(
-    done: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    before, results = times(done), rows(done / "out")
+def test_what_is_done_is_skipped(done: Path, monkeypatch: Any, capsys: Any):
+    before, results = tiny.times(done / "runs"), rows(done / "out")
     grid = str(done / "grid.yaml")
     assert main(["compare", grid, "--dry-run"]) == 0
     assert "4 runs, 4 of them trained" in capsys.readouterr().out
@@ -109,29 +104,25 @@ def test_what_is_done_is_skipped(
 
     for place in ("training.pretrain.pretrain", "evaluation.feature_cache.cached_features"):
         monkeypatch.setattr(f"cueco_solo.{place}", never)
-    assert main(["compare", grid, "--out", str(done / "out"), "--no-report"]) == 0
+    assert compare(grid, done / "out") == 0
     assert "[4/4] second on data, seed 6: trained already" in capsys.readouterr().out
-    assert times(done) == before
+    assert tiny.times(done / "runs") == before
     assert rows(done / "out") == results
 
 
 def test_other_settings_are_computed_again(done: Path, images: Path):
     text = GRID.replace("--restarts 1", "--restarts 2")
     (done / "other.yaml").write_text(text)
-    before = times(done)
-    given = ["compare", str(done / "other.yaml"), "--out", str(done / "other"), "--no-report"]
-    assert main(given) == 0
-    changed = {path.name for path, when in times(done).items() if before.get(path) != when}
-    assert changed == {"eval-cluster.json"}
+    before = tiny.times(done / "runs")
+    assert compare(done / "other.yaml", done / "other") == 0
+    after = tiny.times(done / "runs")
+    assert {path.name for path in after if before.get(path) != after[path]} == {"eval-cluster.json"}
 
 
-def test_a_failing_run_is_one_line_and_the_rest_goes_on(
-    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_a_failing_run_is_one_line_and_the_rest_goes_on(done: Path, tmp_path: Path, capsys: Any):
     bad = "  bad: {config: tiny, config_path: ., overrides: [data.train_path=/nowhere]}\n"
     (done / "bad.yaml").write_text(GRID.replace("methods:\n", f"methods:\n{bad}"))
-    given = ["compare", str(done / "bad.yaml"), "--out", str(tmp_path), "--no-report"]
-    assert main(given) == 1
+    assert compare(done / "bad.yaml", tmp_path) == 1
     shown = capsys.readouterr()
     lines = [line for line in shown.err.splitlines() if line.startswith("bad on")]
     assert len(lines) == 2 and all("training failed: data.train_path=" in line for line in lines)
@@ -141,17 +132,13 @@ def test_a_failing_run_is_one_line_and_the_rest_goes_on(
 
 
 def test_an_unforeseen_error_is_kept_whole(
-    done: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    done: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
 ):
     def fail(cfg: object) -> None:
         raise RuntimeError("out of\nmemory")
 
     monkeypatch.setattr("cueco_solo.training.pretrain.pretrain", fail)
-    given = ["compare", str(done / "grid.yaml"), "--out", str(tmp_path), "--no-report"]
-    assert main([*given, "seed=7"]) == 1
+    assert compare(done / "grid.yaml", tmp_path, "seed=7") == 1
     message = "first on data, seed 7: training failed: RuntimeError: out of memory (see"
     assert message in capsys.readouterr().err
     errors = tmp_path / "errors.txt"
@@ -159,13 +146,11 @@ def test_an_unforeseen_error_is_kept_whole(
     assert not (tmp_path / "results.csv").exists()
     # those of the last attempt alone
     once = errors.read_text().count("Traceback")
-    assert main([*given, "seed=7"]) == 1
+    assert compare(done / "grid.yaml", tmp_path, "seed=7") == 1
     assert errors.read_text().count("Traceback") == once
 
 
-def test_finished_runs_without_a_grid(
-    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_finished_runs_without_a_grid(done: Path, tmp_path: Path, capsys: Any):
     runs = sorted((done / "runs" / "mocov2plus").iterdir())
     same = [run for run in runs if "lr: 0.1" in (run / "config.yaml").read_text()]
     given = ["compare", "--evaluation", "knn --k 5 --device cpu", "--no-report"]
@@ -189,52 +174,16 @@ def test_finished_runs_without_a_grid(
     assert "are both mocov2plus on data, seed" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ([], "GRID='' must be one grid; a YAML file or one of cifar100, digits, quickstart"),
-        (["digits", "quickstart"], "GRID='digits quickstart' must be one grid"),
-        (
-            ["digits", "--baseline", "Nobody"],
-            "baseline='Nobody' must be one of SimCLR, NNCLR, MoCo V2+",
-        ),
-        (["digits", "max_epoch=1"], "methods.SimCLR: max_epoch=1 is no known key"),
-        (["digits", "--evaluation", "knn"], "--evaluation goes with --runs"),
-        (["digits", "--runs", "x"], "--runs takes no grid"),
-        (["--runs", "/nowhere"], "RUNS='/nowhere' must be a run folder"),
-    ],
-)
-def test_refused_in_one_line(
-    given: list[str],
-    message: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-):
-    # a grid that isn't refused would train for hours
-    monkeypatch.setattr("cueco_solo.comparison.execute.run_jobs", lambda *_: pytest.fail("it ran"))
-    monkeypatch.chdir(tmp_path)
-    assert main(["compare", *given]) == 2
-    assert f"cueco-solo: error: {message}" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.parametrize("given", [["digits"], ["--runs", "{run}"]])
 def test_a_folder_that_cant_be_written_is_found_first(
-    given: list[str],
-    done: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    given: list[str], done: Path, tmp_path: Path, monkeypatch: Any, refused: Any
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
     run = next((done / "runs" / "mocov2plus").iterdir())
     words = [word.format(run=run) for word in given]
-    assert main(["compare", "--out", "file/results", *words]) == 2
-    shown = capsys.readouterr()
-    assert "--out='file/results' can't be written (Not a directory)" in shown.err
-    assert shown.out == ""
+    message = refused("compare", "--out", "file/results", *words)
+    assert "--out='file/results' can't be written (Not a directory)" in message
 
 
 def test_goes_on_after_a_kill(tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]):
@@ -251,14 +200,14 @@ def test_goes_on_after_a_kill(tmp_path: Path, images: Path, capsys: pytest.Captu
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    before = times(tmp_path)
+    before = tiny.times(tmp_path / "runs")
     (first,) = [run.parent for run in tmp_path.glob("runs/*/*/eval-knn.json")]
 
     assert main(given) == 0
     assert "[1/2] first on data, seed 5: trained already" in capsys.readouterr().out
     runs = list((tmp_path / "runs" / "mocov2plus").iterdir())
     assert len(runs) == 2
-    after = times(tmp_path)
+    after = tiny.times(tmp_path / "runs")
     kept = [path for path in before if path.parent == first and "eval" not in path.name]
     assert kept and all(after[path] == before[path] for path in kept)
     (second,) = [run for run in runs if run != first]

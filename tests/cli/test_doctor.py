@@ -1,11 +1,9 @@
 """``cueco-solo doctor`` says what is there and how to mend what isn't, whatever is broken."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support import python
 
 from cueco_solo.cli import doctor, main
 from cueco_solo.host import host_info
@@ -22,32 +20,17 @@ def test_a_working_installation(capsys: pytest.CaptureFixture[str]):
     assert ("pip check complains" in printed) == (info.form == "release")
 
 
-def broken(tmp_path: Path, package: str, content: str) -> subprocess.CompletedProcess[str]:
-    """``doctor`` in a process that finds this package first."""
-    (tmp_path / package).mkdir()
-    (tmp_path / package / "__init__.py").write_text(content)
-    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    return subprocess.run(
-        [sys.executable, "-m", "cueco_solo.cli", "doctor"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
-    )
-
-
 @pytest.mark.parametrize(
     ("package", "content", "texts"),
     [
-        (
-            "torch",
-            "raise OSError('libcudart.so: gone')",
-            ["libcudart.so: gone", "pip install 'torch>="],
-        ),
+        ("torch", "raise OSError('lib.so: gone')", ["lib.so: gone", "pip install 'torch>="]),
         ("solo", "raise SyntaxError('bad')", ["solo-learn", "pip install --no-deps solo-learn"]),
     ],
 )
 def test_broken_packages(tmp_path: Path, package: str, content: str, texts: list[str]):
-    done = broken(tmp_path, package, content)
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").write_text(content)
+    done = python("-m", "cueco_solo.cli", "doctor", path=(tmp_path,))
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     assert "MISSING" in done.stdout

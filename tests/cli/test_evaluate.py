@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import change_args
 
 from cueco_solo.cli import main
 
@@ -44,18 +45,14 @@ def test_cluster_of_an_untrained_backbone(run: Path, capsys: pytest.CaptureFixtu
 
 
 def test_the_commands_share_features(
-    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Path, no_network: Any, capsys: pytest.CaptureFixture[str]
 ):
     """What the first command extracts the others read, with the same figures, without a network."""
     first = figures(run, "knn", "--k", "3", file="eval-knn.json")["results"]
     (path,) = (run / "features").iterdir()
     read = f"features: read from {path}"
     assert read not in capsys.readouterr().out
-
-    def fail(*_: Any) -> None:
-        raise AssertionError("the backbone was built")
-
-    monkeypatch.setattr("cueco_solo.evaluation.feature_cache.load_backbone", fail)
+    no_network()
     assert figures(run, "knn", "--k", "3", file="eval-knn.json")["results"] == first
     figures(run, "cluster", "--restarts", "1", file="eval-cluster.json")
     overrides = ("optimizer.batch_size=9", "max_epochs=1")
@@ -88,44 +85,11 @@ def test_linear(run: Path, mode: list[str]):
 def test_folders_with_any_name(run: Path, images: Path, tmp_path: Path):
     """Paths go into the configuration as they are, without Hydra's grammar."""
     data = shutil.copytree(images, tmp_path / "my fotos, [größe] (1)=x")
-    args = json.loads((run / "args.json").read_text())
-    args["data"].update(train_path=str(data / "train"), val_path=str(data / "val"))
-    args["data"]["dataset"] = "imagenet"  # for which there is no linear-imagenet
-    (run / "args.json").write_text(json.dumps(args))
+    paths = {f"data__{split}_path": str(data / split) for split in ("train", "val")}
+    change_args(run, data__dataset="imagenet", **paths)
     overrides = ("optimizer.batch_size=9", "max_epochs=1")
     content = figures(run, "linear", "--cached", *overrides, file="eval-linear-cached.json")
     assert content["settings"]["train_path"] == str(data / "train")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        (["knn", "--num-workers", "-1"], "'-1' must be an integer of at least 0"),
-        (["knn", "--temperature", "0"], "'0' must be a number above 0"),
-        (["knn", "--k", "a"], "'a' must be an integer of at least 1"),
-        (["cluster", "--seed", "-1"], "'-1' must be an integer in [0, 2**32 - 1]"),
-    ],
-)
-def test_arguments_are_refused(arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]):
-    with pytest.raises(SystemExit, match="2"):
-        main([arguments[0], "run", *arguments[1:]])
-    assert text in capsys.readouterr().err
-
-
-def test_errors(run: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
-    def error(*arguments: str) -> str:
-        assert main(list(arguments)) == 2
-        return capsys.readouterr().err.splitlines()[-1]
-
-    assert "RUN='nowhere' must be a run folder" in error("knn", "nowhere")
-    assert "--train-path='nowhere' doesn't exist" in error(
-        "cluster", str(run), "--train-path", "nowhere"
-    )
-    assert "max_epoch=3 is no known key" in error("linear", str(run), "max_epoch=3")
-    assert "choose one of linear-custom" in error("linear", str(run), "--config-name", "linear-cus")
-    assert "optimizer.lr='abc' must be a number" in error("linear", str(run), "optimizer.lr=abc")
-    (run / "args.json").unlink()
-    assert "holds no readable args.json" in error("linear", str(run))
 
 
 def test_no_figure_of_more_neighbours_than_there_are(run: Path, capsys: pytest.CaptureFixture[str]):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from support import change_args
 
 from cueco_solo.cli import main
 
@@ -68,22 +69,10 @@ def test_seed_zero_names_a_subset_of_its_own(run: Path):
     assert [path.name for path in (run / "subsets").iterdir()] == ["50pct-seed0.txt"]
 
 
-def test_errors(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    def error(*arguments: str) -> str:
-        assert main(["finetune", str(run), *arguments]) == 2
-        return capsys.readouterr().err.splitlines()[-1]
-
-    assert "--subset='none.txt' can't be read" in error("--percent", "1", "--subset", "none.txt")
-    assert "finetune=False is another evaluation; run cueco-solo linear" in error(
-        "--percent", "50", "finetune=False"
-    )
-    diverged = ("--percent", "100", "--num-workers", "0", "optimizer.lr=1e30", *FAST)
-    assert "led to a validation loss that isn't finite; lower optimizer.lr" in error(*diverged)
+def test_errors(run: Path, refused: Any):
+    diverged = ("--percent", 100, "--num-workers", 0, "optimizer.lr=1e30", *FAST)
+    message = "led to a validation loss that isn't finite; lower optimizer.lr"
+    assert message in refused("finetune", run, *diverged)
     assert not list(run.glob("eval-*.json"))
-    with pytest.raises(SystemExit):
-        main(["finetune", str(run), "--percent", "0"])
-    assert "'0' must be a number in (0, 100]" in capsys.readouterr().err
-    args = json.loads((run / "args.json").read_text())
-    args["data"]["format"] = "h5"
-    (run / "args.json").write_text(json.dumps(args))
-    assert "data.format='h5' can't be read in part" in error("--percent", "1")
+    change_args(run, data__format="h5")
+    assert "data.format='h5' can't be read in part" in refused("finetune", run, "--percent", 1)

@@ -1,25 +1,18 @@
 """``cueco-solo pretrain`` on real, tiny trainings."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import tiny
 import torch
 from omegaconf import OmegaConf
+from support import python
 
 import cueco_solo
 from cueco_solo import host
 from cueco_solo.training.checkpoints import latest_checkpoint
-
-
-@pytest.fixture
-def folder(tmp_path: Path, images: Path) -> Path:
-    return tiny.write_config(tmp_path, images)
 
 
 def test_a_run_folder_says_all_about_the_run(trained: Path):
@@ -134,20 +127,10 @@ def test_auto_resume_goes_on_in_the_same_folder_and_knows_the_end(
 
 def test_the_last_epoch_is_kept_and_stays_plain(folder: Path):
     """Whatever the frequency; AdamW's betas are OmegaConf's in solo-learn's configurations."""
-    assert (
-        tiny.pretrain(
-            folder,
-            "method=simclr",
-            "~method_kwargs.queue_size",
-            "max_epochs=2",
-            "checkpoint.frequency=5",
-            "optimizer.name=adamw",
-            "optimizer.kwargs={betas: [0.8, 0.99]}",
-            "data.val_path=null",
-            "limit_train_batches=1",
-        )
-        == 0
-    )
+    overrides = ["method=simclr", "~method_kwargs.queue_size", "max_epochs=2"]
+    overrides += ["checkpoint.frequency=5", "data.val_path=null", "limit_train_batches=1"]
+    overrides += ["optimizer.name=adamw", "optimizer.kwargs={betas: [0.8, 0.99]}"]
+    assert tiny.pretrain(folder, *overrides) == 0
     (run,) = tiny.run_folders(folder, "simclr")
     (checkpoint,) = run.glob("*.ckpt")  # that of epoch 0 gave way
     content = torch.load(checkpoint, weights_only=True)
@@ -171,11 +154,8 @@ def test_other_methods_train(stem: str, folder: Path):
     assert tiny.pretrain(folder, *kinds[stem], *overrides) == 0
     (run,) = tiny.run_folders(folder, stem)
     if stem == "cueco":
-        assert [len(tiny.metric(run, "train_centroid_loss_epoch", n)) for n in range(3)] == [
-            0,
-            1,
-            1,
-        ]
+        logged = [len(tiny.metric(run, "train_centroid_loss_epoch", n)) for n in range(3)]
+        assert logged == [0, 1, 1]
     (checkpoint,) = run.glob("*.ckpt")
     torch.load(checkpoint, weights_only=True)
     assert len(list(run.glob("events.out.tfevents.*"))) == (stem == "simsiam")
@@ -183,16 +163,9 @@ def test_other_methods_train(stem: str, folder: Path):
 
 def test_the_learning_rate_counts_all_processes(folder: Path, images: Path):
     """Two processes on the CPU, started as a user does: one folder, one learning rate."""
-    command = [sys.executable, "-m", "cueco_solo.cli", "pretrain", "--config-path", str(folder)]
+    command = ["-m", "cueco_solo.cli", "pretrain", "--config-path", folder]
     command += ["--config-name", "tiny", *tiny.CUECO, "devices=2", "strategy=ddp"]
-    done = subprocess.run(
-        [*command, "optimizer.batch_size=4"],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    done = python(*command, "optimizer.batch_size=4", cwd=folder)
     assert done.returncode == 0, done.stderr
     (run,) = tiny.run_folders(folder, "cueco")
     assert done.stdout.splitlines()[-1] == f"run folder: {run}"

@@ -1,9 +1,9 @@
 """User errors are reported, and help is printed, before libraries that take seconds to import."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
+
+from support import python
 
 OLD_RUN = Path(__file__).parents[1] / "fixtures" / "written_by_0.1.0" / "cueco"
 SLOW = "lightning sklearn solo timm torch torchvision"
@@ -22,22 +22,31 @@ ERRORS = {
     "finetune nowhere --percent 1": "RUN='nowhere' must be a run folder",
     "finetune run --percent 1 --subset none.txt": "--subset='none.txt' can't be read",
     "finetune run --percent 1 seed=-1": "seed=-1 must be",
+    "finetune run --percent 50 finetune=False": "finetune=False is another evaluation; run cueco-",
     "export nowhere": "RUN='nowhere' must be a run folder",
-    "export run --out run": "--out='run' isn't empty",
+    "export images": "holds no readable args.json",
+    "export run --out run": "--out='run' isn't empty; give a new folder",
+    "export run --out file": "can't be written (Not a directory)",
     "report nowhere": "RUNS='nowhere' must be a run folder",
     "report images": "RUNS='images' holds no run",
+    "report run --out images": "is a folder; give images/report.html",
+    "report run --out file/page.html": "can't be written (",
+    "compare": "GRID='' must be one grid; a YAML file or one of cifar100, digits, quickstart",
+    "compare digits quickstart": "GRID='digits quickstart' must be one grid",
+    "compare digits --evaluation knn": "--evaluation goes with --runs",
+    "compare digits --runs x": "--runs takes no grid",
     "compare nogrid": "GRID='nogrid' doesn't exist",
     "compare digits seed=x": "seeds=['x'] must be",
-    "compare digits max_epoch=3": "max_epoch=3 is no known key",
-    "compare digits --baseline CueCu": "baseline='CueCu' must be one of",
+    "compare digits max_epoch=3": "methods.SimCLR: max_epoch=3 is no known key",
+    "compare digits --baseline CueCu": "baseline='CueCu' must be one of SimCLR, NNCLR",
     "compare --runs nowhere": "RUNS='nowhere' must be a run folder",
     "compare --runs run --evaluation kn": "evaluations='kn' must start with one of",
     "quickstart seed=x": "seeds=['x'] must be",
-    "quickstart max_epoch=3": "max_epoch=3 is no known key",
+    "quickstart max_epoch=3": "max_epoch=3 is no known key; did you mean max_epochs",
     "data digits --out file/below": "file/below",
     "pretrain --config-name cueco-dig": "--config-name='cueco-dig' doesn't exist",
     "pretrain --config-name cueco-digits data.train_path=nowhere": "data.train_path='nowhere' does",
-    "pretrain --config-name cueco-digits max_epoch=3": "max_epoch=3 is no known key",
+    "pretrain --config-name cueco-digits max_epoch=3": "max_epoch=3 is no known key; did you mean",
     **{
         f"pretrain --config-name cueco-custom data.train_path=images/train {override}": text
         for override, text in {
@@ -73,8 +82,7 @@ print(json.dumps({line: outcome(line) for line in lines}))
 
 def outcomes(slow: str, folder: Path, *lines: str) -> dict[str, tuple[int, str, list[str]]]:
     """Exit code, stderr, and which of ``slow`` are imported by then, by command line."""
-    command = [sys.executable, "-c", PROGRAM, slow, *lines]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    done = python("-c", PROGRAM, slow, *lines, cwd=folder)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -85,7 +93,9 @@ def test_user_errors_come_before_slow_imports(images: Path, tmp_path: Path):
     (tmp_path / "file").touch()
     for line, (code, error, imported) in outcomes(SLOW, tmp_path, *ERRORS).items():
         assert ERRORS[line] in error, line
+        assert error.startswith("cueco-solo: error: ") and error.count("\n") == 1, line
         assert (code, imported) == (2, []), line
+    assert {path.name for path in tmp_path.iterdir()} == {"images", "run", "file"}
 
 
 def test_help_comes_before_slow_imports(tmp_path: Path):

@@ -1,3 +1,5 @@
+from unittest import mock
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -98,11 +100,8 @@ def test_is_dbscan_whatever_the_data(
     place = torch.randperm(n + zeros, generator=g)[:n].sort().values
     spaced = torch.zeros(n + zeros, dim, dtype=x.dtype)
     spaced[place] = x
-    whole, module._ROWS = module._ROWS, rows
-    try:
+    with mock.patch.object(module, "_ROWS", rows):
         labels = dbscan(spaced, eps, min_samples=min_samples)
-    finally:
-        module._ROWS = whole
     assert labels.shape == (len(eps), n + zeros) and labels.dtype == torch.int64
     for radius, row in zip(eps, labels, strict=True):
         assert (row[(spaced == 0).all(1)] == -1).all()

@@ -1,4 +1,5 @@
 import pytest
+import support
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from cueco_solo.losses.cueco import variance_loss
 
 
 def unit(n, dim=4, seed=0):
-    return F.normalize(torch.randn(n, dim, generator=torch.Generator().manual_seed(seed)), dim=1)
+    return support.unit(n, dim, seed=seed)
 
 
 def grouping(num_clusters=5, dim=4, beta1=0.9, beta2=0.8, seed=0):

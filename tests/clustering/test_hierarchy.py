@@ -1,11 +1,15 @@
 """The online hierarchy: its invariants, one step against a loop, recovery of what is there."""
 
+from functools import partial
 from itertools import pairwise
+from unittest import mock
 
 import pytest
+import support
 import torch
 import torch.nn.functional as F
 from clustering.test_density_peaks import peaks_of
+from clustering.test_nesting import together
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
@@ -14,9 +18,7 @@ from cueco_solo.clustering import hierarchy as module
 from cueco_solo.clustering.hierarchy import Hierarchy
 from cueco_solo.clustering.nesting import canonical, nested
 
-
-def unit(*shape, seed=0):
-    return F.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(seed)), dim=-1)
+unit = partial(support.unit, seed=0)
 
 
 def filled(x, levels, *, thresholds, max_splits=4):
@@ -27,10 +29,6 @@ def filled(x, levels, *, thresholds, max_splits=4):
     result.remember(x[None], torch.arange(len(x)))
     result.restart(levels)
     return result
-
-
-def together(labels):
-    return labels[:, None] == labels
 
 
 def assert_hierarchy(labels):
@@ -77,9 +75,8 @@ def cases(draw):
 @given(cases(), st.sampled_from([2, 3, 32]), st.booleans())
 def test_every_operation_keeps_the_hierarchy(case, sample, duplicates):
     n, start, thresholds, max_splits, batches, dim = case
-    whole = module._CLUSTER_SAMPLE, module._UNIT_SAMPLE
-    module._CLUSTER_SAMPLE, module._UNIT_SAMPLE = sample, max(1, sample // 2)
-    try:
+    sizes = {"_CLUSTER_SAMPLE": sample, "_UNIT_SAMPLE": max(1, sample // 2)}
+    with mock.patch.multiple(module, **sizes):
         x = unit(n, dim)
         if duplicates:
             x = x[torch.arange(n) // 3 * 3]
@@ -93,8 +90,6 @@ def test_every_operation_keeps_the_hierarchy(case, sample, duplicates):
             k = unit(2, size, dim, seed=seed)
             watched.refine(watched.remember(k, index), seed=seed)
         assert int(watched.steps) == len(batches)
-    finally:
-        module._CLUSTER_SAMPLE, module._UNIT_SAMPLE = whole
 
 
 @settings(max_examples=50, deadline=None)
@@ -162,9 +157,6 @@ def test_one_step_against_a_loop(seed, monkeypatch):
         assert torch.equal(canonical(ours.labels[level - 1]), expected)
 
 
-# ---- planted hierarchies ----
-
-
 def planted(spread):
     """4 groups of 5 clusters of 20 unit vectors, noise of norm ``spread`` at both steps down."""
     generator = torch.Generator().manual_seed(0)
@@ -212,9 +204,6 @@ def test_planted_hierarchies_are_recovered(start, spread, thresholds, before, af
             batches = torch.randperm(len(x), generator=generator).split(40)
         found.refine(batches[step % 10].sort().values, seed=step)
     assert scores() == pytest.approx(after, abs=0.02)
-
-
-# ---- the bank ----
 
 
 def test_bank_keeps_the_mean_direction_of_both_views():

@@ -1,3 +1,5 @@
+from unittest import mock
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -79,15 +81,10 @@ def test_assign_and_means_against_loops(n, num_clusters, seed, rows):
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(n, 3, dtype=torch.float64, generator=generator)
     centroids = torch.randn(num_clusters, 3, dtype=torch.float64, generator=generator)
-    whole, module._DISTANCES = (
-        module._DISTANCES,
-        rows * num_clusters,
-    )  # several chunks, the last one short
-    try:
+    # several chunks, the last one short
+    with mock.patch.object(module, "_DISTANCES", rows * num_clusters):
         labels, squared = assign(x, centroids)
         means, counts = group_means(x, labels, num_clusters)
-    finally:
-        module._DISTANCES = whole
     for i in range(n):
         distances = [((x[i] - c) ** 2).sum().item() for c in centroids]
         assert squared[i].item() == pytest.approx(min(distances))

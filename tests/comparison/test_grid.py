@@ -134,21 +134,6 @@ A = "methods: {a: cueco-cifar10}\n"
         ("methods: {untrained: b}\nuntrained: true", r"methods\.untrained='b' is the name of"),
         (A + "name: a/../../b", "name='a/../../b' names the folder of the results"),
         (A + "evaluations: [knn, knn]", "evaluations='knn' stands there twice"),
-    ],
-)
-def test_bad_yaml(tmp_path: Path, text: str, message: str):
-    with pytest.raises(ConfigError, match=message) as error:
-        read_grid(write(tmp_path, text))
-    assert "\n" not in str(error.value)
-
-
-def test_a_number_may_be_a_name(tmp_path: Path):
-    assert read_grid(write(tmp_path, "methods: {1: cueco-cifar10}\nbaseline: 1")).baseline == "1"
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
         ("methods: {a: nope}", r"methods\.a: --config-name='nope' doesn't exist"),
         (A + "overrides: [max_epoch=1]", r"methods\.a: max_epoch=1 is no known key"),
         (A + "overrides: [max_epochs=-1]", r"methods\.a: max_epochs=-1 "),
@@ -156,9 +141,14 @@ def test_a_number_may_be_a_name(tmp_path: Path):
         ("methods: {a: cueco-cifar10, b: cueco-cifar10}", "b on .* are the same configuration"),
     ],
 )
-def test_bad_configurations(tmp_path: Path, text: str, message: str):
-    with pytest.raises(ConfigError, match=message):
+def test_bad_yaml(tmp_path: Path, text: str, message: str):
+    with pytest.raises(ConfigError, match=message) as error:
         jobs(read_grid(write(tmp_path, text)))
+    assert "\n" not in str(error.value)
+
+
+def test_a_number_may_be_a_name(tmp_path: Path):
+    assert read_grid(write(tmp_path, "methods: {1: cueco-cifar10}\nbaseline: 1")).baseline == "1"
 
 
 def test_no_such_grid():

@@ -15,11 +15,8 @@ def test_cuecos_pretraining_is_the_papers(name: str):
     cfg = composed(name)
     kwargs = cfg.method_kwargs
     assert cfg.backbone.name == "resnet18"
-    assert (kwargs.proj_hidden_dim, kwargs.pred_hidden_dim, kwargs.proj_output_dim) == (
-        4096,
-        4096,
-        256,
-    )
+    sizes = (kwargs.proj_hidden_dim, kwargs.pred_hidden_dim, kwargs.proj_output_dim)
+    assert sizes == (4096, 4096, 256)
     assert kwargs.queue_size == 16384
     assert kwargs.temperature == kwargs.centroid_temperature == 0.2
     weights = (kwargs.contrastive_weight, kwargs.centroid_weight, kwargs.variance_weight)
@@ -59,37 +56,28 @@ def test_rcls_imagenet_is_the_papers(name: str):
 
 
 @pytest.mark.parametrize(
-    ("name", "epochs", "clusters", "size"),
+    ("name", "epochs", "size", "clusters", "images"),
     [
-        ("cueco-cifar10", 1000, 100, 32),
-        ("cueco-cifar100", 1000, 500, 32),
-        ("cueco-imagenet100", 400, 1000, 224),
-        ("cueco-imagenet100-dali", 400, 1000, 224),
+        ("cueco-cifar10", 1000, 32, 100, None),
+        ("cueco-cifar100", 1000, 32, 500, None),
+        ("cueco-imagenet100", 400, 224, 1000, None),
+        ("cueco-imagenet100-dali", 400, 224, 1000, None),
+        ("rcl-cifar10", 1000, 32, None, 50_000),
+        ("rcl-cifar100", 1000, 32, None, 50_000),
+        ("rcl-imagenet100", 400, 224, None, 126_689),
+        ("rcl-imagenet100-dali", 400, 224, None, 126_689),
+        ("rcl-imagenet", 200, 224, None, 1_281_167),
+        ("rcl-imagenet-dali", 200, 224, None, 1_281_167),
     ],
 )
-def test_what_differs_between_cuecos_data_sets(name: str, epochs: int, clusters: int, size: int):
+def test_what_differs_between_data_sets(
+    name: str, epochs: int, size: int, clusters: int | None, images: int | None
+):
     cfg = composed(name)
-    assert (cfg.max_epochs, cfg.method_kwargs.num_clusters) == (epochs, clusters)
+    assert (cfg.max_epochs, cfg.method_kwargs.get("num_clusters")) == (epochs, clusters)
     assert [view.crop_size for view in cfg.augmentations] == [size, size]
-
-
-@pytest.mark.parametrize(
-    ("name", "epochs", "images", "size"),
-    [
-        ("rcl-cifar10", 1000, 50_000, 32),
-        ("rcl-cifar100", 1000, 50_000, 32),
-        ("rcl-imagenet100", 400, 126_689, 224),
-        ("rcl-imagenet100-dali", 400, 126_689, 224),
-        ("rcl-imagenet", 200, 1_281_167, 224),
-        ("rcl-imagenet-dali", 200, 1_281_167, 224),
-    ],
-)
-def test_what_differs_between_rcls_data_sets(name: str, epochs: int, images: int, size: int):
-    cfg = composed(name)
-    assert cfg.max_epochs == epochs
     # the queue seldom holds an old key of the query
-    assert cfg.method_kwargs.queue_size <= images / 3
-    assert [view.crop_size for view in cfg.augmentations] == [size, size]
+    assert images is None or cfg.method_kwargs.queue_size <= images / 3
 
 
 @pytest.mark.parametrize(
@@ -168,13 +156,8 @@ def test_linear_evaluation_on_imagenet_is_rcls(name: str):
 
 MARKS = {
     "cueco": {
-        "num_clusters": "ours",
-        "proj_output_bn": "ours",
-        "centroid_gradient": "ours",
-        "centroid_momentum": "ours",
-        "variance_momentum": "ours",
-        "symmetric": "ours",
-        "batch_size": "ours",
+        **dict.fromkeys(("num_clusters", "proj_output_bn", "symmetric", "batch_size"), "ours"),
+        **dict.fromkeys(("centroid_gradient", "centroid_momentum", "variance_momentum"), "ours"),
         "classifier_lr": "solo-learn's",
         'name: "warmup_cosine"': "solo-learn's",
     },

@@ -7,6 +7,7 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 from omegaconf import DictConfig, OmegaConf
+from support import refusal
 
 from cueco_solo import host
 from cueco_solo.data.datasets import count_images, pretraining_data
@@ -80,9 +81,7 @@ def test_images_of_known_data_sets_are_not_looked_for(name: str, number: int, tm
 def test_images_that_cannot_be_counted(no_labels: bool, tmp_path: Path):
     path = str(tmp_path / "gone")
     data = DictConfig({"dataset": "custom", "train_path": path, "no_labels": no_labels})
-    with pytest.raises(ConfigError) as error:
-        count_images(data, "section.key")
-    assert str(error.value) == (
+    assert refusal(count_images, data, "section.key") == (
         f"data.train_path='{path}' can't be read to count its images ([Errno 2] No such file or "
         f"directory: '{path}'); correct it, or set section.key"
     )

@@ -1,13 +1,12 @@
 """Order and augmentation depend on (seed, epoch, index) alone; bad images are named."""
 
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+from support import python
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import ToTensor
@@ -126,5 +125,5 @@ if __name__ == "__main__":
     for loader in (data.train_dataloader(), data.val_dataloader()):
         print(sorted(next(iter(loader)).tolist()))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = python("-c", code)
     assert done.stdout == "[0, 1]\n[0, 1]\n", done.stderr

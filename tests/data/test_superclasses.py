@@ -15,7 +15,6 @@ from cueco_solo.data.datasets import labelled_datasets, training_set
 from cueco_solo.data.superclasses import NAMES, SUPERCLASS
 from cueco_solo.errors import ConfigError
 from cueco_solo.methods.base import PluginMethod
-from cueco_solo.training.settings import check_settings
 
 _WORDS = """
 apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus
@@ -70,14 +69,6 @@ def test_labels_are_superclasses_in_evaluation_and_training(cifar100: DictConfig
 def test_without_the_option_labels_are_fine(cifar100: DictConfig):
     cifar100.superclasses = False
     assert [label for _, label in labelled_datasets(cifar100, None, None)[1]] == [0, 42, 99]  # type: ignore[arg-type]
-
-
-def test_option_is_refused_for_other_data():
-    from cueco_solo.training.compose import compose_config
-
-    cfg = compose_config("self_classifier-cifar10", None, ["+data.superclasses=True", "+seed=5"])
-    with pytest.raises(ConfigError, match=r"data\.superclasses.*cifar100"):
-        check_settings(cfg)
 
 
 def test_a_program_that_does_not_know_them_is_no_place_for_them():

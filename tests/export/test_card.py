@@ -4,10 +4,10 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+from support import change_args
 
 from cueco_solo.cli import main
 
@@ -20,11 +20,6 @@ def card(run: Path, *words: str) -> str:
 def evaluated(run: Path, name: str, checkpoint: str | None, **results: float) -> None:
     content = {"checkpoint": checkpoint, "results": results, "settings": {}}
     (run / f"eval-{name}.json").write_text(json.dumps(content))
-
-
-def change(run: Path, **values: Any) -> None:
-    path = run / "args.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
 def row(text: str, first: str) -> list[str]:
@@ -88,7 +83,7 @@ def test_command_and_versions(make_run: Callable):
 
 def test_strings_are_shown_and_do_nothing(make_run: Callable):
     run = make_run()
-    change(run, name="<script>alert(1)</script> | *x* `y`\n# z")
+    change_args(run, name="<script>alert(1)</script> | *x* `y`\n# z")
     text = card(run)
     assert "<script" not in text
     expected = r"&lt;script&gt;alert(1)&lt;/script&gt; \| \*x\* \`y\` \# z"

@@ -38,6 +38,8 @@ from cueco_solo.training.environment import commit_of
 
 LARS = ("optimizer.name=lars", "optimizer.lr=0.2", "optimizer.exclude_bias_n_norm_wd=true")
 CLIPPED = (*LARS, "optimizer.kwargs={clip_lr: true, exclude_bias_n_norm: true}")
+CLASSES = "data.num_classes=3"
+VIT = "backbone={name: vit_tiny, kwargs: {patch_size: 8, img_size: 32}}"
 # name: method and what differs from the base configuration
 SCENARIOS: dict[str, tuple[str, tuple[str, ...]]] = {
     **{name: (name, ()) for name in METHOD_KWARGS},
@@ -51,27 +53,18 @@ SCENARIOS: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "toy with accumulated gradients": ("toy", ("accumulate_grad_batches=2",)),
-    "toy with constant rate and three classes": (
-        "toy",
-        ("scheduler.name=none", "data.num_classes=3"),
-    ),
+    "toy with constant rate and three classes": ("toy", ("scheduler.name=none", CLASSES)),
     "toy on a CIFAR stem": ("toy", ("data.dataset=cifar10", "data.num_classes=10")),
     "toy with LARS": ("toy", LARS),
     "mocov2plus with clipped LARS": ("mocov2plus", CLIPPED),
     "byol with small crops": ("byol", ("data.num_small_crops=2",)),
-    "byol on ViT": (
-        "byol",
-        ("backbone={name: vit_tiny, kwargs: {patch_size: 8, img_size: 32}}",),
-    ),
+    "byol on ViT": ("byol", (VIT,)),
 }
 # linear evaluation: whether with mixup, and what differs from the base configuration
 LINEAR: dict[str, tuple[bool, tuple[str, ...]]] = {
-    "linear": (False, ("data.num_classes=3", "scheduler.warmup_epochs=0")),
+    "linear": (False, (CLASSES, "scheduler.warmup_epochs=0")),
     "linear, tuned with LARS": (False, ("finetune=true", *LARS)),
-    "linear with mixup and steps": (
-        True,
-        ("scheduler.name=step", "scheduler.lr_decay_steps=[1]"),
-    ),
+    "linear with mixup and steps": (True, ("scheduler.name=step", "scheduler.lr_decay_steps=[1]")),
 }
 # equal up to rounding only: main computes the same in another order
 ROUNDED = ("simclr", "wmse", "byol with small crops")

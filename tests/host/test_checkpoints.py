@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 import torch
 from host import tiny
 from omegaconf import DictConfig, OmegaConf
+from support import python
 
 from cueco_solo import host
 
@@ -24,10 +23,12 @@ class StopAfterFirstEpoch(pl.Callback):
         trainer.should_stop = True
 
 
-def train(cfg: DictConfig, folder: Path, *callbacks: pl.Callback, **fit: Any) -> tiny.Record:
+def train(
+    cfg: DictConfig, folder: Path, *callbacks: pl.Callback, keep_prev: bool = False, **fit: Any
+) -> tiny.Record:
     """Train with solo-learn's Checkpointer and say what happened."""
     record = tiny.Record()
-    checkpointer = host.Checkpointer(cfg, logdir=folder, frequency=1, keep_prev=False)
+    checkpointer = host.Checkpointer(cfg, logdir=folder, frequency=1, keep_prev=keep_prev)
     trainer = tiny.trainer(cfg, record, checkpointer, *callbacks)
     trainer.fit(tiny.build(cfg), *tiny.loaders(cfg), **fit)
     return record
@@ -75,9 +76,7 @@ def test_the_checkpoint_before_is_removed_unless_kept(tmp_path: Path) -> None:
     cfg = tiny.configuration("toy", ("max_epochs=2",))
     train(cfg, tmp_path / "last")
     assert only_checkpoint(tmp_path / "last").name.endswith("-ep=1.ckpt")
-    checkpointer = host.Checkpointer(cfg, logdir=tmp_path / "all", frequency=1, keep_prev=True)
-    trainer = tiny.trainer(cfg, checkpointer)
-    trainer.fit(tiny.build(cfg), *tiny.loaders(cfg))
+    train(cfg, tmp_path / "all", keep_prev=True)
     names = sorted(path.name[-9:] for path in (tmp_path / "all").rglob("*.ckpt"))
     assert names == ["ep=0.ckpt", "ep=1.ckpt"]
 
@@ -92,6 +91,19 @@ def test_checkpointer_fills_in_its_configuration() -> None:
     }
 
 
+def in_the_other_form(*args: object) -> str:
+    """What a process prints in which the other form of solo-learn is found first."""
+    checkout = os.environ.get("SOLO_LEARN_MAIN")
+    if not checkout:
+        pytest.skip("SOLO_LEARN_MAIN names no checkout of solo-learn to compare with")
+    tests = str(Path(__file__).parents[1])
+    path = [checkout, tests] if host.FORM == "release" else [tests]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+    process = python(*args, env=env, timeout=600)
+    assert process.returncode == 0, process.stderr[-2000:]
+    return process.stdout
+
+
 LOAD_STRICTLY = """
 import sys, torch
 from host import tiny
@@ -104,17 +116,5 @@ print(host.FORM)
 
 @pytest.mark.parametrize("method", ["toy", "mocov2plus", "dino"])
 def test_the_other_form_loads_a_checkpoint_strictly(method: str, tmp_path: Path) -> None:
-    checkout = os.environ.get("SOLO_LEARN_MAIN")
-    if not checkout:
-        pytest.skip("SOLO_LEARN_MAIN names no checkout of solo-learn")
     train(tiny.configuration(method), tmp_path)
-    tests = str(Path(__file__).parents[1])
-    path = [checkout, tests] if host.FORM == "release" else [tests]
-    process = subprocess.run(
-        [sys.executable, "-c", LOAD_STRICTLY, method, str(only_checkpoint(tmp_path))],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert process.returncode == 0, process.stderr[-2000:]
+    in_the_other_form("-c", LOAD_STRICTLY, method, only_checkpoint(tmp_path))

@@ -1,11 +1,10 @@
 """What is said about the solo-learn that is there, or isn't."""
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support import python
 
 from cueco_solo import host
 from cueco_solo.errors import HostError
@@ -40,41 +39,30 @@ def test_the_form_that_runs_is_found() -> None:
     assert info.problem == ""
 
 
-def test_a_checkout_is_main_with_the_version_of_its_setup(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("files", "version", "form"),
+    [
+        (MAIN, "1.0.7", "main"),
+        (MAIN, "", "main"),
+        *((OLD, version, "unknown") for version in ("1.0.1", "1.0.3", "1.0.5")),
+        (("solo/__init__.py",), "", "unknown"),  # another package of that name
+    ],
+)
+def test_a_checkout_of_the_version_in_its_setup(
+    files: tuple[str, ...], version: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(tmp_path, *MAIN)
-    (tmp_path / "setup.py").write_text('setup(\n    name="solo-learn",\n    version="1.0.7",\n)')
-    info = found(tmp_path, monkeypatch)
-    assert (info.form, info.version) == ("main", "1.0.7")
-    assert info.path == str(tmp_path / "solo")
-
-
-def test_a_checkout_without_metadata_is_main_of_no_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert found(put(tmp_path, *MAIN), monkeypatch).version == ""
-
-
-@pytest.mark.parametrize("version", ["1.0.1", "1.0.3", "1.0.5"])
-def test_an_older_release_is_refused(
-    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put(tmp_path, *OLD)
-    (tmp_path / "setup.py").write_text(f"setup(version='{version}')")
-    info = found(tmp_path, monkeypatch)
-    assert info.form == "unknown"
-    assert f"solo-learn {version} at {tmp_path / 'solo'} is neither" in info.problem
-    assert detect.INSTALL_RELEASE in info.problem
-    assert detect.INSTALL_MAIN in info.problem
-
-
-def test_another_package_of_that_name_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    info = found(put(tmp_path, "solo/__init__.py"), monkeypatch)
-    assert info.form == "unknown"
-    assert f"solo-learn at {tmp_path / 'solo'} is neither" in info.problem
+    put(tmp_path, *files)
+    if version:
+        setup = f'setup(\n    name="solo-learn",\n    version="{version}",\n)'
+        (tmp_path / "setup.py").write_text(setup)
+    info, place = found(tmp_path, monkeypatch), str(tmp_path / "solo")
+    assert info.form == form
+    if form == "main":
+        assert (info.version, info.path) == (version, place)
+    else:
+        assert f"solo-learn {version} at {place} is neither".replace("  ", " ") in info.problem
+        assert detect.INSTALL_RELEASE in info.problem
+        assert detect.INSTALL_MAIN in info.problem
 
 
 @pytest.mark.parametrize("failure", [None, ValueError("solo.__spec__ is None"), ImportError("x")])
@@ -100,20 +88,9 @@ def test_using_the_facade_without_solo_learn_says_what_to_install(
         host.method_class("byol")
 
 
-def python(code: str, *path: str) -> subprocess.CompletedProcess[str]:
-    inherited = os.environ.get("PYTHONPATH", "")
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([*path, inherited])},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
 def test_importing_from_the_facade_fails_in_one_sentence(tmp_path: Path) -> None:
     put(tmp_path, "solo/__init__.py")
-    process = python("from cueco_solo.host import BaseMethod", str(tmp_path))
+    process = python("-c", "from cueco_solo.host import BaseMethod", path=(tmp_path,))
     last = process.stderr.strip().splitlines()[-1]
     assert last.startswith("cueco_solo.errors.HostError: solo-learn at ")
     assert "is neither release 1.0.2 nor Git main (1.0.6); pip install" in last
@@ -122,23 +99,24 @@ def test_importing_from_the_facade_fails_in_one_sentence(tmp_path: Path) -> None
 def test_a_main_that_cant_be_imported_is_named(tmp_path: Path) -> None:
     put(tmp_path, *MAIN)
     (tmp_path / "solo" / "args" / "linear.py").write_text("import pytorch_lightnink")
-    process = python("from cueco_solo.host import BaseMethod", str(tmp_path))
+    process = python("-c", "from cueco_solo.host import BaseMethod", path=(tmp_path,))
     last = process.stderr.strip().splitlines()[-1]
     assert last.startswith(f"cueco_solo.errors.HostError: solo-learn at {tmp_path / 'solo'} can't")
 
 
 def test_finding_out_imports_neither_solo_nor_torch() -> None:
     process = python(
+        "-c",
         "import sys, cueco_solo.host as host\n"
         "assert host.host_info().form in ('main', 'release'), host.host_info()\n"
         "assert host.FORM == host.host_info().form\n"
-        "print([name for name in ('solo', 'torch', 'lightning') if name in sys.modules])"
+        "print([name for name in ('solo', 'torch', 'lightning') if name in sys.modules])",
     )
     assert process.stdout.strip() == "[]", process.stderr
 
 
 def test_importing_solo_through_the_facade_is_silent() -> None:
-    process = python("import cueco_solo; cueco_solo.register()")
+    process = python("-c", "import cueco_solo; cueco_solo.register()")
     assert process.returncode == 0, process.stderr
     assert process.stderr == ""
     assert process.stdout == ""

@@ -1,15 +1,13 @@
 """The same numbers on both forms: against recorded ones, and against the other form itself."""
 
 import json
-import os
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from host import measure
+from host.test_checkpoints import in_the_other_form
 
 from cueco_solo import host
 
@@ -57,20 +55,7 @@ def test_images_are_augmented_as_recorded_on_main() -> None:
 @pytest.fixture(scope="module")
 def other_form() -> dict[str, Any]:
     """Everything, measured by a process in which the other form of solo-learn is found first."""
-    checkout = os.environ.get("SOLO_LEARN_MAIN")
-    if not checkout:
-        pytest.skip("SOLO_LEARN_MAIN names no checkout of solo-learn to compare with")
-    tests = str(Path(__file__).parents[1])
-    path = [checkout, tests] if host.FORM == "release" else [tests]
-    process = subprocess.run(
-        [sys.executable, "-m", "host.measure"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert process.returncode == 0, process.stderr[-2000:]
-    result = json.loads(process.stdout)
+    result = json.loads(in_the_other_form("-m", "host.measure"))
     if result["solo-learn"][0] == host.FORM:
         pytest.skip("only one form of solo-learn is installed")
     return result

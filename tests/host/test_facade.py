@@ -9,7 +9,6 @@ import torch
 from host import tiny
 from torch import Tensor
 
-import cueco_solo
 from cueco_solo import host
 from cueco_solo.errors import ConfigError, HostError
 
@@ -23,14 +22,6 @@ def test_every_name_is_there() -> None:
 def test_another_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Supcon'"):
         host.Supcon  # type: ignore[attr-defined]  # noqa: B018
-
-
-def test_registering_twice_changes_nothing() -> None:
-    cueco_solo.register()
-    before = dict(host.METHODS)
-    cueco_solo.register()
-    assert before == host.METHODS
-    assert host.method_class("cueco") is before["cueco"]
 
 
 @pytest.mark.parametrize("name", ["no_such_method", "base", "linear", "", None])

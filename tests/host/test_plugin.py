@@ -1,11 +1,10 @@
 """The Hydra plugin: there for solo-learn's programs, silent and without effect in all others."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support import python
 
 from cueco_solo import host
 
@@ -21,19 +20,11 @@ main()
 """
 
 
-def program(tmp_path: Path, imports: str, body: str, *args: str, path: str = "") -> str:
+def program(tmp_path: Path, imports: str, body: str, *args: str, path: Any = ()) -> str:
     """Run a Hydra program with these lines; returns its output, which is all it may print."""
     script = tmp_path / "program.py"
     script.write_text(PROGRAM.format(imports=imports, body=body))
-    inherited = os.environ.get("PYTHONPATH", "")
-    process = subprocess.run(
-        [sys.executable, "-W", "ignore", str(script), *args],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (path, inherited)))},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    process = python("-W", "ignore", script, *args, path=path, cwd=tmp_path)
     return process.stdout + process.stderr
 
 
@@ -76,7 +67,7 @@ def test_what_goes_wrong_is_said_in_one_line(methods: str, reason: str, tmp_path
     other.mkdir(parents=True)
     (other / "__init__.py").write_text("")
     (other / "methods.py").write_text(methods)
-    output = program(tmp_path, "import solo.methods", "print('ran')", path=str(other.parent))
+    output = program(tmp_path, "import solo.methods", "print('ran')", path=(other.parent,))
     lines = output.splitlines()
     assert lines[0] == "ran"
     (said,) = lines[1:]

@@ -2,25 +2,19 @@
 
 import json
 import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support import python
 
 from cueco_solo import host
 
 ON_MAIN = pytest.mark.skipif(host.FORM != "main", reason="stock programs come with solo-learn main")
 
 
-def run(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cueco_solo.run", *map(str, args)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+run = partial(python, "-m", "cueco_solo.run")
 
 
 def run_folder(root: Path, *checkpoints: str) -> Path:
@@ -33,7 +27,7 @@ def run_folder(root: Path, *checkpoints: str) -> Path:
     return root
 
 
-def fails(process: subprocess.CompletedProcess[str], message: str) -> None:
+def fails(process: Any, message: str) -> None:
     assert process.returncode == 1
     (line,) = process.stderr.strip().splitlines()
     assert line.startswith(f"cueco_solo.run: {message}"), line

@@ -4,15 +4,14 @@ import json
 import os
 import pickle
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tiny
 import torch
-from PIL import Image
+from support import python
 
 from cueco_solo import host
 
@@ -40,34 +39,20 @@ SMALL_RCL = (*SIZES, "method_kwargs.hierarchy_warmup_epochs=1")
 
 def run(cwd: Path, *args: object, site: Path | None = None) -> str:
     """Run Python with these arguments; what it prints."""
-    path = [str(site)] if site else []
-    path += filter(None, [os.environ.get("PYTHONPATH")])
-    process = subprocess.run(
-        [sys.executable, "-W", "ignore", *map(str, args)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    process = python("-W", "ignore", *args, path=(site,) if site else (), cwd=cwd)
     assert process.returncode == 0, process.stdout[-1000:] + process.stderr[-3000:]
     assert "not available here" not in process.stderr
     return process.stdout
 
 
+def paths(images: Path) -> tuple[str, str]:
+    return f"data.train_path={images / 'train'}", f"data.val_path={images / 'val'}"
+
+
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with images of three classes in ``train`` and ``val``; programs write to it."""
-    root, generator = tmp_path_factory.mktemp("work"), np.random.default_rng(0)
-    for split, number in (("train", 12), ("val", 3)):
-        for colour in range(3):
-            folder = root / split / f"class{colour}"
-            folder.mkdir(parents=True)
-            for i in range(number):
-                pixels = generator.integers(0, 90, (32, 32, 3))
-                pixels[:, :, colour] += 120
-                Image.fromarray(pixels.astype("uint8")).save(folder / f"{i}.png")
-    return root
+    return tiny.write_images(tmp_path_factory.mktemp("work"), train=12, tint=120)
 
 
 @pytest.fixture(scope="module", params=["cueco", "rcl"])
@@ -81,8 +66,7 @@ def pretrained(work: Path, request: pytest.FixtureRequest) -> Path:
         f"--config-name={request.param}-custom",
         *(SMALL if request.param == "cueco" else SMALL_RCL),
         "augmentations=asymmetric-32",
-        f"data.train_path={work / 'train'}",
-        f"data.val_path={work / 'val'}",
+        *paths(work),
         "strategy=ddp",
         'devices="02"',
         "max_epochs=2",
@@ -118,8 +102,7 @@ def test_linear_evaluation_of_a_checkpoint(pretrained: Path, work: Path) -> None
         CHECKOUT / "main_linear.py",
         "--config-name=linear-custom",
         "+hardware=cpu",
-        f"data.train_path={work / 'train'}",
-        f"data.val_path={work / 'val'}",
+        *paths(work),
         "data.num_workers=1",
         "optimizer.batch_size=8",
         "max_epochs=1",
@@ -132,7 +115,7 @@ def test_linear_evaluation_of_a_checkpoint(pretrained: Path, work: Path) -> None
     assert torch.equal(classifier[name], backbone[name])
 
 
-def data(work: Path) -> tuple[Any, ...]:
+def knn_data(work: Path) -> tuple[Any, ...]:
     given = ("--train_data_path", work / "train", "--val_data_path", work / "val")
     return ("--dataset", "custom", *given, "--num_workers", 1, "--batch_size", 12)
 
@@ -140,7 +123,7 @@ def data(work: Path) -> tuple[Any, ...]:
 def test_knn_of_the_newest_checkpoint(pretrained: Path, work: Path) -> None:
     output = run(
         work,
-        *("-m", "cueco_solo.run", CHECKOUT / "main_knn.py", *data(work)),
+        *("-m", "cueco_solo.run", CHECKOUT / "main_knn.py", *knn_data(work)),
         *("--pretrained_checkpoint_dir", pretrained, "--k", 3, "--temperature", 0.07),
         *("--distance_function", "cosine", "euclidean", "--feature_type", "backbone", "projector"),
     )
@@ -156,7 +139,7 @@ def test_umap(pretrained: Path, work: Path) -> None:
         pytest.importorskip(name, reason="pip install umap-learn seaborn matplotlib pandas wandb")
     run(
         work,
-        *("-m", "cueco_solo.run", CHECKOUT / "main_umap.py", *data(work)),
+        *("-m", "cueco_solo.run", CHECKOUT / "main_umap.py", *knn_data(work)),
         *("--pretrained_checkpoint_dir", pretrained),
     )
     assert (work / "im100_val_umap.pdf").stat().st_size > 1000
@@ -240,3 +223,21 @@ def test_pretraining_on_cifar10_by_the_papers_configuration(tmp_path: Path) -> N
     state = torch.load(checkpoint, weights_only=True)
     assert state["global_step"] == 2
     assert state["state_dict"]["backbone.conv1.weight"].shape == (64, 3, 3, 3)
+
+
+def test_the_online_monitor_of_a_baseline(images: Path, tmp_path: Path) -> None:
+    run(
+        tmp_path,
+        CHECKOUT / "main_pretrain.py",
+        "--config-name=simclr-digits-placed",
+        *paths(images),
+        "augmentations=asymmetric-32",
+        "data.num_workers=0",
+        "optimizer.batch_size=6",
+        "max_epochs=1",
+        "+hardware=cpu",
+    )
+    # CSV, or TensorBoard's format where that is installed
+    logs = [path.read_bytes() for path in tmp_path.glob("lightning_logs/*/*") if path.is_file()]
+    for name in (b"online_nmi", b"online_rankme", b"online_cluster_active", b"online_uniformity"):
+        assert any(name in log for log in logs)

@@ -31,35 +31,25 @@ METHOD_KWARGS: dict[str, dict[str, Any]] = {
     "toy": {**HIDDEN},
 }
 BATCH, STEPS = 8, 4
+PLAIN = {
+    "rrc": {"enabled": False, "crop_min_scale": 0, "crop_max_scale": 0},
+    **{name: {"prob": 0} for name in ("color_jitter", "grayscale", "gaussian_blur")},
+    **{name: {"prob": 0} for name in ("solarization", "equalization", "horizontal_flip")},
+    "crop_size": 24,
+    "num_crops": 1,
+}
+JITTER = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.1}
 AUGMENTATIONS = [
     {
         "rrc": {"enabled": True, "crop_min_scale": 0.2, "crop_max_scale": 1.0},
-        "color_jitter": {
-            "prob": 0.8,
-            "brightness": 0.4,
-            "contrast": 0.4,
-            "saturation": 0.2,
-            "hue": 0.1,
-        },
+        "color_jitter": {"prob": 0.8, **JITTER},
         "grayscale": {"prob": 0.2},
-        "gaussian_blur": {"prob": 0.5},
-        "solarization": {"prob": 0.5},
-        "equalization": {"prob": 0.5},
-        "horizontal_flip": {"prob": 0.5},
+        **{name: {"prob": 0.5} for name in ("gaussian_blur", "solarization")},
+        **{name: {"prob": 0.5} for name in ("equalization", "horizontal_flip")},
         "crop_size": 32,
         "num_crops": 8,
     },
-    {
-        "rrc": {"enabled": False, "crop_min_scale": 0, "crop_max_scale": 0},
-        "color_jitter": {"prob": 0},
-        "grayscale": {"prob": 0},
-        "gaussian_blur": {"prob": 0},
-        "solarization": {"prob": 0},
-        "equalization": {"prob": 0},
-        "horizontal_flip": {"prob": 0},
-        "crop_size": 24,
-        "num_crops": 1,
-    },
+    PLAIN,
 ]
 
 

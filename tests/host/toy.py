@@ -7,12 +7,7 @@ import torch.nn.functional as F
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from cueco_solo.host import (
-    BaseMomentumMethod,
-    gather,
-    initialize_momentum_params,
-    omegaconf_select,
-)
+from cueco_solo.host import BaseMomentumMethod, gather, initialize_momentum_params, omegaconf_select
 
 
 class ToyCo(BaseMomentumMethod):

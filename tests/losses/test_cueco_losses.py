@@ -7,16 +7,10 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rcl_losses import D, K, N, same_value_and_gradients, unit
 
 from cueco_solo.host import mocov2plus_loss_func
 from cueco_solo.losses.cueco import centroid_contrastive, info_nce, variance_loss
-
-N, D, K = 5, 6, 9
-
-
-def unit(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return F.normalize(torch.randn(*shape, dtype=torch.float64, generator=generator), dim=-1)
 
 
 def naive_info_nce(z, k, queue, temperature):
@@ -52,19 +46,8 @@ def naive_variance(z, centroids, variances, weights):
     return total / len(z)
 
 
-def same_value_and_gradient(ours, naive, *inputs):
-    """Both functions of float64 inputs agree, and so do their gradients to every input."""
-    first = [x.clone().requires_grad_() for x in inputs]
-    second = [x.clone().requires_grad_() for x in inputs]
-    a, b = ours(*first), naive(*second)
-    assert a.dtype == torch.float64
-    torch.testing.assert_close(a, b)
-    for x, y in zip(torch.autograd.grad(a, first), torch.autograd.grad(b, second), strict=True):
-        torch.testing.assert_close(x, y)
-
-
 def test_info_nce_oracle():
-    same_value_and_gradient(
+    same_value_and_gradients(
         lambda z, k, q: info_nce(z, k, q, temperature=0.2),
         lambda z, k, q: naive_info_nce(z, k, q, 0.2),
         unit(N, D, seed=1),
@@ -84,13 +67,13 @@ def test_cluster_losses_oracle(num_clusters, soft):
     else:
         targets = (z @ centroids.T).argmax(1)
         weights = F.one_hot(targets, num_clusters).double()
-    same_value_and_gradient(
+    same_value_and_gradients(
         lambda z, c: centroid_contrastive(z, c, targets, temperature=0.3),
         lambda z, c: naive_centroid(z, c, weights, 0.3),
         z,
         centroids,
     )
-    same_value_and_gradient(
+    same_value_and_gradients(
         lambda z, c, v: variance_loss(z, c, v, targets),
         lambda z, c, v: naive_variance(z, c, v, weights),
         z,

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rcl_losses import D, K, N, naive, setting, unit
+from rcl_losses import D, K, N, naive, same_value_and_gradients, setting, unit, value_and_gradients
 
 from cueco_solo.host import mocov2plus_loss_func, nnclr_loss_func
 from cueco_solo.losses.cueco import info_nce
@@ -24,32 +24,18 @@ def ours(q, keys, positive, queue, temperature, present, queued):
     return torch.stack(losses).mean()
 
 
-def value_and_gradients(function, *inputs):
-    inputs = [x.clone().requires_grad_() for x in inputs]
-    value = function(*inputs)
-    assert value.dtype == torch.float64
-    return [value, *torch.autograd.grad(value, inputs)]
-
-
 # the last: how a method without a queue of its own samples would mix them
 @pytest.mark.parametrize("queued", [[0, 1, 1, 1], [0, 0, 0, 0], [1, 1, 1, 1], [1, 0, 1, 0]])
 @pytest.mark.parametrize("temperature", [0.1, 0.7])
 def test_oracle(queued, temperature):
     q, keys, positive, queue, present = setting()
     queued = torch.tensor(queued).bool()
-    pair = [
-        value_and_gradients(
-            lambda q, keys, queue, f=function, p=labels: f(
-                q, keys, p, queue, temperature, present, queued
-            ),
-            q,
-            keys,
-            queue,
-        )
-        for function, labels in ((ours, positive.double()), (naive, positive))
-    ]
-    for a, b in zip(*pair, strict=True):
-        torch.testing.assert_close(a, b)
+    rest = (temperature, present, queued)
+    same_value_and_gradients(
+        lambda q, keys, queue: ours(q, keys, positive.double(), queue, *rest),
+        lambda q, keys, queue: naive(q, keys, positive, queue, *rest),
+        *(q, keys, queue),
+    )
 
 
 @settings(max_examples=25, deadline=None)
@@ -73,18 +59,13 @@ def test_share_of_criteria_is_their_mean_for_one_predictor():
     """One predictor with P_c of Eq. 9 in place of H labels: the same value and gradients."""
     q, keys, positive, queue, present = setting()
     queued = torch.arange(4) > 0
-    share, each = (
-        value_and_gradients(
-            lambda q, keys, labels=labels: ours(
-                q.expand(len(labels), -1, -1), keys, labels, queue, 0.2, present, queued
-            ),
-            q[:1],
-            keys,
-        )
-        for labels in (positive.double().mean(0, keepdim=True), positive.double())
-    )
-    for a, b in zip(share, each, strict=True):
-        torch.testing.assert_close(a, b)
+
+    def loss(labels):
+        rest = (labels, queue, 0.2, present, queued)
+        return lambda q, keys: ours(q.expand(len(labels), -1, -1), keys, *rest)
+
+    share, each = positive.double().mean(0, keepdim=True), positive.double()
+    same_value_and_gradients(loss(share), loss(each), q[:1], keys)
 
 
 def test_one_criterion_with_the_own_key_is_info_nce():
@@ -93,23 +74,14 @@ def test_one_criterion_with_the_own_key_is_info_nce():
     own = torch.ones(N, 1)
 
     def relative(q, k, queue):
-        return relative_contrastive(
-            q,
-            k[:, None],
-            own.double(),
-            queue,
-            temperature=0.2,
-            present=own.bool(),
-            queued=torch.tensor([False]),
-        )
+        options = {"temperature": 0.2, "present": own.bool(), "queued": torch.tensor([False])}
+        return relative_contrastive(q, k[:, None], own.double(), queue, **options)
 
     for reference in (
         lambda q, k, queue: info_nce(q, k, queue, temperature=0.2),
         lambda q, k, queue: mocov2plus_loss_func(q, k, queue.T.contiguous(), 0.2),
     ):
-        pair = (value_and_gradients(f, q, k, queue) for f in (relative, reference))
-        for a, b in zip(*pair, strict=True):
-            torch.testing.assert_close(a, b)
+        same_value_and_gradients(relative, reference, q, k, queue)
 
 
 def test_one_criterion_with_the_nearest_entry_is_nnclr():
@@ -123,15 +95,9 @@ def test_one_criterion_with_the_nearest_entry_is_nnclr():
     one = torch.ones(N, 1)
 
     def relative(q):
-        return relative_contrastive(
-            q,
-            queue[places[0]][:, None],
-            one.double(),
-            queue,
-            temperature=0.1,
-            present=one.bool(),
-            queued=torch.tensor([True]),
-        )
+        keys = queue[places[0]][:, None]
+        options = {"temperature": 0.1, "present": one.bool(), "queued": torch.tensor([True])}
+        return relative_contrastive(q, keys, one.double(), queue, **options)
 
     pair = (
         value_and_gradients(f, q)
@@ -145,8 +111,7 @@ def test_one_criterion_with_the_nearest_entry_is_nnclr():
 
 
 @pytest.mark.parametrize(
-    ("probability", "share", "pull"),
-    [(0.50, 0.66, True), (0.75, 0.66, False), (0.50, 0.05, False)],
+    ("probability", "share", "pull"), [(0.50, 0.66, True), (0.75, 0.66, False), (0.50, 0.05, False)]
 )
 def test_the_three_cases_of_section_4_2(probability, share, pull):
     """Along the key the gradient is (P(z'|q) - P_c) / temperature, Eqs. 7 to 9."""
@@ -158,15 +123,9 @@ def test_the_three_cases_of_section_4_2(probability, share, pull):
     key, queue = eye[:1], eye[1:2]
     logits = torch.stack([q @ key.T, q @ queue.T]).flatten() / t
     assert logits.softmax(0)[0].item() == pytest.approx(probability)
-    loss = relative_contrastive(
-        q,
-        key[None],
-        torch.tensor([[share]]).double(),
-        queue,
-        temperature=t,
-        present=torch.tensor([[True]]),
-        queued=torch.tensor([False]),
-    )
+    options = {"present": torch.tensor([[True]]), "queued": torch.tensor([False])}
+    positive = torch.tensor([[share]]).double()
+    loss = relative_contrastive(q, key[None], positive, queue, temperature=t, **options)
     (gradient,) = torch.autograd.grad(loss, q)
     along = (gradient @ key.T).item()
     assert along == pytest.approx((probability - share) / t)

@@ -11,8 +11,6 @@ from self_classifier_losses import OPTIONS, C, T, cosines, every_option
 
 from cueco_solo.losses.self_classifier import self_classification
 
-# ---- orders ----
-
 
 @st.composite
 def problems(draw: st.DrawFn) -> tuple[torch.Tensor, dict[str, Any], torch.Generator]:
@@ -57,9 +55,6 @@ def test_heads_do_not_mix_and_pairs_do_matter(problem: Any):
     assert not torch.allclose(mixed, self_classification(logits[:2], **options))
 
 
-# ---- processes ----
-
-
 @every_option
 def test_halves_of_the_batch_make_the_whole(
     monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
@@ -97,9 +92,6 @@ def test_halves_of_the_batch_make_the_whole(
     torch.testing.assert_close(halves, whole)
     gradients = [torch.autograd.grad(x.sum(), logits)[0] for x in (halves, whole)]
     torch.testing.assert_close(*gradients)
-
-
-# ---- precision ----
 
 
 @every_option

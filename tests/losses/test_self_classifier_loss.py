@@ -21,9 +21,6 @@ def value_and_gradient(function: Any, logits: torch.Tensor, **options: Any) -> l
     return [losses.detach(), torch.autograd.grad(losses @ weights, logits)[0]]
 
 
-# ---- against the equations ----
-
-
 @every_option
 @pytest.mark.parametrize(("views", "num_targets"), [(2, 2), (V, 2), (3, 1)])
 @pytest.mark.parametrize("in_cache", [20_000, 0], ids=["all heads at once", "one by one"])
@@ -88,9 +85,6 @@ def test_gradient_is_the_derivative(options: dict[str, Any]):
     )
 
 
-# ---- the two probabilities ----
-
-
 @pytest.mark.parametrize("temperature", [0.05, 0.3])
 def test_sample_given_class(temperature: float):
     """Over samples it sums to one; a class that all samples like more changes nothing."""
@@ -112,9 +106,6 @@ def test_class_given_sample():
     torch.testing.assert_close(log_p, (logits / 0.3).log_softmax(-1))
     log_p = log_class_given_sample(logits, temperature=0.3, normalize_columns=True)
     torch.testing.assert_close(log_p.exp().sum(-2), torch.full((T, C), N / C, dtype=log_p.dtype))
-
-
-# ---- known values ----
 
 
 def one_hot(classes: list[int], scale: float, num_classes: int = 10) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Started by test_cueco_ddp.py and test_rcl_ddp.py: trains a method on two gloo processes.
+"""Started by test_cueco_rcl_ddp.py: trains a method on two gloo processes.
 
 Arguments: the method, the folder for what each process has in the end, broadcast_buffers as 0 or 1,
 then options of the method as ``key=value`` in YAML. Lightning starts the second process by
@@ -15,11 +15,10 @@ from typing import Any
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from cueco_models import cueco
 from lightning.pytorch import Callback
 from lightning.pytorch.strategies import DDPStrategy
 from omegaconf import OmegaConf
-from rcl_models import rcl
+from queue_models import cueco, rcl
 from support import fit, views_loader
 from torch.utils.data import DistributedSampler
 

@@ -1,10 +1,12 @@
 """CueCo's objective, network and errors."""
 
+import re
+
 import pytest
 import torch
 import torch.nn.functional as F
-from cueco_models import clustered, cueco, unit
-from support import Views, fit, small_cfg, views_loader
+from queue_models import clustered_cueco, cueco
+from support import fit, refusal, small_cfg, unit, views_loader
 
 from cueco_solo.errors import ConfigError
 from cueco_solo.host import mocov2plus_loss_func
@@ -16,12 +18,9 @@ def views():
     return (unit(8, 16), unit(8, 16)), (unit(8, 16), unit(8, 16))
 
 
-# ---- the objective ----
-
-
 def test_contrastive_part_is_moco_v2_plus():
     """With centroid and variance weights 0: solo-learn's own function on the same tensors."""
-    model = clustered(centroid_weight=0, variance_weight=0)
+    model = clustered_cueco(centroid_weight=0, variance_weight=0)
     z, k = views()
     queue = model.queue.keys.transpose(1, 2)
     expected = (
@@ -38,7 +37,7 @@ def test_contrastive_part_is_moco_v2_plus():
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_wiring(weights, symmetric):
     """Each weight meets its loss; each query its own key, queue, temperature and clusters."""
-    model = clustered(
+    model = clustered_cueco(
         contrastive_weight=weights[0],
         centroid_weight=weights[1],
         variance_weight=weights[2],
@@ -59,7 +58,7 @@ def test_wiring(weights, symmetric):
 
 
 def test_soft_assignment_takes_its_targets_from_the_keys():
-    model = clustered(assignment="soft", symmetric=False, centroid_temperature=0.3)
+    model = clustered_cueco(assignment="soft", symmetric=False, centroid_temperature=0.3)
     z, k = views()
     c, v = model.clusters.centroids, model.clusters.variances
     targets = (k[1] @ c.T / 0.3).softmax(1)
@@ -70,7 +69,7 @@ def test_soft_assignment_takes_its_targets_from_the_keys():
 
 
 def test_soft_targets_are_float32_under_autocast():
-    model = clustered(assignment="soft")
+    model = clustered_cueco(assignment="soft")
     (z, _), (k, _) = views()
     outside = model._targets(z, k)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -80,8 +79,8 @@ def test_soft_targets_are_float32_under_autocast():
 
 def test_centroid_gradient_moves_the_centroids_with_the_queries():
     """The losses see Eq. 7's centroids of this batch's queries; the state stays untouched."""
-    model = clustered(centroid_gradient=True, centroid_momentum=0.5, symmetric=False)
-    still = clustered(centroid_momentum=0.5, symmetric=False)
+    model = clustered_cueco(centroid_gradient=True, centroid_momentum=0.5, symmetric=False)
+    still = clustered_cueco(centroid_momentum=0.5, symmetric=False)
     z, k = views()
     state, labels = model.clusters.centroids.clone(), model.clusters.nearest(torch.cat(z))
     moved = state.clone()
@@ -101,7 +100,7 @@ def test_centroid_gradient_moves_the_centroids_with_the_queries():
 
 
 def test_step_uses_the_state_of_its_start_then_updates_clusters_then_queue():
-    model = clustered()
+    model = clustered_cueco()
     fit(model, loader=views_loader(n=8), max_epochs=1, limit_train_batches=0)  # attach a trainer
     model.on_train_start()
     batch = next(iter(views_loader()))
@@ -114,27 +113,13 @@ def test_step_uses_the_state_of_its_start_then_updates_clusters_then_queue():
     loss = model.training_step([batch[0], batch[1], batch[2]], 0)
     torch.testing.assert_close(loss, model.weighted(before) + sum(class_losses) / 2)
 
-    expected = clustered()
+    expected = clustered_cueco()
     expected.clusters.update(torch.cat(k), 1)
     torch.testing.assert_close(model.clusters.centroids, expected.clusters.centroids)
     torch.testing.assert_close(model.clusters.variances, expected.clusters.variances)
     # the queue was full: the new keys replaced the oldest
     torch.testing.assert_close(model.queue.keys[:, :8], torch.stack(k))
     torch.testing.assert_close(model.queue.keys[:, 8:], expected.queue.keys[:, 8:])
-
-
-# ---- the network ----
-
-
-def test_parameters_and_momentum_pairs():
-    model = cueco()
-    trained = {id(p) for group in model.learnable_params for p in list(group["params"])}
-    assert trained == {id(p) for p in model.parameters() if p.requires_grad}
-    pairs = model.momentum_pairs
-    assert pairs[-1] == (model.projector, model.momentum_projector)
-    for online, momentum in pairs:
-        for a, b in zip(online.parameters(), momentum.parameters(), strict=True):
-            assert torch.equal(a, b) and not b.requires_grad
 
 
 def test_sizes_and_momenta_reach_their_places():
@@ -171,20 +156,14 @@ def test_query_is_predicted_and_key_is_not():
 def test_defaults_are_the_papers():
     cfg = small_cfg(method_kwargs={}, momentum={}, data__dataset="cifar100")
     kwargs = CueCo.add_and_assert_specific_cfg(cfg).method_kwargs
-    assert (kwargs.proj_hidden_dim, kwargs.pred_hidden_dim, kwargs.proj_output_dim) == (
-        4096,
-        4096,
-        256,
-    )
+    sizes = (kwargs.proj_hidden_dim, kwargs.pred_hidden_dim, kwargs.proj_output_dim)
+    assert sizes == (4096, 4096, 256)
     assert (kwargs.temperature, kwargs.centroid_temperature, kwargs.queue_size) == (0.2, 0.2, 16384)
     weights = (kwargs.contrastive_weight, kwargs.centroid_weight, kwargs.variance_weight)
     assert weights == (1, 0.1, 0.01)
     assert (kwargs.cluster_warmup_steps, kwargs.cluster_reset_steps) == (313, 1000)
     assert (cfg.momentum.base_tau, cfg.momentum.final_tau) == (0.996, 1.0)
     assert kwargs.num_clusters == 500
-
-
-# ---- what a user can get wrong ----
 
 
 def test_more_clusters_than_the_queue_holds():
@@ -194,8 +173,7 @@ def test_more_clusters_than_the_queue_holds():
 
 def test_more_clusters_than_keys_at_the_first_kmeans():
     model = cueco(queue_size=1024, num_clusters=40, cluster_warmup_steps=2)
-    with pytest.raises(ConfigError, match=r"num_clusters=40 must be at most 32, the keys .*step 2"):
-        fit(model)
+    assert re.search("num_clusters=40 must be at most 32, the keys .*step 2", refusal(fit, model))
     # five batches, four to a step: the second step has one batch
     model = cueco(queue_size=1024, num_clusters=81, cluster_warmup_steps=2)
     with pytest.raises(ConfigError, match=r"num_clusters=81 must be at most 80, the keys .*step 2"):
@@ -215,27 +193,3 @@ def test_a_run_that_ends_before_its_clustering_starts_says_so():
 def test_batch_larger_than_the_data():
     with pytest.raises(ConfigError, match=r"optimizer.batch_size=8 is larger than the training"):
         fit(cueco(), loader=views_loader(batch_size=64))
-
-
-def test_unlabelled_data_trains():
-    class Unlabelled(Views):
-        def __getitem__(self, i):
-            index, views, _ = super().__getitem__(i)
-            return index, views, -1
-
-    loader = torch.utils.data.DataLoader(Unlabelled(16), batch_size=8)
-    log = fit(cueco(), loader=loader, max_epochs=1)
-    assert all(torch.isfinite(torch.tensor(step["train_nce_loss_step"])) for step in log.steps)
-
-
-@pytest.mark.parametrize(
-    ("momentum", "message"),
-    [
-        ({"base_tau": 1.5}, r"momentum.base_tau=1.5 must be a number in \[0, 1\]"),
-        ({"base_tau": 0.99, "final_tau": 0.9}, r"base_tau=0.99 must be at most .*final_tau=0.9"),
-        ({"base_tua": 0.9}, r"momentum.base_tua=0.9 is not .*did you mean momentum.base_tau\?"),
-    ],
-)
-def test_momentum_settings(momentum, message):
-    with pytest.raises(ConfigError, match=message):
-        CueCo.add_and_assert_specific_cfg(small_cfg(momentum=momentum))

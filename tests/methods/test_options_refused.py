@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from configurations import FILL, unfilled
 from omegaconf import OmegaConf
+from support import refusal
 
-from cueco_solo.errors import ConfigError
 from cueco_solo.methods.rcl_options import RCLOptions
 from cueco_solo.methods.self_classifier_options import SelfClassifierOptions
 
@@ -22,9 +22,7 @@ SC = "self_classifier"
 
 
 def message(method: str, **overrides: Any) -> str:
-    with pytest.raises(ConfigError) as error:
-        FILL[method](unfilled(method, **overrides))
-    return str(error.value)
+    return refusal(FILL[method], unfilled(method, **overrides))
 
 
 @pytest.mark.parametrize(
@@ -140,10 +138,6 @@ def test_rcls_queue_holds_a_batch_of_all_processes(devices: Any, nodes: int, bat
 
 def test_images_that_cannot_be_counted(tmp_path: Path):
     gone = {"dataset": "custom", "data__train_path": str(tmp_path / "gone")}
-    assert message("rcl", **gone) == (
-        f"data.train_path='{tmp_path}/gone' can't be read to count its images ([Errno 2] No such "
-        f"file or directory: '{tmp_path}/gone'); correct it, or set method_kwargs.num_samples"
-    )
     (tmp_path / "a class").mkdir()
     assert message("rcl", **{**gone, "data__train_path": str(tmp_path)}) == (
         f"data.train_path='{tmp_path}' can't be read to count its images (Found no valid file for "
@@ -151,10 +145,3 @@ def test_images_that_cannot_be_counted(tmp_path: Path):
     )
     cfg = FILL["rcl"](unfilled("rcl", **gone, method_kwargs__num_samples=100))
     assert cfg.method_kwargs.num_samples == 100
-
-
-def test_the_ema_may_not_fall():
-    assert message("rcl", momentum={"base_tau": 0.9, "final_tau": 0.5}) == (
-        "momentum.base_tau=0.9 must be at most momentum.final_tau=0.5; "
-        "lower base_tau or raise final_tau"
-    )

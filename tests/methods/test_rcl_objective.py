@@ -3,8 +3,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from rcl_models import clustered, rcl, unit
-from support import Views, fit, views_loader
+from queue_models import clustered_rcl, rcl
+from support import Views, fit, unit, views_loader
 
 from cueco_solo.host import nnclr_loss_func
 from cueco_solo.losses.cueco import info_nce
@@ -74,7 +74,7 @@ def test_before_clustering_each_predictor_has_info_nce(levels, predictors, symme
 @pytest.mark.parametrize("predictors", [1, 3])
 def test_after_clustering_the_loss_is_the_equations(predictors, symmetric):
     """On a hand-made hierarchy; the queue holds random entries and ones of the queries too."""
-    model = clustered(
+    model = clustered_rcl(
         LEVELS,
         QUEUED,
         queue_size=12,
@@ -96,7 +96,7 @@ def test_after_clustering_the_loss_is_the_equations(predictors, symmetric):
 
 def placed(**kwargs):
     """Model whose queue holds basis vectors, entry j being vector j."""
-    model = clustered(LEVELS, QUEUED, queue_size=12, **kwargs)
+    model = clustered_rcl(LEVELS, QUEUED, queue_size=12, **kwargs)
     model.queue.keys[:] = torch.eye(12, 16)
     return model
 

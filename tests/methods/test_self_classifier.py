@@ -11,8 +11,6 @@ from self_classifier_models import self_classifier
 from support import fit, views_loader
 from torch import nn
 
-# ---- the network ----
-
 
 def test_layers():
     """Two hidden layers with norm and leaky ReLU, a linear output, fixed classifiers."""
@@ -70,9 +68,6 @@ def test_learnable_params(options: dict[str, Any], own: list[str]):
     found = [id(p) for _, params in groups for p in params]
     assert sorted(found) == sorted(id(p) for p in model.parameters() if p.requires_grad)
     assert (id(model.classifiers.weight) in found) == ("classifiers" in own)
-
-
-# ---- what a user can get wrong ----
 
 
 def small_batch_warnings(head_size: int) -> list[str]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import seed_everything
 from self_classifier_models import V2, Labelled, self_classifier, self_classifier_cfg
 from sklearn.metrics import (
     adjusted_mutual_info_score,
@@ -50,9 +49,6 @@ def test_trains(options: dict[str, Any], precision: str):
     assert {"cluster_active", "cluster_perplexity", "cluster_largest_share"} < set(metrics)
 
 
-# ---- its own labels ----
-
-
 def scores(targets: list[int], labels: list[int]) -> dict[str, float]:
     """Percent; the accuracies by trying out every matching, and by counting."""
     pairs = list(zip(targets, labels, strict=True))
@@ -94,19 +90,6 @@ def test_its_labels_are_scored_in_validation():
         f"val_{name}_head_{metric}" for name in found for metric in found[name]
     }
     assert "val_acc1" in logged
-
-
-# ---- reproducibility and resume ----
-
-
-def test_same_seed_same_losses_other_seed_others():
-    def run(model: SelfClassifier) -> list[dict[str, float]]:
-        return fit(model, loader=views_loader(n=16), max_epochs=1).steps
-
-    first = run(self_classifier())
-    assert first == run(self_classifier())
-    seed_everything(6)
-    assert first != run(SelfClassifier(self_classifier_cfg({}, seed=6)))
 
 
 @pytest.mark.parametrize("options", [{}, NEIGHBOURS], ids=["v1", "v2"])

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 import torch
-from cueco_models import cueco
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
-from rcl_models import rcl
+from queue_models import cueco, rcl
 from support import fit
 
 
@@ -31,10 +30,7 @@ class NextStep(Callback):
 
 @pytest.mark.parametrize(
     "build",
-    [
-        lambda: cueco(clustering="offline", cluster_warmup_steps=1),
-        lambda: rcl(hierarchy="kmeans"),
-    ],
+    [lambda: cueco(clustering="offline", cluster_warmup_steps=1), lambda: rcl(hierarchy="kmeans")],
     ids=["cueco", "rcl"],
 )
 def test_a_checkpoint_has_the_clusters_and_averages_of_its_step(build: Any, tmp_path: Path) -> None:

@@ -2,18 +2,11 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
+from support import unit
 
 from cueco_solo.modules.classifiers import Classifiers, orthonormal
 
 T = 3
-
-
-def unit(*shape: int) -> torch.Tensor:
-    return F.normalize(torch.randn(*shape), dim=-1)
-
-
-# ---- the start ----
 
 
 @pytest.mark.parametrize(("classes", "dim"), [(1, 4), (5, 8), (8, 8)])
@@ -60,9 +53,6 @@ def test_heads_differ_and_follow_the_seed(classes: int):
         assert (first[i] - first[(i + 1) % T]).abs().max() > 0.1
 
 
-# ---- the product ----
-
-
 @pytest.mark.parametrize("learnable", [False, True])
 @pytest.mark.parametrize("heads", [None, [2, 0], [1]])
 def test_one_product_is_that_of_a_loop(heads: list[int] | None, learnable: bool):
@@ -84,9 +74,6 @@ def test_logits_are_cosines():
     logits = module(torch.stack([own, -own]))
     torch.testing.assert_close(logits[1, :, 3], torch.tensor([1.0, -1.0]))
     assert logits.abs().max() <= 1 + 1e-6
-
-
-# ---- fixed and learnable ----
 
 
 def test_fixed_classifiers_are_state_without_gradient():

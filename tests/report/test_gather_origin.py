@@ -13,8 +13,6 @@ from cueco_solo.report.reproduction import reproduce
 from cueco_solo.results.runs import flat_config
 from cueco_solo.training.run_folder import Run
 
-# ---- curves ----
-
 
 def written(folder: Path, *lines: str) -> Path:
     path = folder / "metrics.csv"
@@ -77,8 +75,6 @@ def test_no_rows(tmp_path: Path):
     (tmp_path / "metrics.csv").write_text("")
     assert read_curves(tmp_path / "metrics.csv") == {}
 
-
-# ---- configuration and command ----
 
 ENVIRONMENT = {
     "versions": {

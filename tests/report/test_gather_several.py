@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 from gathering import copied, evaluated, gathered
-
-from cueco_solo.errors import ConfigError
+from support import refusal
 
 
 def test_differences_to_a_baseline_are_paired_by_seed(known: Path, tmp_path: Path, no_images: None):
@@ -20,8 +19,6 @@ def test_differences_to_a_baseline_are_paired_by_seed(known: Path, tmp_path: Pat
     assert linear.paired.difference == pytest.approx(3)
     assert linear.paired.low == pytest.approx(3 - 12.706, rel=1e-3)
     assert gathered(*folders).table.differences == []
-    with pytest.raises(ConfigError, match="--baseline='moco' must be one of cueco, mocov2plus"):
-        gathered(*folders, baseline="moco")
 
 
 def test_methods_under_other_names(known: Path, tmp_path: Path, no_images: None):
@@ -70,14 +67,9 @@ def test_folders_of_runs(
 
 
 def test_what_is_no_run(known: Path, tmp_path: Path):
-    with pytest.raises(ConfigError, match="give at least one"):
-        gathered()
-    with pytest.raises(ConfigError, match="RUNS='nowhere' must be a run folder"):
-        gathered(known, Path("nowhere"))
-    with pytest.raises(ConfigError, match="holds no run"):
-        gathered(tmp_path)
-    with pytest.raises(ConfigError, match="must be a run folder; give the folder"):
-        gathered(known / "args.json")
+    assert "give at least one" in refusal(gathered)
+    assert "RUNS='nowhere' must be a run folder" in refusal(gathered, known, Path("nowhere"))
+    assert "holds no run" in refusal(gathered, tmp_path)
+    assert "must be a run folder; give the folder" in refusal(gathered, known / "args.json")
     (tmp_path / "args.json").write_text("{")
-    with pytest.raises(ConfigError, match=r"holds no readable args\.json"):
-        gathered(tmp_path)
+    assert "holds no readable args.json" in refusal(gathered, tmp_path)

@@ -18,15 +18,20 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 
 
-def rows(script: str, *arguments: str, **environment: str) -> list[list[str]]:
-    """Arguments of every ``cueco-solo`` that the script would run."""
-    done = subprocess.run(
+def bash(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The script with ``echo`` in place of ``cueco-solo``."""
+    return subprocess.run(
         ["bash", str(SCRIPTS / script), *arguments],
         capture_output=True,
         text=True,
         env={"PATH": "/usr/bin:/bin", "COMMAND": "echo", **environment},
-        check=True,
     )
+
+
+def rows(script: str, *arguments: str, **environment: str) -> list[list[str]]:
+    """Arguments of every ``cueco-solo`` that the script would run."""
+    done = bash(script, *arguments, **environment)
+    assert done.returncode == 0, done.stderr
     lines = (done.stderr + done.stdout).splitlines()
     return [line.split() for line in lines if not line.startswith("==")]
 
@@ -85,11 +90,8 @@ def test_radii_of_ones_own_go_for_all_rows():
 
 
 def test_numbers_of_clusters():
-    assert [cfg.method_kwargs.num_clusters for cfg in composed("sensitivity.sh")] == [
-        100,
-        500,
-        1000,
-    ]
+    numbers = [cfg.method_kwargs.num_clusters for cfg in composed("sensitivity.sh")]
+    assert numbers == [100, 500, 1000]
 
 
 def write_stand_in(path: Path) -> Path:
@@ -130,42 +132,36 @@ def test_a_log_of_both_streams_is_whole_and_the_own_installation_is_found(tmp_pa
     assert sum(line.startswith("cluster|") for line in lines) == 3
 
 
-def test_a_row_that_names_no_folder_stops_the_script():
-    done = subprocess.run(
-        ["bash", str(SCRIPTS / "ablations.sh"), "cueco-x"],
-        capture_output=True,
-        text=True,
-        env={"PATH": "/usr/bin:/bin", "COMMAND": "true"},
-    )
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[1:] == ["error: cueco-x contrastive named no run folder"]
+@pytest.mark.parametrize(
+    ("arguments", "command", "code", "lines"),
+    [
+        (
+            ["cueco-x"],
+            "true",
+            1,
+            ["== cueco-x contrastive", "error: cueco-x contrastive named no run folder"],
+        ),
+        (["cueco-x"], "false", 1, ["== cueco-x contrastive"]),
+        (
+            ["simclr-digits-placed"],
+            "echo",
+            2,
+            [
+                "error: CONFIG=simclr-digits-placed must be a configuration of ours of cueco-* or "
+                "rcl-*"
+            ],
+        ),
+    ],
+    ids=["no folder", "failed row", "another method"],
+)
+def test_what_stops_the_script(arguments: list[str], command: str, code: int, lines: list[str]):
+    done = bash("ablations.sh", *arguments, COMMAND=command)
+    assert (done.returncode, done.stderr.splitlines()) == (code, lines)
+    assert not done.stdout
 
 
-def test_a_failed_row_stops_the_script_and_no_arguments_show_the_usage():
-    failing = {"PATH": "/usr/bin:/bin", "COMMAND": "false"}
-    done = subprocess.run(
-        ["bash", str(SCRIPTS / "ablations.sh"), "cueco-x"],
-        capture_output=True,
-        text=True,
-        env=failing,
-    )
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == ["== cueco-x contrastive"]
-    usage = subprocess.run(
-        ["bash", str(SCRIPTS / "ablations.sh")], capture_output=True, text=True, env=failing
-    )
+def test_no_arguments_show_the_usage():
+    usage = bash("ablations.sh", COMMAND="false")
     assert usage.returncode == 2
     assert "bash scripts/ablations.sh CONFIG" in usage.stderr
     assert "#!" not in usage.stderr
-
-
-def test_ablations_are_of_our_methods_only():
-    done = subprocess.run(
-        ["bash", str(SCRIPTS / "ablations.sh"), "simclr-digits-placed"],
-        capture_output=True,
-        text=True,
-        env={"PATH": "/usr/bin:/bin", "COMMAND": "echo"},
-    )
-    assert done.returncode == 2 and not done.stdout
-    allowed = "must be a configuration of ours of cueco-* or rcl-*"
-    assert done.stderr == f"error: CONFIG=simclr-digits-placed {allowed}\n"

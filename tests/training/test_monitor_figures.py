@@ -1,10 +1,12 @@
 """The online monitor's figures, in one process and two, against other libraries."""
 
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from host import tiny
 from host.two_processes import in_two_processes
 from monitor_runs import (
@@ -34,10 +36,7 @@ def offline(features: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
     clusters = KMeans(CLASSES, n_init=10, random_state=0).fit_predict(x)
     shares = np.bincount(clusters, minlength=CLASSES) / len(x)
     # few enough classes to try every matching
-    hits = [
-        np.mean(np.take(order, clusters) == y)
-        for order in [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
-    ]
+    hits = [np.mean(np.take(order, clusters) == y) for order in permutations(range(CLASSES))]
     singular = np.linalg.svd(x, compute_uv=False)
     p = singular / singular.sum() + 1e-7
     return {
@@ -54,18 +53,12 @@ def offline(features: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
 
 def offline_pairs(first: torch.Tensor, second: torch.Tensor) -> dict[str, float]:
     """Alignment and uniformity, pair by pair."""
-    views = [
-        v.double().numpy() / np.linalg.norm(v.double().numpy(), axis=1)[:, None]
-        for v in (first, second)
-    ]
-    spread = [
-        np.log(
-            np.mean(
-                [np.exp(-2 * ((v[i] - v[j]) ** 2).sum()) for i in range(len(v)) for j in range(i)]
-            )
-        )
-        for v in views
-    ]
+    views = [F.normalize(v.double(), dim=1).numpy() for v in (first, second)]
+    spread = []
+    for v in views:
+        pairs = [(i, j) for i in range(len(v)) for j in range(i)]
+        potentials = [np.exp(-2 * ((v[i] - v[j]) ** 2).sum()) for i, j in pairs]
+        spread.append(np.log(np.mean(potentials)))
     return {"alignment": ((views[0] - views[1]) ** 2).sum(1).mean(), "uniformity": np.mean(spread)}
 
 

@@ -3,29 +3,25 @@
 import json
 from pathlib import Path
 
-import pytest
 from omegaconf import DictConfig, OmegaConf
+from support import refusal, updated
 
-from cueco_solo.errors import ConfigError
 from cueco_solo.training import run_folder as runs
+from cueco_solo.training.checkpoints import latest_checkpoint
 from cueco_solo.training.environment import commit_of, write_environment
 
 
 def config(root: Path, **changes: object) -> DictConfig:
-    cfg = OmegaConf.create(
-        {
-            "name": "n",
-            "method": "m",
-            "seed": 5,
-            "method_kwargs": {"weight": 0.1},
-            "data": {"train_path": "x", "num_workers": 2},
-            "checkpoint": {"dir": str(root)},
-            "auto_resume": {"enabled": False},
-        }
-    )
-    for key, value in changes.items():
-        OmegaConf.update(cfg, key.replace("__", "."), value, force_add=True)
-    return cfg
+    base = {
+        "name": "n",
+        "method": "m",
+        "seed": 5,
+        "method_kwargs": {"weight": 0.1},
+        "data": {"train_path": "x", "num_workers": 2},
+        "checkpoint": {"dir": str(root)},
+        "auto_resume": {"enabled": False},
+    }
+    return updated(OmegaConf.create(base), **changes)
 
 
 def finished(cfg: DictConfig, epoch: int = 3) -> Path:
@@ -67,30 +63,24 @@ def test_only_the_identical_configuration_is_resumed(tmp_path: Path):
 def test_a_run_folder_needs_arguments_and_a_checkpoint(tmp_path: Path):
     run = tmp_path / "runs" / "one"
     run.mkdir(parents=True)
-    with pytest.raises(ConfigError, match=r"must be a run folder; check the path"):
-        runs.load_run(tmp_path / "none")
-    with pytest.raises(ConfigError, match=r"holds no readable args\.json; give the folder"):
-        runs.load_run(run)
-    (run / "args.json").write_text("{")
-    with pytest.raises(ConfigError, match=r"holds no readable args\.json"):
-        runs.load_run(run)
-    (run / "args.json").write_text(json.dumps({"name": "n", "method": "m", "seed": 5}))
-    with pytest.raises(ConfigError, match=r"an args\.json without backbone\.name: it isn't"):
-        runs.load_run(run)
-    (run / "args.json").write_text("[]")
-    with pytest.raises(ConfigError, match=r"no readable args\.json; give the folder"):
-        runs.load_run(run)
+    missing = "holds no readable args.json; give the folder"
+    assert "must be a run folder; check the path" in refusal(runs.load_run, tmp_path / "none")
+    assert missing in refusal(runs.load_run, run)
     needed = {"method": "m", "seed": 5, "backbone": {"name": "b"}, "data": {"dataset": "d"}}
     args = {"name": "n", "again": "${name}", "augmentations": [{"crop_size": 32}], **needed}
-    (run / "args.json").write_text(json.dumps(args))
-    with pytest.raises(ConfigError, match=r"holds no \.ckpt"):
-        runs.load_run(run)
-    with pytest.raises(ConfigError, match=rf"did you mean {run}"):
-        runs.load_run(tmp_path)
+    for text, message in (
+        ("{", missing),
+        ("[]", missing),
+        ('{"name": "n", "method": "m", "seed": 5}', "an args.json without backbone.name: it isn't"),
+        (json.dumps(args), "holds no .ckpt"),
+    ):
+        (run / "args.json").write_text(text)
+        assert message in refusal(runs.load_run, run)
+    assert f"did you mean {run}" in refusal(runs.load_run, tmp_path)
     checkpoint = run / "x.ckpt"
     checkpoint.touch()
-    with pytest.raises(ConfigError, match=rf"must be a run folder; give the folder {run}"):
-        runs.load_run(checkpoint)
+    message = refusal(runs.load_run, checkpoint)
+    assert f"must be a run folder; give the folder {run}" in message
     found = runs.load_run(run)
     assert (found.checkpoint, found.cfg.again) == (checkpoint, "n")
 
@@ -112,3 +102,11 @@ def test_a_commit_is_that_of_the_package_and_of_no_other_checkout(tmp_path: Path
     inside.mkdir(parents=True)
     assert commit_of(str(inside)) is None
     assert commit_of(str(tmp_path / "package")) is None  # broken, or there is no git
+
+
+def test_the_newest_checkpoint_is_that_of_the_highest_epoch(tmp_path: Path):
+    for epoch in (10, 9, 0):
+        (tmp_path / f"n-n-seed5-abcdef-ep={epoch}.ckpt").touch()
+    newest = latest_checkpoint(tmp_path)
+    assert newest is not None
+    assert newest.name.endswith("ep=10.ckpt")

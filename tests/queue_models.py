@@ -1,19 +1,28 @@
-"""Tiny RCL models for its tests."""
+"""Tiny models of the methods with a queue of keys, CueCo and RCL."""
 
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from lightning.pytorch import seed_everything
 from omegaconf import DictConfig
-from support import small_cfg
+from support import small_cfg, unit
 
+from cueco_solo.methods.cueco import CueCo
 from cueco_solo.methods.rcl import RCL
 
 
-def unit(*shape: int) -> torch.Tensor:
-    """Random unit vectors."""
-    return F.normalize(torch.randn(*shape), dim=-1)
+def cueco(**method_kwargs: Any) -> CueCo:
+    """A fresh model under seed 5."""
+    seed_everything(5)
+    return CueCo(small_cfg(**{f"method_kwargs__{k}": v for k, v in method_kwargs.items()}))
+
+
+def clustered_cueco(**method_kwargs: Any) -> CueCo:
+    """A model as it is right after its first K-means."""
+    model = cueco(**method_kwargs)
+    model.queue.enqueue(unit(2, 64, 16))
+    model._recluster(model.queue.filled().flatten(0, 1))
+    return model
 
 
 def rcl_cfg(method_kwargs: dict[str, Any], **overrides: Any) -> DictConfig:
@@ -39,7 +48,7 @@ def rcl(**method_kwargs: Any) -> RCL:
     return RCL(rcl_cfg(method_kwargs))
 
 
-def clustered(levels: list[list[int]], index: list[int] | None = None, **kwargs: Any) -> RCL:
+def clustered_rcl(levels: list[list[int]], index: list[int] | None = None, **kwargs: Any) -> RCL:
     """A model with given labels from level 2 up, and these samples in its queue."""
     number = len(levels[0]) if levels else 0
     model = rcl(num_samples=number, num_levels=len(levels) + 1, **kwargs)

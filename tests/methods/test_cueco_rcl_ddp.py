@@ -1,4 +1,7 @@
-"""Two real processes keep one queue and one hierarchy."""
+"""Two real processes keep one queue and one clustering or hierarchy."""
+
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,22 +12,48 @@ from cueco_solo.clustering.dbscan import dbscan
 from cueco_solo.clustering.hierarchy import Hierarchy
 
 
+def agreeing(folder: Path, method: str, *arguments: str) -> list[dict[str, Any]]:
+    """What both processes have in the end, and that it is the same."""
+    one, two = two_processes(folder, method, *arguments)
+    assert not torch.equal(one["keys"], two["keys"])  # they saw different samples
+    for name, value in one["state"].items():
+        assert torch.equal(value, two["state"][name]), name
+    assert torch.equal(one["weights"], two["weights"])
+    # the newest keys of the queue are both processes' last ones, in the order of the ranks
+    assert int(one["state"]["queue.count"]) == 160
+    keys, queue = torch.cat([one["keys"], two["keys"]], dim=1), one["state"]["queue.keys"]
+    newest = torch.arange(160 - 16, 160) % queue.shape[1]
+    torch.testing.assert_close(queue[:, newest], keys.float())
+    return [one, two]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ("1",),
-        ("0", "num_predictors=1"),
-        ("0", "hierarchy=dbscan", "queue_size=50"),
+        ("0",),
+        ("0", "centroid_gradient=true", "assignment=soft"),
+        ("0", "clustering=offline", "queue_size=50"),
     ],
+    ids=["broadcast", "no broadcast", "centroid gradient", "offline, uneven queue"],
+)
+def test_cueco(tmp_path, arguments):
+    one, two = agreeing(tmp_path, "cueco", *arguments)
+
+    # 80 samples make 5 steps an epoch of 8 on each of two processes
+    assert int(one["step"]) == int(two["step"]) == 10
+    assert int(one["state"]["clusters.runs"]) >= 1
+    assert_halves_make_the_whole(build("cueco", arguments[1:]), one, two)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("1",), ("0", "num_predictors=1"), ("0", "hierarchy=dbscan", "queue_size=50")],
     ids=["broadcast", "no broadcast, one predictor", "offline, uneven queue"],
 )
-def test_ranks_agree(tmp_path, arguments):
-    one, two = two_processes(tmp_path, "rcl", *arguments)
-    assert not torch.equal(one["keys"], two["keys"])  # they saw different samples
+def test_rcl(tmp_path, arguments):
+    one, two = agreeing(tmp_path, "rcl", *arguments)
     assert not set(one["index"].tolist()) & set(two["index"].tolist())
-    for name, value in one["state"].items():
-        assert torch.equal(value, two["state"][name]), name
-    assert torch.equal(one["weights"], two["weights"])
 
     # DDP sends buffers from the first process to the second, but not the bank
     broadcast = arguments[0] == "1"
@@ -35,13 +64,9 @@ def test_ranks_agree(tmp_path, arguments):
     state = {n.removeprefix("hierarchy."): v for n, v in one["state"].items()}
     assert (state["bank"] != 0).any(1).tolist() == [True] * 80 + [False] * 4
     assert torch.equal(state["targets"][:80], Views(84).labels[:80])
-    assert int(state["queue.count"]) == 160
-    keys, index = (
-        torch.cat([one["keys"], two["keys"]], dim=1),
-        torch.cat([one["index"], two["index"]]),
-    )
+    keys = torch.cat([one["keys"], two["keys"]], dim=1)
+    index = torch.cat([one["index"], two["index"]])
     newest = torch.arange(160 - 16, 160) % state["queue.keys"].shape[1]
-    torch.testing.assert_close(state["queue.keys"][:, newest], keys.float())
     assert torch.equal(state["queue.index"][newest], index)
 
     numbers = [len(labels.unique()) for labels in state["labels"]]
