@@ -76,10 +76,7 @@ def training_set(data: DictConfig, transform: Callable | None) -> Any:
 
 
 def count_images(data: DictConfig, key: str) -> int:
-    """How many images the training set of a pre-training has.
-
-    Args:
-        key: the configuration key that can say it instead, for the message.
+    """Number of training images; a message names ``key``, which can state it instead.
 
     Raises:
         ConfigError: the data can't be read.

@@ -32,10 +32,8 @@ _TENSORS = ("train", "train_labels", "test", "test_labels")
 def features_key(run: Run, data: DictConfig, untrained: bool = False) -> str:
     """All that decides the features of a run, as JSON.
 
-    The checkpoint counts by its content; the images by relative path, size and time of change.
-
-    Args:
-        untrained: of the backbone before the first step, which the seed decides.
+    The checkpoint counts by its content, or of an untrained backbone the seed; the images by
+    relative path, size and time of change.
     """
     cfg, host = run.cfg, host_info()
     origin = {"seed": cfg.seed} if untrained else {"checkpoint": digest_of_file(run.checkpoint)}

@@ -47,10 +47,7 @@ class PluginMethod:
 
     @staticmethod
     def check_data(cfg: DictConfig, small_too: bool = False) -> None:
-        """Refuse anything but two crops of one size, and superclasses where labels are fine.
-
-        Args:
-            small_too: any number of smaller crops may stand beside them.
+        """Refuse all but two large crops, and small ones where ``small_too``.
 
         Raises:
             ConfigError: the augmentations give another number of large crops, or small ones; or
