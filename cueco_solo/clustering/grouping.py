@@ -40,7 +40,8 @@ class MomentumGrouping(nn.Module):
 
     Buffers:
         centroids: unit vectors, ``[L, D]``, float32.
-        variances: mean squared Euclidean distance of members to centroid, ``[L]``, float32.
+        variances: mean squared deviation of the members from the centroid, float32: summed over the
+            dimensions or averaged, ``[L]``, or of each dimension, ``[L, D]``.
         last_seen: the step in which a cluster last had members, ``[L]``, int64.
         usage: decaying histogram of the assignments, ``[L]``, float32.
         runs: how often K-means has set the clusters, int64 scalar; 0 means there are none yet.
@@ -48,6 +49,8 @@ class MomentumGrouping(nn.Module):
     Args:
         centroid_momentum: beta_1 of Eq. 7.
         variance_momentum: beta_2 of Eq. 8.
+        variance: ``"sum"`` over the dimensions, their ``"mean"``, or ``"per_dimension"``, which
+            Eqs. 2 and 8 leave open.
     """
 
     centroids: torch.Tensor
@@ -57,13 +60,22 @@ class MomentumGrouping(nn.Module):
     runs: torch.Tensor
 
     def __init__(
-        self, num_clusters: int, dim: int, *, centroid_momentum: float, variance_momentum: float
+        self,
+        num_clusters: int,
+        dim: int,
+        *,
+        centroid_momentum: float,
+        variance_momentum: float,
+        variance: str = "sum",
     ):
         super().__init__()
         self.centroid_momentum = centroid_momentum
         self.variance_momentum = variance_momentum
+        self.variance = variance
         self.register_buffer("centroids", F.normalize(torch.randn(num_clusters, dim), dim=1))
-        self.register_buffer("variances", torch.ones(num_clusters))
+        shape = (num_clusters, dim) if variance == "per_dimension" else (num_clusters,)
+        unit = 1.0 if variance == "sum" else 1.0 / dim
+        self.register_buffer("variances", torch.full(shape, unit))
         self.register_buffer("last_seen", torch.zeros(num_clusters, dtype=torch.long))
         self.register_buffer("usage", torch.zeros(num_clusters))
         self.register_buffer("runs", torch.zeros((), dtype=torch.long))
@@ -82,19 +94,26 @@ class MomentumGrouping(nn.Module):
         member in the batch, and then the variance loss explodes.
 
         Args:
-            k: keys gathered over all processes, unit vectors, ``[n, D]``.
+            k: keys gathered over all processes, unit vectors, ``[n, D]``; those that aren't finite
+                are left out.
             step: the number of the optimisation step, for the count of active clusters.
             move: false to count alone and leave centroids and variances where they are.
         """
-        labels = assign(k, self.centroids)[0]
+        finite = k.isfinite().all(1)
+        k = torch.where(finite[:, None], k, 0)
+        labels = torch.where(finite, assign(k, self.centroids)[0], -1)  # -1: of no cluster
         if move:
             self.centroids.copy_(moved_centroids(k, labels, self.centroids, self.centroid_momentum))
-        squared = (k - self.centroids[labels]).pow(2).sum(1, keepdim=True)
-        spread, counts = group_means(squared, labels, len(self.centroids))
+        squared = (k - self.centroids[labels]).pow(2)
+        if self.variance != "per_dimension":
+            squared = squared.sum(1, keepdim=True)
+        spread, counts = self._spread(squared, labels)
         present = counts > 0
         if move:
-            target = torch.where(present, spread[:, 0], self.variances)
-            self.variances.lerp_(target, 1 - self.variance_momentum)
+            seen = present if self.variances.ndim == 1 else present[:, None]
+            self.variances.lerp_(
+                torch.where(seen, spread, self.variances), 1 - self.variance_momentum
+            )
         self.last_seen.copy_(torch.where(present, step, self.last_seen))
         self.usage.mul_(_USAGE_DECAY).add_(counts)
 
@@ -109,14 +128,20 @@ class MomentumGrouping(nn.Module):
         the paper doesn't say).
 
         Args:
-            k: keys, unit vectors, ``[n, D]``, n >= L, the same on all processes.
+            k: keys, unit vectors, ``[n, D]``, of which at least L are finite and count, the same on
+                all processes.
         """
+        k = k[k.isfinite().all(1)]
         result = kmeans(k, len(self.centroids), seed=seed)
         self.centroids.copy_(F.normalize(result.centroids, dim=1))
         labels, squared = assign(k, self.centroids)
-        spread, counts = group_means(squared[:, None], labels, len(self.centroids))
-        prior = _PRIOR_KEYS * squared.mean()
-        self.variances.copy_((counts * spread[:, 0] + prior) / (counts + _PRIOR_KEYS))
+        squared = squared[:, None]
+        if self.variance == "per_dimension":
+            squared = (k - self.centroids[labels]).pow(2)
+        spread, counts = self._spread(squared, labels)
+        prior, _ = self._spread(squared, labels.clamp(max=0), 1)
+        n = counts if self.variances.ndim == 1 else counts[:, None]
+        self.variances.copy_((n * spread + _PRIOR_KEYS * prior) / (n + _PRIOR_KEYS))
         # seen by no batch yet: K-means itself gives members to every cluster
         self.last_seen.fill_(step - _ACTIVE_STEPS)
         self.usage.copy_(counts)
@@ -125,6 +150,23 @@ class MomentumGrouping(nn.Module):
             # K-means amplifies the last bit in which two GPUs may differ
             for buffer in self.buffers():
                 dist.broadcast(buffer, src=0)
+
+    def _spread(
+        self, squared: torch.Tensor, labels: torch.Tensor, number: int | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Each cluster's variance by its members' squared deviations, and the members' number.
+
+        Args:
+            squared: summed over the dimensions, ``[n, 1]``, or of each, ``[n, D]``.
+            labels: ``[n]``, int64.
+            number: of clusters; default: L.
+        """
+        number = len(self.centroids) if number is None else number
+        means, counts = group_means(squared, labels, number)
+        if self.variance == "per_dimension":
+            return means, counts
+        means = means[:, 0]
+        return means / self.centroids.shape[1] if self.variance == "mean" else means, counts
 
     @torch.no_grad()
     def health(self, step: int) -> dict[str, torch.Tensor]:

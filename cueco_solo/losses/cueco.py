@@ -59,12 +59,19 @@ def variance_loss(
     Args:
         z: queries, ``[N, D]``.
         centroids: ``[L, D]``.
-        variances: each cluster's mean squared Euclidean distance of members to centroid, ``[L]``.
+        variances: of each cluster, ``[L]``, or of each of its dimensions, ``[L, D]``; see
+            :class:`cueco_solo.clustering.grouping.MomentumGrouping`.
         targets: as in :func:`centroid_contrastive`; with a distribution the loss is its mean over
             the clusters.
         eps: the constant that keeps the division finite.
     """
     scale = 1 / (2 * variances + eps)
+    if variances.ndim == 2:
+        if targets.is_floating_point():
+            weighted = scale * centroids
+            sums = z.pow(2) @ scale.T - 2 * z @ weighted.T + (weighted * centroids).sum(1)
+            return (targets * sums).sum(1).mean()
+        return ((z - centroids[targets]).pow(2) * scale[targets]).sum(1).mean()
     if targets.is_floating_point():
         squared = z.pow(2).sum(1, keepdim=True) + centroids.pow(2).sum(1) - 2 * z @ centroids.T
         return (targets * squared * scale).sum(1).mean()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import torch.distributed as dist
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.data.superclasses import NAMES as SUPERCLASSES
@@ -21,11 +22,14 @@ class PluginMethod:
         trained: names of the modules that are trained beside the backbone.
         sizes: the keys of ``method_kwargs`` that a checkpoint shows: each with a name in the state
             dict and the dimension of it that has this size; None where modules of that name count.
+        shared_state: prefixes of the names of buffers that all processes compute alike, from
+            gathered tensors. DistributedDataParallel doesn't send them with every forward pass.
     """
 
     fill: ClassVar[Any]
     trained: ClassVar[tuple[str, ...]]
     sizes: ClassVar[Mapping[str, tuple[str, int | None]]]
+    shared_state: ClassVar[tuple[str, ...]] = ()
     cfg: Any
     trainer: Any
 
@@ -68,6 +72,21 @@ class PluginMethod:
                 "isn't known to solo-learn's own programs, whose labels are the fine ones",
                 "train with cueco-solo pretrain, or leave it out",
             )
+
+    @property
+    def _ddp_params_and_buffers_to_ignore(self) -> list[str]:
+        """What DistributedDataParallel, which asks for this name, leaves alone."""
+        names = (name for name, _ in self.named_buffers())  # type: ignore[attr-defined]
+        return [name for name in names if name.startswith(self.shared_state)]
+
+    def on_train_start(self) -> None:
+        """Start all processes with the first one's shared state."""
+        super().on_train_start()  # type: ignore[misc]
+        if self.trainer.world_size > 1:
+            ignored = set(self._ddp_params_and_buffers_to_ignore)
+            for name, buffer in self.named_buffers():  # type: ignore[attr-defined]
+                if name in ignored:
+                    dist.broadcast(buffer, src=0)
 
     @property
     def seed(self) -> int:

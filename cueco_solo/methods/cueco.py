@@ -19,7 +19,7 @@ from cueco_solo.host import gather
 from cueco_solo.losses.cueco import centroid_contrastive, info_nce, variance_loss
 from cueco_solo.methods.cueco_options import CueCoOptions, fill_cueco
 from cueco_solo.methods.momentum import KeyMethod
-from cueco_solo.modules.heads import mlp_head
+from cueco_solo.modules.heads import predictor_head
 from cueco_solo.modules.queue import KeyQueue
 from cueco_solo.numerics import in_float32
 
@@ -40,6 +40,7 @@ class CueCo(KeyMethod):
         "pred_hidden_dim": ("predictor.0.weight", 0),
         "num_clusters": ("clusters.centroids", 0),
     }
+    shared_state = ("queue.", "clusters.", "step")
     options: CueCoOptions
 
     def __init__(self, cfg: DictConfig):
@@ -49,7 +50,14 @@ class CueCo(KeyMethod):
         dim, hidden = options.proj_output_dim, [options.proj_hidden_dim]
 
         self.make_projectors(hidden, dim, output_bn=options.proj_output_bn)
-        self.predictor = mlp_head(dim, [options.pred_hidden_dim], dim)
+        self.predictor = predictor_head(
+            dim,
+            options.pred_hidden_dim,
+            kind=options.predictor,
+            init=options.predictor_init,
+            output_bn=options.pred_output_bn,
+            output_bias=options.pred_output_bias,
+        )
 
         self.queue = KeyQueue(2, options.queue_size, dim)
         self.clusters = MomentumGrouping(
@@ -57,6 +65,7 @@ class CueCo(KeyMethod):
             dim,
             centroid_momentum=options.centroid_momentum,
             variance_momentum=options.variance_momentum,
+            variance=options.variance,
         )
         # optimisation steps so far; the life cycle of the clusters hangs on it
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
@@ -80,8 +89,8 @@ class CueCo(KeyMethod):
 
         keys = torch.stack([gather(view) for view in k])
         if self.clustered:
-            online = self.options.clustering == "online"
-            self.clusters.update(keys.flatten(0, 1), self._step, move=online)
+            move = self.options.clustering == "online" and not self.frozen
+            self.clusters.update(keys.flatten(0, 1), self._step, move=move)
         self.queue.enqueue(keys)
 
         self.log_dict(
@@ -151,7 +160,7 @@ class CueCo(KeyMethod):
         if self.options.assignment == "hard":
             return self.clusters.nearest(z)
         similarities = k @ self.clusters.centroids.T
-        return (similarities / self.options.centroid_temperature).softmax(dim=1)
+        return (similarities / self.options.assignment_temperature).softmax(dim=1)
 
     @torch.no_grad()
     def _health(
@@ -159,6 +168,8 @@ class CueCo(KeyMethod):
     ) -> dict[str, torch.Tensor]:
         """Pull, push (this process's batch) and the state of the clusters (the same on all)."""
         values = self.pull_and_push(z, k)
+        finite = torch.stack([view.isfinite().all(1) for view in k])
+        values["train_nonfinite_keys"] = (~finite).sum().float()
         if self.clustered:
             clusters = self.clusters.health(self._step)
             values.update({f"cluster_{name}": value for name, value in clusters.items()})
@@ -166,8 +177,14 @@ class CueCo(KeyMethod):
 
     @property
     def clustered(self) -> bool:
-        """Whether K-means has run, so that the losses on clusters apply."""
-        return self._runs > 0
+        """Whether the losses on clusters apply: K-means has run, or random ones act frozen."""
+        return self._runs > 0 or (self.frozen and self.options.frozen_start == "random")
+
+    @property
+    def frozen(self) -> bool:
+        """Whether clusters act that stand still until the warm-up is over."""
+        warming_up = self._step < self.options.cluster_warmup_steps
+        return warming_up and self.options.before_clustering == "frozen"
 
     def on_train_start(self) -> None:
         """Check that the clustering can start, and warn of a run that ends before it does.
@@ -178,7 +195,7 @@ class CueCo(KeyMethod):
         super().on_train_start()
         # reading the buffers in every step would wait for the GPU
         self._step, self._runs = int(self.step), int(self.clusters.runs)
-        if self.clustered:
+        if self._runs > 0:
             return
         batches = self.trainer.num_training_batches
         accumulated = self.trainer.accumulate_grad_batches
@@ -221,6 +238,12 @@ class CueCo(KeyMethod):
         self.step.fill_(self._step)
         since = self._step - self.options.cluster_warmup_steps
         if since < 0:
+            if self.frozen and self.options.frozen_start == "kmeans" and not self._runs:
+                first = self.queue.filled().flatten(
+                    0, 1
+                )  # waits for the GPU, in the first steps alone
+                if len(first) >= self.options.num_clusters:
+                    self._recluster(first)
             return
         if self.options.clustering == "offline":
             if self.trainer.is_last_batch:
@@ -230,5 +253,13 @@ class CueCo(KeyMethod):
             self._recluster(self.queue.filled().flatten(0, 1))
 
     def _recluster(self, k: torch.Tensor) -> None:
+        finite = int(k.isfinite().all(1).sum())  # K-means waits for the GPU, too
+        if finite < self.options.num_clusters:
+            raise config_error(
+                "optimizer.lr",
+                self.cfg.optimizer.lr,
+                f"has left {finite} finite keys of {len(k)} at step {self._step}, too few",
+                "lower it",
+            )
         self.clusters.recluster(k, seed=self.seed + self._step, step=self._step)
         self._runs += 1

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from pydantic import model_validator
 
 from cueco_solo.errors import config_error
-from cueco_solo.methods.momentum_options import MomentumOptions
+from cueco_solo.methods.momentum_options import MomentumOptions, check_predictor
 from cueco_solo.options import (
     Count,
     NonNegative,
@@ -34,6 +34,22 @@ class CueCoOptions(Options):
     proj_output_bn: bool = option(
         True, "end the projector with a batch norm without affine, as MoCo v3"
     )
+    predictor: Literal["mlp", "residual", "none"] = option(
+        "mlp",
+        "mlp: Linear-BN-ReLU-Linear; residual: that plus its input, the last layer starts at zero; "
+        "none: z is the projector's output (residual and none are ours)",
+    )
+    predictor_init: Literal["random", "identity"] = option(
+        "random",
+        "start of the mlp predictor; identity needs proj_output_bn and pred_hidden_dim of at least "
+        "twice proj_output_dim (ours)",
+    )
+    pred_output_bn: bool = option(
+        False, "end the predictor with a batch norm without affine, as MoCo v3"
+    )
+    pred_output_bias: bool = option(
+        True, "bias of the predictor's last layer, which MoCo v3 hasn't; unused with pred_output_bn"
+    )
     temperature: Positive = option(0.2, "temperature of the contrastive loss (Eq. 1)")
     centroid_temperature: Positive = option(
         0.2, "temperature of the centroid contrastive loss (Eq. 4)"
@@ -53,7 +69,23 @@ class CueCoOptions(Options):
     variance_momentum: Share = option(
         0.99, "momentum of the variances, beta (Eq. 8; SMoG's value, the paper names none)"
     )
-    cluster_warmup_steps: Count = option(313, "optimisation steps with the contrastive loss alone")
+    variance: Literal["sum", "mean", "per_dimension"] = option(
+        "sum",
+        "size of a cluster's variance: summed over the dimensions, averaged, or one per dimension "
+        "(ours, Eqs. 2, 5 and 8 leave it open)",
+    )
+    cluster_warmup_steps: Count = option(
+        313, "optimisation steps before K-means sets the clusters, see before_clustering"
+    )
+    before_clustering: Literal["none", "frozen"] = option(
+        "none",
+        "in the first cluster_warmup_steps: none: the contrastive loss alone; frozen: the cluster "
+        "losses act too, on clusters that stand still, as SwAV's prototypes do",
+    )
+    frozen_start: Literal["random", "kmeans"] = option(
+        "random",
+        "frozen clusters are random, or K-means of the first keys (Sec. 3.4 has both)",
+    )
     cluster_reset_steps: Count = option(
         1000, "optimisation steps from one K-means on the queue to the next"
     )
@@ -61,6 +93,9 @@ class CueCoOptions(Options):
         "hard",
         "hard: the nearest centroid of z (Eq. 3); soft: the softmax of the key's "
         "similarities to the centroids (Sec. 2.2)",
+    )
+    assignment_temperature: Positive = derived(
+        "temperature of soft targets (ours). centroid_temperature"
     )
     clustering: Literal["online", "offline"] = option(
         "online",
@@ -73,6 +108,19 @@ class CueCoOptions(Options):
         "as in SMoG (Sec. 3.4); False: centroids are state (Sec. 3.3)",
     )
     symmetric: bool = option(True, "both views are queries, the losses are averaged")
+
+    @model_validator(mode="after")
+    def _check_predictor(self) -> Self:
+        """An identity start is exact only for inputs that a batch norm has standardised."""
+        check_predictor(self, self.proj_output_bn)
+        if self.predictor == "residual" and self.pred_output_bn:
+            raise config_error(
+                "method_kwargs.pred_output_bn",
+                True,
+                "can't stand in method_kwargs.predictor=residual, whose last layer starts at zero",
+                "set it to False",
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_clusters(self) -> Self:
@@ -104,5 +152,7 @@ def fill_cueco(cfg: DictConfig) -> DictConfig:
     if options.num_clusters is None:
         number = NUM_CLUSTERS.get(cfg.data.dataset, 100)
         options = options.revised(num_clusters=min(number, options.queue_size))
+    if options.assignment_temperature is None:
+        options = options.revised(assignment_temperature=options.centroid_temperature)
     options.write(cfg)
     return CueCoMomentum.read(cfg).write(cfg)

@@ -1,6 +1,6 @@
-"""The settings of the momentum encoder, the section ``momentum``."""
+"""The settings of the momentum encoder, the section ``momentum``, and rules for predictors."""
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import model_validator
 
@@ -31,3 +31,33 @@ class MomentumOptions(Options):
                 "lower base_tau or raise final_tau",
             )
         return self
+
+
+def check_predictor(options: Any, output_bn: bool) -> None:
+    """Refuse an identity start that wouldn't be one.
+
+    Args:
+        options: CueCo's or RCL's.
+        output_bn: whether the projector ends with a batch norm.
+
+    Raises:
+        ConfigError: the predictor is no MLP or too narrow, or its input isn't standardised.
+    """
+    if options.predictor_init != "identity":
+        return
+    key = "method_kwargs.predictor_init"
+    if options.predictor != "mlp":
+        allowed = f"is for method_kwargs.predictor=mlp, not {options.predictor}"
+        raise config_error(key, "identity", allowed, "set it to random")
+    if not output_bn:
+        allowed = "needs a projector that ends with a batch norm"
+        remedy = "set method_kwargs.proj_output_bn=True, or method_kwargs.predictor=residual"
+        raise config_error(key, "identity", allowed, remedy)
+    least = 2 * options.proj_output_dim
+    if options.pred_hidden_dim < least:
+        raise config_error(
+            "method_kwargs.pred_hidden_dim",
+            options.pred_hidden_dim,
+            f"must be at least {least}, twice proj_output_dim, with predictor_init=identity",
+            "raise it or lower proj_output_dim",
+        )

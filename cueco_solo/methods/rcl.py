@@ -30,7 +30,7 @@ from cueco_solo.losses.rcl import (
 )
 from cueco_solo.methods.momentum import KeyMethod
 from cueco_solo.methods.rcl_options import RCLOptions, check_indexes, check_size, fill_rcl
-from cueco_solo.modules.heads import mlp_head
+from cueco_solo.modules.heads import predictor_head
 from cueco_solo.modules.queue import KeyQueue
 
 
@@ -46,11 +46,9 @@ class RCL(KeyMethod):
             for the logged NMI alone.
     """
 
-    # 2 bytes for every number of the bank: too much to be sent to all processes in every step, as
-    # DistributedDataParallel does with buffers; they compute the same one
-    _ddp_params_and_buffers_to_ignore = ("hierarchy.bank",)
     fill = staticmethod(fill_rcl)
     trained = ("projector", "predictors")
+    shared_state = ("queue.", "hierarchy.", "targets")
     sizes = {**KeyMethod.sizes, "num_predictors": ("predictors", None)}
     options: RCLOptions
 
@@ -62,7 +60,10 @@ class RCL(KeyMethod):
 
         self.make_projectors(hidden, dim, output_bn=True, output_affine=True)
         self.predictors = nn.ModuleList(
-            mlp_head(dim, [options.pred_hidden_dim], dim) for _ in range(options.num_predictors)
+            predictor_head(
+                dim, options.pred_hidden_dim, kind=options.predictor, init=options.predictor_init
+            )
+            for _ in range(options.num_predictors)
         )
 
         self.queue = KeyQueue(2, options.queue_size, dim, indexed=True)

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, model_validator
 
 from cueco_solo.errors import config_error
 from cueco_solo.methods.base import check_dali_indexes
-from cueco_solo.methods.momentum_options import MomentumOptions
+from cueco_solo.methods.momentum_options import MomentumOptions, check_predictor
 from cueco_solo.options import Count, Options, Positive, Several, Share, derived, option
 
 if TYPE_CHECKING:
@@ -43,6 +43,16 @@ class RCLOptions(Options):
     proj_hidden_dim: Count = option(2048, "hidden sizes of the three-layer projector")
     proj_output_dim: Count = option(256, "size of z and k")
     pred_hidden_dim: Count = option(4096, "hidden size of the predictors")
+    predictor: Literal["mlp", "residual", "none"] = option(
+        "mlp",
+        "mlp: Linear-BN-ReLU-Linear; residual: that plus its input, the last layer starts at zero; "
+        "none: p is the projection, with num_predictors=1 (residual and none are ours)",
+    )
+    predictor_init: Literal["random", "identity"] = option(
+        "random",
+        "start of mlp predictors; identity needs pred_hidden_dim of at least twice proj_output_dim "
+        "(ours)",
+    )
     temperature: Positive = option(0.1, "temperature of the relative contrastive loss (Eq. 3)")
     queue_size: Several = option(
         98304, "keys per view, K; at least the batch size of all processes"
@@ -87,6 +97,7 @@ class RCLOptions(Options):
 
     @model_validator(mode="after")
     def _check_levels(self) -> Self:
+        check_predictor(self, output_bn=True)
         levels = self.num_levels
         if self.hierarchy == "none" and levels not in (None, 1):
             raise config_error(
@@ -103,6 +114,13 @@ class RCLOptions(Options):
                 self.num_predictors,
                 f"must be 1, for all levels, or method_kwargs.num_levels={levels}, one for each",
                 f"set it to {f'1 or {levels}' if levels > 1 else 1}",
+            )
+        if self.predictor == "none" and self.num_predictors > 1:
+            raise config_error(
+                "method_kwargs.num_predictors",
+                self.num_predictors,
+                "must be 1 with method_kwargs.predictor=none, under which all would be the same",
+                "set it to 1",
             )
         self._check_list("dbscan_eps", falling=True)
         self._check_list("merge_threshold")

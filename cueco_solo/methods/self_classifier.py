@@ -50,6 +50,8 @@ class SelfClassifier(PluginMethod, BaseMethod):
         "head_size": ("classifiers.weight", 1),
         "queue_size": ("queue.keys", 1),
     }
+    # a buffer where fixed, which never changes
+    shared_state = ("queue.", "head_losses", "classifiers.")
     head_losses: torch.Tensor
     options: SelfClassifierOptions
 

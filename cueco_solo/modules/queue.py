@@ -34,7 +34,8 @@ class KeyQueue(nn.Module):
 
         Args:
             keys: ``[views, n, dim]``, gathered over all processes, oldest first; any ``n``: it need
-                not divide ``size``, and of more than ``size`` keys the last ones stay.
+                not divide ``size``, and of more than ``size`` keys the last ones stay. Where a key
+                isn't finite, the old ones stay in its place.
             index: their samples, ``[n]``, int64; where the queue is ``indexed``.
         """
         n = keys.shape[1]
@@ -42,9 +43,13 @@ class KeyQueue(nn.Module):
         first = self.count + (n - keys.shape[1])
         # the place stays on the device: reading the counter would wait for the GPU in every step
         slots = (first + torch.arange(keys.shape[1], device=self.keys.device)) % self.size
-        self.keys.index_copy_(1, slots, keys.to(self.keys.dtype))
+        finite = keys.isfinite().all(dim=2).all(dim=0)
+        kept = torch.where(finite[:, None], keys.to(self.keys.dtype), self.keys[:, slots])
+        self.keys.index_copy_(1, slots, kept)
         if index is not None:
-            self.index.index_copy_(0, slots, index[-self.size :])
+            self.index.index_copy_(
+                0, slots, torch.where(finite, index[-self.size :], self.index[slots])
+            )
         self.count += n
 
     def filled(self) -> torch.Tensor:

@@ -165,3 +165,45 @@ def test_state_stays_float32_under_autocast(dtype):
     assert clusters.centroids.dtype == torch.float32
     torch.testing.assert_close(clusters.centroids, reference.centroids, rtol=0, atol=0)
     torch.testing.assert_close(clusters.variances, reference.variances, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("variance", ["sum", "mean", "per_dimension"])
+def test_variances_are_of_the_size_that_was_chosen(variance):
+    """Against a loop over the clusters, at a reset and after an update."""
+    torch.manual_seed(0)
+    k, more = F.normalize(torch.randn(2, 60, 5), dim=-1)
+    grouping = MomentumGrouping(
+        4, 5, centroid_momentum=0.9, variance_momentum=0.7, variance=variance
+    )
+    sizes = {"sum": lambda x: x.sum(-1), "mean": lambda x: x.mean(-1), "per_dimension": lambda x: x}
+    size = sizes[variance]
+    grouping.recluster(k, seed=1, step=0)
+    labels, c = grouping.nearest(k), grouping.centroids
+    pooled = size((k - c[labels]).pow(2).mean(0))
+    first = []
+    for i in range(4):
+        own = k[labels == i]
+        spread = size((own - c[i]).pow(2).sum(0))
+        first.append((spread + 2 * pooled) / (len(own) + 2))
+    torch.testing.assert_close(grouping.variances, torch.stack(first))
+    labels = grouping.nearest(more)
+    grouping.update(more, 1)
+    for i in range(4):
+        own = more[labels == i]
+        target = size((own - grouping.centroids[i]).pow(2).mean(0)) if len(own) else first[i]
+        torch.testing.assert_close(grouping.variances[i], 0.7 * first[i] + 0.3 * target)
+
+
+def test_keys_that_are_not_finite_are_left_out():
+    torch.manual_seed(0)
+    k = F.normalize(torch.randn(40, 5), dim=-1)
+    bad = torch.cat([k, torch.full((2, 5), torch.nan), torch.full((1, 5), torch.inf)])
+    one, other = (
+        MomentumGrouping(4, 5, centroid_momentum=0.9, variance_momentum=0.9) for _ in range(2)
+    )
+    other.load_state_dict(one.state_dict())
+    for grouping, keys in ((one, k), (other, bad)):
+        grouping.recluster(keys, seed=1, step=0)
+        grouping.update(keys, 1)
+    for name, buffer in one.named_buffers():
+        torch.testing.assert_close(dict(other.named_buffers())[name], buffer)

@@ -175,3 +175,23 @@ def test_order_does_not_matter(seed, n, num_clusters, temperature):
         ),
     ):
         torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("soft", [True, False])
+def test_variance_loss_with_a_variance_per_dimension(soft):
+    z, c = unit(N, D), unit(4, D, seed=1)
+    variances = torch.rand(4, D, dtype=torch.float64) + 0.1
+    weights = torch.rand(N, 4, dtype=torch.float64).softmax(1)
+    hard = torch.arange(N) % 4
+    targets = weights if soft else hard
+    rows = weights if soft else torch.eye(4, dtype=torch.float64)[hard]
+
+    def naive(z, c, variances):
+        total = 0.0
+        for i in range(N):
+            for cluster, weight in enumerate(rows[i]):
+                squared = (z[i] - c[cluster]) ** 2
+                total = total + weight * (squared / (2 * variances[cluster] + 1e-6)).sum()
+        return total / N
+
+    same_value_and_gradient(lambda z, c, v: variance_loss(z, c, v, targets), naive, z, c, variances)

@@ -1,10 +1,12 @@
 """CueCo's objective, network and errors."""
 
+import math
 import re
 
 import pytest
 import torch
 import torch.nn.functional as F
+from lightning.pytorch import Callback
 from queue_models import clustered_cueco, cueco
 from support import fit, refusal, small_cfg, unit, views_loader
 
@@ -193,3 +195,72 @@ def test_a_run_that_ends_before_its_clustering_starts_says_so():
 def test_batch_larger_than_the_data():
     with pytest.raises(ConfigError, match=r"optimizer.batch_size=8 is larger than the training"):
         fit(cueco(), loader=views_loader(batch_size=64))
+
+
+@pytest.mark.parametrize(
+    ("options", "keys"),
+    [
+        ({"predictor": "none"}, set()),
+        ({"predictor": "residual", "pred_output_bias": False}, {"0.weight", "3.weight"}),
+        ({"pred_output_bn": True}, {"0.weight", "3.weight"}),
+    ],
+)
+def test_predictors(options, keys):
+    """Each trains, with the parameters that its options name in a group of their own."""
+    model = cueco(**options)
+    log = fit(model, max_epochs=1)
+    assert all(math.isfinite(value) for step in log.steps for value in step.values())
+    found = {name for name, p in model.predictor.named_parameters() if p.ndim > 1 or "3." in name}
+    assert found == keys
+    groups = {group["name"] for group in model.learnable_params}
+    assert ("predictor" in groups) == bool(keys)
+
+
+def test_an_identity_start_aligns_queries_with_keys():
+    """At the start z is the projection, so a query is its own image's key."""
+    options = {"predictor_init": "identity", "pred_hidden_dim": 64}
+    similarity = {}
+    for start in ("random", "identity"):
+        model = cueco(**{**options, "predictor_init": start})
+        batch = next(iter(views_loader(8)))
+        with torch.no_grad():
+            z, k = model(batch[1][0])["z"], model.momentum_forward(batch[1][0])["z"]
+        similarity[start] = float((z * k).sum(1).mean())
+    assert similarity["identity"] > 0.99 > similarity["random"] + 0.3
+
+
+def test_targets_have_a_temperature_of_their_own():
+    model = clustered_cueco(assignment="soft", assignment_temperature=0.05, symmetric=False)
+    z, k = views()
+    targets = (k[1] @ model.clusters.centroids.T / 0.05).softmax(1)
+    expected = centroid_contrastive(z[0], model.clusters.centroids, targets, temperature=0.2)
+    torch.testing.assert_close(model.losses(z, k)["centroid"], expected)
+    assert cueco(centroid_temperature=0.3).options.assignment_temperature == 0.3
+
+
+@pytest.mark.parametrize("start", ["random", "kmeans"])
+def test_frozen_clusters_act_and_stand_still_until_the_warm_up_is_over(start):
+    seen = []
+
+    class Clusters(Callback):
+        def on_train_batch_end(self, trainer, module, *_):
+            named = "train_centroid_loss_step" in trainer.callback_metrics
+            seen.append((named, module.clusters.centroids.clone()))
+
+    model = cueco(before_clustering="frozen", frozen_start=start, cluster_warmup_steps=4)
+    fit(model, Clusters(), max_epochs=2)
+    # four keys for four clusters are there after the first batch
+    assert [named for named, _ in seen[:4]] == [start == "random", True, True, True]
+    # as each step leaves them, before what follows it
+    assert torch.equal(seen[0][1], seen[1][1]) == (start == "random")
+    assert torch.equal(seen[1][1], seen[3][1])
+    assert not torch.equal(seen[3][1], seen[4][1])  # K-means after step 4
+    assert not torch.equal(seen[4][1], seen[5][1])  # which move from then on
+
+
+def test_too_few_finite_keys_are_an_error():
+    model = cueco()
+    with pytest.raises(ConfigError, match=r"optimizer.lr=0.05 has left 3 finite keys of 8 at step"):
+        keys = unit(8, 16)
+        keys[3:] = math.nan
+        model._recluster(keys)

@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -73,3 +74,13 @@ def test_index_is_saved_and_only_where_asked_for():
     other.load_state_dict(queue.state_dict())
     assert torch.equal(other.index, index)
     assert not hasattr(KeyQueue(1, 5, 2), "index")
+
+
+def test_keys_that_are_not_finite_leave_the_old_ones_in_place():
+    queue = KeyQueue(2, 4, 3, indexed=True)
+    old, keys = queue.keys.clone(), F.normalize(torch.randn(2, 3, 3), dim=-1)
+    keys[1, 1, 0] = torch.nan  # of one view: the sample's other view stays out, too
+    queue.enqueue(keys, torch.tensor([7, 8, 9]))
+    assert torch.equal(queue.keys[:, [0, 2]], keys[:, [0, 2]])
+    assert torch.equal(queue.keys[:, [1, 3]], old[:, [1, 3]])
+    assert queue.index.tolist() == [7, -1, 9, -1]
