@@ -23,6 +23,17 @@ CUECO=(
   "centroid-gradient method_kwargs.centroid_gradient=True"
   "one-sided method_kwargs.symmetric=False"
   "no-output-bn method_kwargs.proj_output_bn=False"
+  # ours: starts of the predictor, sizes of the variance, and readings of what is left open
+  "identity-start method_kwargs.proj_output_bn=True method_kwargs.predictor_init=identity"
+  "residual-predictor method_kwargs.predictor=residual"
+  "no-predictor method_kwargs.predictor=none"
+  "predictor-output-bn method_kwargs.pred_output_bn=True"
+  "no-predictor-bias method_kwargs.pred_output_bias=False"
+  "variance-mean method_kwargs.variance=mean"
+  "variance-per-dimension method_kwargs.variance=per_dimension"
+  "frozen-random method_kwargs.before_clustering=frozen"
+  "frozen-kmeans method_kwargs.before_clustering=frozen method_kwargs.frozen_start=kmeans"
+  "soft-sharp method_kwargs.assignment=soft method_kwargs.assignment_temperature=0.05"
 )
 
 RCL=(
@@ -39,6 +50,8 @@ RCL=(
   "dbscan method_kwargs.hierarchy=dbscan"
   # ours
   "one-sided method_kwargs.symmetric=False"
+  "identity-start method_kwargs.predictor_init=identity"
+  "residual-predictor method_kwargs.predictor=residual"
 )
 
 case "${1:-}" in
