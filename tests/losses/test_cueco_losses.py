@@ -194,4 +194,6 @@ def test_variance_loss_with_a_variance_per_dimension(soft):
                 total = total + weight * (squared / (2 * variances[cluster] + 1e-6)).sum()
         return total / N
 
-    same_value_and_gradient(lambda z, c, v: variance_loss(z, c, v, targets), naive, z, c, variances)
+    same_value_and_gradients(
+        lambda z, c, v: variance_loss(z, c, v, targets), naive, z, c, variances
+    )
