@@ -100,7 +100,7 @@ def test_settings_are_accepted(name: str):
         cfg.method_kwargs = {**counted, **given}
         filled = OmegaConf.to_container(FILL[cfg.method](cfg).method_kwargs)
         assert all(filled[key] == value for key, value in given.items() if value is not None)
-        # what the paper has stands there; what depends on the data, and options of ours, may be left
+        # what depends on the data, and options of ours, may be left out
         assert set(filled) - set(given) <= OPEN
 
 
