@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import torch.distributed as dist
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.data.superclasses import NAMES as SUPERCLASSES
@@ -83,6 +82,8 @@ class PluginMethod:
         """Start all processes with the first one's shared state."""
         super().on_train_start()  # type: ignore[misc]
         if self.trainer.world_size > 1:
+            import torch.distributed as dist  # the options' models import this module without torch
+
             ignored = set(self._ddp_params_and_buffers_to_ignore)
             for name, buffer in self.named_buffers():  # type: ignore[attr-defined]
                 if name in ignored:

@@ -54,6 +54,8 @@ def test_rcls_defaults_are_the_papers():
         "proj_hidden_dim": 2048,
         "proj_output_dim": 256,
         "pred_hidden_dim": 4096,
+        "predictor": "mlp",
+        "predictor_init": "random",
         "temperature": 0.1,
         "queue_size": 3 * 2**15,
         "num_samples": 50_000,

@@ -64,6 +64,16 @@ def test_cuecos_table_3_and_the_open_readings():
         {"centroid_gradient": True},
         {"symmetric": False},
         {"proj_output_bn": False},
+        {"predictor_init": "identity"},
+        {"predictor": "residual"},
+        {"predictor": "none"},
+        {"pred_output_bn": True},
+        {"pred_output_bias": False},
+        {"variance": "mean"},
+        {"variance": "per_dimension"},
+        {"before_clustering": "frozen"},
+        {"before_clustering": "frozen", "frozen_start": "kmeans"},
+        {"assignment": "soft", "assignment_temperature": 0.05},
     ]
 
 
@@ -78,9 +88,11 @@ def test_rcls_tables_3_and_4():
     assert [list(k.merge_threshold) for k in cfgs[:5]] == [
         pytest.approx([1 - eps**2 / 2 for eps in row]) for row in radii
     ]
-    assert [k.hierarchy for k in cfgs[5:]] == ["none", "kmeans", "dbscan", "online"]
-    assert [k.num_levels for k in cfgs[5:]] == [1, 3, 3, 3]
-    assert [k.symmetric for k in cfgs] == [True] * 8 + [False]
+    assert [k.hierarchy for k in cfgs[5:]] == ["none", "kmeans", "dbscan", *["online"] * 3]
+    assert [k.num_levels for k in cfgs[5:]] == [1, *[3] * 5]
+    assert [k.symmetric for k in cfgs] == [True] * 8 + [False, True, True]
+    starts = [("mlp", "random")] * 9 + [("mlp", "identity"), ("residual", "random")]
+    assert [(k.predictor, k.predictor_init) for k in cfgs] == starts
 
 
 def test_radii_of_ones_own_go_for_all_rows():
