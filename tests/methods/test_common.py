@@ -138,3 +138,14 @@ def test_momentum_settings(name: str, momentum: dict[str, float], message: str):
     model = METHODS[name]()
     model.cfg.momentum = momentum
     assert message in refusal(type(model), model.cfg)
+
+
+@every_method
+def test_only_batch_norms_travel_between_processes(name: str):
+    """DistributedDataParallel sends every buffer with every forward pass unless it is ignored."""
+    model = METHODS[name]()
+    buffers = dict(model.named_buffers())
+    norms = {key for key in buffers if key.endswith(("running_mean", "running_var", "_tracked"))}
+    assert set(model._ddp_params_and_buffers_to_ignore) == buffers.keys() - norms
+    size = {key: buffer.numel() * buffer.element_size() for key, buffer in buffers.items()}
+    assert sum(size[key] for key in buffers.keys() - norms) > 0
