@@ -28,11 +28,9 @@ def unit(*shape: int, seed: int | None = None, dtype: torch.dtype = torch.float3
 def python(*args: object, path: tuple[object, ...] = (), **options: Any) -> Any:
     """What a Python process with these arguments did; ``path`` comes first in its PYTHONPATH."""
     parts = [*map(str, path), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return subprocess.run(
-        [sys.executable, *map(str, args)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(parts)},
-        **{"capture_output": True, "text": True, "timeout": 300, **options},
-    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(parts)}
+    defaults = {"env": env, "capture_output": True, "text": True, "timeout": 300}
+    return subprocess.run([sys.executable, *map(str, args)], **{**defaults, **options})
 
 
 def refusal(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
