@@ -61,7 +61,7 @@ class _Moved:
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> None:
         if name in MOVED:
-            raise ModuleNotFoundError(f"{name} is now {MOVED[name]}")
+            raise ModuleNotFoundError(f"{name} is now {MOVED[name]}", name=name)
 
 
 # in front: a folder of the old name that only holds __pycache__ would be a package to the others
@@ -70,6 +70,8 @@ sys.meta_path.insert(0, _Moved)
 
 def register() -> None:
     """Add this package's methods to solo-learn's ``METHODS``, and the monitor to all (idempotent).
+
+    To be called in every process; without it methods bring no monitor.
 
     Raises:
         cueco_solo.errors.HostError: no solo-learn is installed, or one that is too old.

@@ -1,6 +1,6 @@
 """Errors that a user can cause and mend: one line, with the key, the value and the remedy."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,8 +44,22 @@ def as_config_error(what: str, *kinds: type[Exception]) -> Iterator[None]:
         raise ConfigError(f"{what}: {reason}") from error
 
 
+def moved(module: str, **names: str) -> Callable[[str], Any]:
+    """A module's ``__getattr__`` under which imports of moved names fail with the new one."""
+
+    def getattribute(name: str) -> Any:
+        if name in names:
+            raise ImportError(f"{module}.{name} is now cueco_solo.{names[name]}")
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return getattribute
+
+
 def one_line(error: BaseException) -> str:
     """The message in one line; a worker process wraps it in a traceback, whose last line it is."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     text = lines[-1] if lines[0].startswith("Caught ") else " ".join(lines)
     return text.removeprefix(f"{type(error).__module__}.{type(error).__qualname__}: ")
+
+
+__getattr__ = moved(__name__, told="errors.as_config_error")

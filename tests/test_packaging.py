@@ -89,11 +89,26 @@ def test_the_import_of_a_moved_module_names_the_new_one(old, new):
     ("module", "names"),
     [
         ("training", "fit new_trainer trainer_options TRAINER_KEYS"),
-        ("evaluation.cluster", "agreement clustering_accuracy label_scores"),
-        ("evaluation.features", "evaluation_data"),
     ],
 )
 def test_names_that_were_moved_are_still_imported_from_the_old_module(module, names):
     old = importlib.import_module(f"cueco_solo.{module}")
     assert all(hasattr(old, name) for name in names.split())
     assert not hasattr(old, "anything_else")
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "new"),
+    [
+        ("errors", "told", "cueco_solo.errors.as_config_error"),
+        ("evaluation.cluster", "label_scores", "cueco_solo.clustering.agreement.label_scores"),
+        ("evaluation.features", "evaluation_data", "cueco_solo.evaluation.checks.evaluation_data"),
+        ("report.document", "Figure", "cueco_solo.results.figures.Figure"),
+        ("comparison.results", "tables_of", "cueco_solo.results.table.make_table"),
+    ],
+)
+def test_a_moved_name_fails_with_the_new_one(module: str, name: str, new: str):
+    with pytest.raises(ImportError, match=f"is now {new}"):
+        getattr(importlib.import_module(f"cueco_solo.{module}"), name)
+    owner, _, leaf = new.rpartition(".")
+    assert hasattr(importlib.import_module(owner), leaf)

@@ -186,6 +186,9 @@ def _finish(
         width = max(len(run.series) for run in found.described)
         folders = [f"{run.series:{width}}  {run.folder}" for run in found.described]
         print("run folders:", *folders, sep="\n  ")
+        if title is None:  # the report prints them itself
+            notes = [f"{run.id}: {sentence}" for run in found.described for sentence in run.missing]
+            print(*notes, sep="\n", end="\n" * bool(notes))
         write_all(out, found, title)
     errors = [line for outcome in outcomes for line in outcome.errors]
     if errors:

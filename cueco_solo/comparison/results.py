@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cueco_solo.comparison.execute import Outcome
-from cueco_solo.errors import ConfigError
+from cueco_solo.errors import ConfigError, moved
 from cueco_solo.results.published import published_figures
 from cueco_solo.results.runs import RunFigures, describe, read_figures, repetition
 from cueco_solo.results.table import ResultTable, make_table
@@ -61,7 +61,7 @@ def compared(outcomes: Sequence[Outcome], baseline: str | None, named: bool) -> 
     table = make_table(
         described,
         baseline if baseline in {run.series for run in described} else None,
-        same_setting=not named,
+        same_setting=False,
         published=published_figures(),
     )
     return Compared(runs, described, table)
@@ -89,3 +89,8 @@ def write_all(out: Path, found: Compared, title: str | None) -> None:
     if title:
         report = out / "report.html"
         write_report(found.runs, found.described, found.table, report, title=title)
+
+
+__getattr__ = moved(
+    __name__, collect="results.runs.read_figures", tables_of="results.table.make_table"
+)

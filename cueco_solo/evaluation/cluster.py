@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from cueco_solo.clustering.agreement import agreement
-from cueco_solo.errors import config_error
+from cueco_solo.errors import config_error, moved
 from cueco_solo.evaluation.features import Features
 
 _MOVES = 10
@@ -74,3 +74,10 @@ def assigned_clusters(features: Features, restarts: int = 10, seed: int = 5) -> 
 def cluster_scores(features: Features, restarts: int = 10, seed: int = 5) -> dict[str, float]:
     """:func:`agreement` of :func:`assigned_clusters` with the test labels."""
     return agreement(features.test_labels.numpy(), assigned_clusters(features, restarts, seed))
+
+
+__getattr__ = moved(
+    __name__,
+    clustering_accuracy="clustering.agreement.clustering_accuracy",
+    label_scores="clustering.agreement.label_scores",
+)

@@ -14,7 +14,7 @@ from cueco_solo import host
 from cueco_solo.data.datasets import labelled_datasets
 from cueco_solo.data.loaders import plain_loader
 from cueco_solo.data.transforms import labelled_transforms
-from cueco_solo.errors import config_error
+from cueco_solo.errors import config_error, moved
 from cueco_solo.training.checkpoints import part_of, read_weights
 from cueco_solo.training.run_folder import Run
 
@@ -111,3 +111,6 @@ def _check(features: Features, run: Run, data: DictConfig) -> None:
         raise config_error(
             "--train-path", data.train_path, "has one class only", "give images of several classes"
         )
+
+
+__getattr__ = moved(__name__, evaluation_data="evaluation.checks.evaluation_data")

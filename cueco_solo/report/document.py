@@ -7,6 +7,7 @@ are ``data:`` URIs.
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from cueco_solo.errors import moved
 from cueco_solo.results.table import ResultTable
 
 
@@ -167,3 +168,8 @@ class Document:
     table: ResultTable
     runs: list[RunPart]
     images: dict[str, Images]
+
+
+__getattr__ = moved(
+    __name__, Figure="results.figures.Figure", Comparison="results.table.Difference"
+)

@@ -78,6 +78,7 @@ def _view(document: Document) -> dict[str, Any]:
         "created_text": _date(document.created),
         "runs": runs,
         "labels": {run["id"]: run["label"] for run in runs},
+        "single_label": lambda row, single: _label(row, single, document),
         "places": {run["id"]: place for place, run in enumerate(runs)},
         "colours": _colours(document),
         "datasets": list(dict.fromkeys(run["dataset"] for run in runs)),
@@ -110,7 +111,7 @@ def _payload(document: Document) -> dict[str, Any]:
             {
                 "name": f"{row.label} · {row.dataset}" if several else row.label,
                 "colour": colours[row.series],
-                "runs": [[_label(row, single), _values(single, table)] for single in row.singles],
+                "runs": [[_label(row, s, document), _values(s, table)] for s in row.singles],
             }
             for row in table.rows
         ],
@@ -118,8 +119,11 @@ def _payload(document: Document) -> dict[str, Any]:
     }
 
 
-def _label(row: Row, single: Single) -> str:
-    return row.series if single.run.seed is None else f"{row.series} · seed {single.run.seed}"
+def _label(row: Row, single: Single, document: Document) -> str:
+    """The run's label; in the untrained backbone's row its seed."""
+    if row.series != single.run.series:
+        return f"{row.series} · seed {single.run.seed}"
+    return next(run["label"] for run in document.runs if run["id"] == single.run.id)
 
 
 def _values(single: Single, table: ResultTable) -> list[float | None]:

@@ -33,7 +33,7 @@ class Figure(TypedDict):
         metric: ``top1``, ``nmi``, ... within the protocol.
         value: percent, unless the metric says otherwise.
         seed: of the run; None if published.
-        run: the run's ``id``; None if published.
+        run: the run's folder; None if published.
     """
 
     source: str
@@ -115,7 +115,9 @@ def run_figures(
     ]
 
 
-def evaluation_settings(run: Run) -> tuple[dict[str, dict[str, Any]], list[str]]:
+def evaluation_settings(
+    run: Run, only: Collection[str] | None = None
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """What a run's figures depend on beside its features.
 
     Returns:
@@ -126,6 +128,8 @@ def evaluation_settings(run: Run) -> tuple[dict[str, dict[str, Any]], list[str]]
     settings, others = {}, []
     for path in sorted(run.folder.glob("eval-*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
+        if only is not None and path.name not in only:
+            continue
         if content["checkpoint"] == run.checkpoint.name:
             kept = {k: v for k, v in content["settings"].items() if k not in _NOT_COMPARED}
             if "val_path" in kept and kept["val_path"] == run.cfg.data.get("val_path"):

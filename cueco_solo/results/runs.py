@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cueco_solo.errors import ConfigError, HostError, config_error, one_line
 from cueco_solo.results.figures import (
+    UNTRAINED,
     Figure,
     dataset_name,
     epochs,
@@ -46,7 +47,7 @@ class RunFigures:
         dataset, backbone, epochs, seed: as in :class:`.figures.Figure`.
         config: flat: dotted key to value as text.
         figures: of the trained backbone; finite.
-        untrained: of the backbone before the first step.
+        untrained: of the backbone before the first step; finite.
         missing: sentences on what couldn't be read, and on what can't be compared as it stands.
     """
 
@@ -121,24 +122,29 @@ def read_figures(
     """
     for one, run in zip(described, runs, strict=True):
         only = files.get(run.folder, ()) if files is not None else None
-        try:
-            trained = run_figures(run, only=only, dataset=one.dataset)
-            one.untrained = run_figures(run, untrained=True, only=only, dataset=one.dataset)
-        except PROBLEMS as error:
-            one.missing.append(f"Figures: {one_line(error)}.")
-            continue
-        for figure in trained:
-            if math.isfinite(figure["value"]):
-                one.figures.append({**figure, "method": one.series})
-            else:
-                what = f"{figure['protocol']} {figure['metric']}"
-                one.missing.append(f"Figures: {what} is {figure['value']}.")
-        if all(figure["protocol"] == "training" for figure in trained):
-            one.missing.append(
-                "Figures: none yet; cueco-solo linear, knn and cluster measure them."
-            )
-    _note_unlike_evaluations(described, runs)
+        one.figures = _finite_figures(one, run, only, untrained=False)
+        one.untrained = _finite_figures(one, run, only, untrained=True)
+    _note_unlike_evaluations(described, runs, files)
     _note_repetitions(described)
+
+
+def _finite_figures(
+    one: RunFigures, run: Run, only: Collection[str] | None, untrained: bool
+) -> list[Figure]:
+    """The figures under the run's series; what can't be used of them goes into ``missing``."""
+    try:
+        found = run_figures(run, untrained, only, one.dataset)
+    except PROBLEMS as error:
+        one.missing.append(f"Figures: {one_line(error)}.")
+        return []
+    for figure in found:
+        if not math.isfinite(figure["value"]):
+            what = f"{'untrained ' * untrained}{figure['protocol']} {figure['metric']}"
+            one.missing.append(f"Figures: {what} is {figure['value']}.")
+    if not untrained and all(figure["protocol"] == "training" for figure in found):
+        one.missing.append("Figures: none yet; cueco-solo linear, knn and cluster measure them.")
+    method = UNTRAINED if untrained else one.series
+    return [{**f, "method": method} for f in found if math.isfinite(f["value"])]
 
 
 def series_names(runs: Sequence[RunFigures]) -> dict[str, str]:
@@ -214,12 +220,17 @@ def _unique(name: str, taken: Collection[str]) -> str:
     return free
 
 
-def _note_unlike_evaluations(described: Iterable[RunFigures], runs: Iterable[Run]) -> None:
+def _note_unlike_evaluations(
+    described: Iterable[RunFigures],
+    runs: Iterable[Run],
+    files: Mapping[Path, Collection[str]] | None,
+) -> None:
     """Note figures of an older checkpoint, or measured with other settings than most runs."""
     found: dict[tuple[str, str, str], list[tuple[RunFigures, str]]] = {}
     for one, run in zip(described, runs, strict=True):
         try:
-            evaluations, older = evaluation_settings(run)
+            only = files.get(run.folder, ()) if files is not None else None
+            evaluations, older = evaluation_settings(run, only)
         except (*PROBLEMS, ValueError, KeyError, TypeError, AttributeError):
             continue  # reported with the figures
         one.missing += [

@@ -173,8 +173,8 @@ def make_table(
     Args:
         runs: with their figures.
         baseline: a series.
-        same_setting: compare only rows of the same backbone and epochs, which a grid's own names
-            make superfluous.
+        same_setting: compare only rows of the same backbone and epochs; otherwise those are
+            preferred.
         published: figures of others, on any data and in any protocol.
 
     Raises:
@@ -223,23 +223,24 @@ def _rows(runs: Sequence[RunFigures]) -> list[Row]:
     """One row per series, data set, backbone and epochs; a run evaluated on several has several."""
     rows: dict[tuple[str, str, str, int | None], Row] = {}
 
-    def add(run: RunFigures, dataset: str, figures: Sequence[Figure], *setup: str | int | None):
-        series, epochs = setup
-        key = series, dataset, run.backbone, epochs
-        row = rows.setdefault(key, Row(series, dataset, run.backbone, epochs))  # type: ignore
-        here = {(f["protocol"], f["metric"]): f for f in figures if f["dataset"] == dataset}
-        row.singles.append(Single(run, here))
+    def row(series: str, dataset: str, run: RunFigures, epochs: int | None) -> Row:
+        names = series, dataset, run.backbone, epochs
+        return rows.setdefault(names, Row(*names))
 
-    seen = set()
     for run in runs:
-        for dataset in dict.fromkeys(figure["dataset"] for figure in run.untrained):
+        for figure in run.untrained:
+            singles = row(UNTRAINED, figure["dataset"], run, 0).singles
             # the seed decides the untrained backbone, whichever run it was evaluated for
-            if (key := (dataset, run.backbone, run.seed)) not in seen:
-                seen.add(key)
-                add(run, dataset, run.untrained, UNTRAINED, 0)
+            same = (s for s in singles if s.run is run or s.run.seed == run.seed is not None)
+            single = next(same, None) or Single(run, {})
+            if single not in singles:
+                singles.append(single)
+            single.figures.setdefault((figure["protocol"], figure["metric"]), figure)
     for run in runs:
         for dataset in dict.fromkeys([run.dataset, *(f["dataset"] for f in run.figures)]):
-            add(run, dataset, run.figures, run.series, run.epochs)
+            here = [figure for figure in run.figures if figure["dataset"] == dataset]
+            single = Single(run, {(f["protocol"], f["metric"]): f for f in here})
+            row(run.series, dataset, run, run.epochs).singles.append(single)
     return list(rows.values())
 
 
@@ -271,14 +272,14 @@ def _differences(
 ) -> list[Difference]:
     found = []
     for row in rows:
-        for other in rows:
-            setting = (row.backbone, row.epochs) == (other.backbone, other.epochs)
-            if row.series == baseline or (other.series, other.dataset) != (baseline, row.dataset):
-                continue
-            for column in columns if setting or not same_setting else ():
-                pairs = paired(row.by_seed(column.key), other.by_seed(column.key))
-                if pairs:
-                    found.append(Difference(row, column, pairs))
+        others = [o for o in rows if (o.series, o.dataset) == (baseline, row.dataset)]
+        alike = [o for o in others if o.setting == row.setting]
+        for column in columns if row.series != baseline else ():
+            base: dict[int, float] = {}
+            for other in alike or ([] if same_setting else others):
+                base = other.by_seed(column.key) | base
+            if pairs := paired(row.by_seed(column.key), base):
+                found.append(Difference(row, column, pairs))
     return found
 
 
@@ -287,14 +288,19 @@ def _published_rows(
 ) -> list[Row]:
     """One row per source, method, data set, epochs and backbone, where ours has data and column."""
     places = {column.key: i for i, column in enumerate(columns)}
-    datasets = {row.dataset for row in ours}
+    measured = {
+        (row.dataset, column.key)
+        for row in ours
+        for column, cell in zip(columns, row.cells, strict=True)
+        if cell
+    }
     rows: dict[tuple[str, str, str, int | None, str], Row] = {}
     for figure in figures:
-        place = places.get((figure["protocol"], figure["metric"]))
-        if place is None or figure["dataset"] not in datasets:
+        key = figure["protocol"], figure["metric"]
+        if (figure["dataset"], key) not in measured:
             continue
         names = figure["method"], figure["dataset"], figure["backbone"], figure["epochs"]
         row = rows.setdefault((*names, figure["source"]), Row(*names, source=figure["source"]))
         row.label, row.cells = row.series, row.cells or [None] * len(columns)
-        row.cells[place] = Cell(figure["value"])
+        row.cells[places[key]] = Cell(figure["value"])
     return list(rows.values())

@@ -206,3 +206,18 @@ def test_a_figure_that_isnt_finite_is_said(known: Path, tmp_path: Path, no_image
     assert document.runs[0]["missing"] == ["Figures: linear top1 is nan."]
     values = [f["value"] for f in document.table.figures() if f["protocol"] == "linear"]
     assert values == [90.0]
+
+
+def test_what_is_wrong_with_untrained_figures_leaves_the_others(
+    known: Path, tmp_path: Path, no_images: None
+):
+    folder = evaluated(copied(known, tmp_path / "run"), top1=90.0)
+    content = {"checkpoint": None, "results": {"top1": float("inf")}, "settings": {}}
+    (folder / "eval-linear-untrained.json").write_text(json.dumps(content))
+    document = gathered(folder, embedding="none")
+    assert document.runs[0]["missing"] == ["Figures: untrained linear top1 is inf."]
+    (folder / "eval-linear-untrained.json").write_text("{")
+    document = gathered(folder, embedding="none")
+    (sentence,) = document.runs[0]["missing"]
+    assert "eval-linear-untrained.json" in sentence
+    assert 90.0 in [figure["value"] for figure in document.table.figures()]

@@ -47,6 +47,31 @@ def test_the_untrained_backbone_is_one_row_with_a_value_per_seed():
     assert len(table.figures()) == 8
 
 
+def test_untrained_figures_of_several_runs_complete_each_other():
+    found = runs(1)[:2]
+    for run, key, value in zip(
+        found, (("knn", "knn20"), ("clustering", "nmi")), (41.0, 9.0), strict=True
+    ):
+        run.untrained = [figure(run, *key, value, method="untrained", epochs=0)]
+    (row, *_) = make_table(found).rows
+    assert {key: f["value"] for single in row.singles for key, f in single.figures.items()} == {
+        ("knn", "knn20"): 41.0,
+        ("clustering", "nmi"): 9.0,
+    }
+    assert len(row.singles) == 1
+
+
+def test_a_baseline_in_two_rows_gives_one_difference():
+    """As where a run of a grid was stopped early."""
+    found = [run for run in runs(2) if run.series != "rcl"]
+    for run, epochs in zip(found, (100, 60, 80, 80), strict=True):
+        run.epochs, run.untrained = epochs, []
+        top1(run, 50.0 + epochs)
+    (item,) = make_table(found, "mocov2plus", same_setting=False).differences
+    assert (item.row.series, item.paired.n, item.paired.difference) == ("cueco", 2, 0.0)
+    assert make_table(found, "mocov2plus").differences == []
+
+
 @pytest.mark.parametrize("key", ["method_kwargs.temperature", "data.fraction"])
 def test_runs_of_other_settings_are_no_repetitions(key: str):
     found = runs(3)[:3]
