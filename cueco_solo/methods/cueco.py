@@ -215,10 +215,14 @@ class CueCo(KeyMethod):
 
         total = self.trainer.estimated_stepping_batches
         if total <= first:
+            frozen = self.options.before_clustering == "frozen"
+            until_then = (
+                "never moves its clusters" if frozen else "trains the contrastive loss alone"
+            )
             rank_zero_warn(
                 f"method_kwargs.cluster_warmup_steps={self.options.cluster_warmup_steps}: this run "
                 f"ends after {total} steps, before its clustering starts (at step {first}), and "
-                "trains the contrastive loss alone; lower cluster_warmup_steps or train longer"
+                f"{until_then}; lower cluster_warmup_steps or train longer"
             )
         elif keys < self.options.num_clusters:
             raise config_error(

@@ -206,15 +206,13 @@ def make_columns(keys: Iterable[Key]) -> list[Column]:
     return found
 
 
-def _order(known: dict[str, str]) -> Callable[[str], tuple[int, ...] | tuple[int, int, str]]:
-    names = list(known)
+def _order(known: dict[str, str]) -> Callable[[str], tuple[int, int, str]]:
+    """A sorting key: known names first; k-NN by its number, as text would put 100 before 20."""
+    places = {name: place for place, name in enumerate(known)}
 
-    def place(name: str) -> tuple[int, ...] | tuple[int, int, str]:
-        if name in names:
-            return (names.index(name),)
-        # by the number of neighbours, which as text would put 100 before 20
-        neighbours = re.match(r"knn(\d+)(.*)", name)
-        return (len(names), int(neighbours[1]), neighbours[2]) if neighbours else (len(names), 0)
+    def place(name: str) -> tuple[int, int, str]:
+        k, rest = found.groups() if (found := re.match(r"knn(\d+)(.*)", name)) else (0, "")
+        return places.get(name, len(places)), int(k), rest
 
     return place
 
@@ -288,12 +286,8 @@ def _published_rows(
 ) -> list[Row]:
     """One row per source, method, data set, epochs and backbone, where ours has data and column."""
     places = {column.key: i for i, column in enumerate(columns)}
-    measured = {
-        (row.dataset, column.key)
-        for row in ours
-        for column, cell in zip(columns, row.cells, strict=True)
-        if cell
-    }
+    pairs = ((row, c.key, cell) for row in ours for c, cell in zip(columns, row.cells, strict=True))
+    measured = {(row.dataset, key) for row, key, cell in pairs if cell}
     rows: dict[tuple[str, str, str, int | None, str], Row] = {}
     for figure in figures:
         key = figure["protocol"], figure["metric"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.results.figures import Figure
 from cueco_solo.results.published import same_method
-from cueco_solo.results.table import Cell, Column, Difference, ResultTable, Row
+from cueco_solo.results.table import Cell, Column, Difference, ResultTable
 from cueco_solo.training.run_folder import write_json
 
 PUBLISHED = "published"
@@ -128,13 +128,13 @@ def _mean(cell: Cell | None, most: int) -> str:
 
 
 def _differences(table: ResultTable, dataset: str, items: Sequence[Difference]) -> TextTable:
-    by_row: dict[str, tuple[Row, dict[Column, Difference]]] = {}
+    by_row: dict[str, dict[Column, Difference]] = {}
     for item in items:
-        by_row.setdefault(item.row.label, (item.row, {}))[1][item.column] = item
+        by_row.setdefault(item.row.label, {})[item.column] = item
     columns = table.columns
-    shown = [i for i in _shown(columns) if any(columns[i] in d for _, d in by_row.values())]
+    shown = [i for i in _shown(columns) if any(columns[i] in found for found in by_row.values())]
     lines = []
-    for label, (_, found) in by_row.items():
+    for label, found in by_row.items():
         cells = [found.get(columns[i]) for i in shown]
         most = max((item.paired.n for item in cells if item), default=0)
         lines.append([label, str(most), *(_difference(item, most) for item in cells)])

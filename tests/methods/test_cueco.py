@@ -190,6 +190,8 @@ def test_a_run_that_ends_before_its_clustering_starts_says_so():
         fit(cueco(cluster_warmup_steps=500), max_epochs=1)
     with pytest.warns(UserWarning, match=r"ends after 8 steps, .* starts \(at step 8\)"):
         fit(cueco(clustering="offline", cluster_warmup_steps=5), max_epochs=2)
+    with pytest.warns(UserWarning, match="and never moves its clusters; lower"):
+        fit(cueco(before_clustering="frozen", cluster_warmup_steps=500), max_epochs=1)
 
 
 def test_batch_larger_than_the_data():
