@@ -135,11 +135,12 @@ class MomentumGrouping(nn.Module):
         result = kmeans(k, len(self.centroids), seed=seed)
         self.centroids.copy_(F.normalize(result.centroids, dim=1))
         labels, squared = assign(k, self.centroids)
+        prior = squared.mean() / (self.centroids.shape[1] if self.variance == "mean" else 1)
         squared = squared[:, None]
         if self.variance == "per_dimension":
             squared = (k - self.centroids[labels]).pow(2)
+            prior = squared.mean(0)
         spread, counts = self._spread(squared, labels)
-        prior, _ = self._spread(squared, labels.clamp(max=0), 1)
         n = counts if self.variances.ndim == 1 else counts[:, None]
         self.variances.copy_((n * spread + _PRIOR_KEYS * prior) / (n + _PRIOR_KEYS))
         # seen by no batch yet: K-means itself gives members to every cluster
@@ -152,17 +153,15 @@ class MomentumGrouping(nn.Module):
                 dist.broadcast(buffer, src=0)
 
     def _spread(
-        self, squared: torch.Tensor, labels: torch.Tensor, number: int | None = None
+        self, squared: torch.Tensor, labels: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Each cluster's variance by its members' squared deviations, and the members' number.
 
         Args:
             squared: summed over the dimensions, ``[n, 1]``, or of each, ``[n, D]``.
             labels: ``[n]``, int64.
-            number: of clusters; default: L.
         """
-        number = len(self.centroids) if number is None else number
-        means, counts = group_means(squared, labels, number)
+        means, counts = group_means(squared, labels, len(self.centroids))
         if self.variance == "per_dimension":
             return means, counts
         means = means[:, 0]
