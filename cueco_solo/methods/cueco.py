@@ -28,9 +28,9 @@ class CueCo(KeyMethod):
     """CueCo on solo-learn's momentum base class.
 
     The settings are described in :class:`.cueco_options.CueCoOptions`.
-    The batch's keys update the clusters, then the queue, after the losses have used both. With
-    accumulated gradients that happens in every micro-batch, while the life cycle of the clusters
-    counts optimisation steps.
+    The batch's keys update the clusters after the losses have used them, and the queue after the
+    backward pass. With accumulated gradients that happens in every micro-batch, while the life
+    cycle of the clusters counts optimisation steps.
     """
 
     fill = staticmethod(fill_cueco)
@@ -91,7 +91,7 @@ class CueCo(KeyMethod):
         if self.clustered:
             move = self.options.clustering == "online" and not self.frozen
             self.clusters.update(keys.flatten(0, 1), self._step, move=move)
-        self.queue.enqueue(keys)
+        self.enqueue_later(keys)
 
         self.log_dict(
             {f"train_{name}_loss": loss.detach() for name, loss in losses.items()},
@@ -116,8 +116,8 @@ class CueCo(KeyMethod):
             ``variance`` (Eq. 5), scalars.
         """
         pairs = [(0, 1), (1, 0)] if self.options.symmetric else [(0, 1)]
-        # copies: the buffers change in place before the backward pass needs what stood in them
-        queue = self.queue.keys.clone()
+        queue = self.queue.keys
+        # copies: the clusters change in place before the backward pass needs what stood in them
         centroids = self._loss_centroids(torch.cat(list(z))) if self.clustered else None
         variances = self.clusters.variances.clone()
 

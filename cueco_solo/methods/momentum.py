@@ -11,6 +11,7 @@ from tqdm import tqdm
 from cueco_solo.host import BaseMomentumMethod, gather, initialize_momentum_params
 from cueco_solo.methods.base import PluginMethod
 from cueco_solo.modules.heads import mlp_head
+from cueco_solo.modules.queue import KeyQueue
 from cueco_solo.numerics import alignment, uniformity
 
 
@@ -47,6 +48,8 @@ class KeyMethod(PluginMethod, BaseMomentumMethod):
         "proj_output_dim": ("queue.keys", 2),
         "queue_size": ("queue.keys", 1),
     }
+    queue: KeyQueue
+    _waiting: tuple[torch.Tensor, torch.Tensor | None] | None = None
 
     def configure_callbacks(self) -> Any:
         """What the parent brings, and what ends a step in time for a checkpoint."""
@@ -90,6 +93,25 @@ class KeyMethod(PluginMethod, BaseMomentumMethod):
         """Continue with the EMA coefficient where the run stopped, if it is a resumed one."""
         super().on_train_start()
         resume_momentum(self)
+
+    def enqueue_later(self, keys: torch.Tensor, index: torch.Tensor | None = None) -> None:
+        """Have the queue take a batch's keys once its backward pass is over.
+
+        Until then autograd needs what stands in the queue, which would otherwise be copied whole
+        in every step. Arguments as :meth:`.KeyQueue.enqueue` has them.
+        """
+        self._waiting = (keys, index)
+
+    def enqueue_waiting(self) -> None:
+        """Give the queue what :meth:`enqueue_later` was given since."""
+        if self._waiting is not None:
+            self.queue.enqueue(*self._waiting)
+            self._waiting = None
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Fill the queue, and move the momentum encoder after an optimisation step."""
+        self.enqueue_waiting()
+        super().on_train_batch_end(outputs, batch, batch_idx)
 
     @torch.no_grad()
     def training_keys(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

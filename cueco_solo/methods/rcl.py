@@ -39,7 +39,7 @@ class RCL(KeyMethod):
 
     The settings are described in :class:`.rcl_options.RCLOptions`.
     Within a step the loss uses queue and labels as they were at its start; then the batch's keys
-    enter the feature bank, the hierarchy is refined, and the queue follows.
+    enter the feature bank and the hierarchy is refined. The queue follows after the backward pass.
 
     Buffers, besides those of queue and hierarchy:
         targets: each training sample's class as last seen, -1 if unknown, ``[num_samples]``, int64;
@@ -111,7 +111,7 @@ class RCL(KeyMethod):
                 changes = self.hierarchy.refine(samples, seed=self.seed + self._steps)
                 # the same on all processes
                 self.log_dict({f"hierarchy_{n}": v.float() for n, v in changes.items()})
-        self.queue.enqueue(keys, indexes)
+        self.enqueue_later(keys, indexes)
 
         self.log("train_rcl_loss", loss.detach(), on_epoch=True, sync_dist=True)
         # not reduced over processes, which would make each of them wait for the GPU
@@ -135,8 +135,7 @@ class RCL(KeyMethod):
             queries' searches that found one, ``train_retrieved``.
         """
         pairs = [(0, 1), (1, 0)] if self.options.symmetric else [(0, 1)]
-        # a copy: the queue changes in place before the backward pass needs what stood in it
-        queue = self.queue.keys.clone()
+        queue = self.queue.keys
         losses, logged = [], []
         for query, key in pairs:
             keys = self._relative_keys(k[key], queue[key], index)

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from cueco_solo.methods.momentum import KeyMethod
+
 
 def configuration(method: str, method_kwargs: dict[str, Any], base_tau: float) -> DictConfig:
     """A pre-training of a ResNet-18 with CIFAR stem."""
@@ -81,6 +83,8 @@ def training_step(model: Any, batch: list[Any]) -> Callable[[], None]:
         optimizer.zero_grad()
         model.training_step(batch, 1).backward()
         optimizer.step()
+        if isinstance(model, KeyMethod):
+            model.enqueue_waiting()
 
     return step
 

@@ -119,6 +119,10 @@ def test_step_uses_the_state_of_its_start_then_updates_clusters_then_queue():
     expected.clusters.update(torch.cat(k), 1)
     torch.testing.assert_close(model.clusters.centroids, expected.clusters.centroids)
     torch.testing.assert_close(model.clusters.variances, expected.clusters.variances)
+    untouched = clustered_cueco().queue.keys  # the backward pass needs it
+    torch.testing.assert_close(model.queue.keys, untouched)
+    loss.backward()
+    model.on_train_batch_end(None, batch, 0)
     # the queue was full: the new keys replaced the oldest
     torch.testing.assert_close(model.queue.keys[:, :8], torch.stack(k))
     torch.testing.assert_close(model.queue.keys[:, 8:], expected.queue.keys[:, 8:])

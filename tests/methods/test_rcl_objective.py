@@ -230,6 +230,7 @@ def test_step_uses_the_state_of_its_start_then_updates_bank_hierarchy_and_queue(
         counts = other.hierarchy.refine(samples, seed=5 + step)
         changed |= not torch.equal(before, other.hierarchy.labels)
         other.queue.enqueue(torch.stack(k), index)
+        model.enqueue_waiting()
 
         assert torch.equal(model.hierarchy.labels, other.hierarchy.labels)
         assert torch.equal(model.hierarchy.bank, other.hierarchy.bank)
