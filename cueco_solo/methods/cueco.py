@@ -86,6 +86,8 @@ class CueCo(KeyMethod):
         z, k = out["z"], out["momentum_z"]
 
         losses = self.losses(z, k)
+        if self._logs_step():
+            self.log_dict(self.gradient_norms(z, k))
 
         keys = torch.stack([gather(view) for view in k])
         if self.clustered:
@@ -137,12 +139,43 @@ class CueCo(KeyMethod):
 
     def weighted(self, losses: dict[str, torch.Tensor]) -> torch.Tensor:
         """The objective of Eq. 6 from its unweighted parts."""
-        weights = {
+        return torch.stack([self._weights[name] * loss for name, loss in losses.items()]).sum()
+
+    @property
+    def _weights(self) -> dict[str, float]:
+        return {
             "nce": self.options.contrastive_weight,
             "centroid": self.options.centroid_weight,
             "variance": self.options.variance_weight,
         }
-        return torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
+
+    @torch.enable_grad()
+    def gradient_norms(
+        self, z: Sequence[torch.Tensor], k: Sequence[torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """How hard each weighted loss of Eq. 6 turns a query.
+
+        The norm of the gradient of a query's own loss along the sphere, weight included, averaged
+        over the queries of this process. Arguments as in :meth:`losses`.
+
+        Returns:
+            dict: ``train_nce_gradient`` and, once there are clusters, ``train_centroid_gradient``
+            and ``train_variance_gradient``, scalars.
+        """
+        queries = torch.stack([view.detach().float() for view in z]).requires_grad_()
+        losses = self.losses(queries.unbind(), k)
+        norms = {}
+        for name, loss in losses.items():
+            (gradient,) = torch.autograd.grad(loss, queries, retain_graph=True)
+            along = gradient - (gradient * queries).sum(2, keepdim=True) * queries
+            # the loss is a mean over the queries, so the sum is the mean norm of their own losses'
+            norms[f"train_{name}_gradient"] = self._weights[name] * along.norm(dim=2).sum()
+        return norms
+
+    def _logs_step(self) -> bool:
+        """Whether Lightning writes the values of this step down."""
+        every = self.trainer.log_every_n_steps
+        return every > 0 and (self.trainer.global_step + 1) % every == 0
 
     @in_float32
     def _loss_centroids(self, z: torch.Tensor) -> torch.Tensor:

@@ -128,6 +128,32 @@ def test_step_uses_the_state_of_its_start_then_updates_clusters_then_queue():
     torch.testing.assert_close(model.queue.keys[:, 8:], expected.queue.keys[:, 8:])
 
 
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_gradient_norms_are_those_of_each_query_alone(symmetric):
+    """Naive: a query's own weighted loss, its gradient through the normalisation."""
+    model = clustered_cueco(symmetric=symmetric, variance_weight=0.5)
+    z, k = views()
+    c, v, queue = model.clusters.centroids, model.clusters.variances, model.queue.keys
+    norms = {"nce": [], "centroid": [], "variance": []}
+    for query, key in [(0, 1), (1, 0)] if symmetric else [(0, 1)]:
+        for own, positive in zip(z[query], k[key], strict=True):
+            p = own.clone().requires_grad_()
+            one = F.normalize(p, dim=0)[None]
+            target = (one @ c.T).argmax(1)
+            losses = {
+                "nce": info_nce(one, positive[None], queue[key], temperature=0.2),
+                "centroid": 0.1 * centroid_contrastive(one, c, target, temperature=0.2),
+                "variance": 0.5 * variance_loss(one, c, v, target),
+            }
+            for name, loss in losses.items():
+                norms[name].append(torch.autograd.grad(loss, p, retain_graph=True)[0].norm())
+    with torch.no_grad():
+        found = model.gradient_norms(z, k)
+    assert found.keys() == {f"train_{name}_gradient" for name in norms}
+    for name, each in norms.items():
+        torch.testing.assert_close(found[f"train_{name}_gradient"], torch.stack(each).mean())
+
+
 def test_sizes_and_momenta_reach_their_places():
     model = cueco(
         proj_hidden_dim=24,
