@@ -74,7 +74,7 @@ def dbscan(
     eps: Sequence[float],
     *,
     min_samples: int,
-    max_samples: int = 50_000,
+    max_samples: int | None = 50_000,
     seed: int = 0,
 ) -> torch.Tensor:
     """Cluster unit vectors by density (Ester et al. 1996) at several radii.
@@ -89,11 +89,11 @@ def dbscan(
     the radii; no more than one block is held, whatever the data, and ``max_samples`` features in
     float32.
 
-    With more than ``max_samples`` samples, DBSCAN runs on a random subset of so many, and the other
-    samples join the cluster of their nearest core point of the subset within the radius. The cost
-    is n * max_samples products rather than n². A core point then needs its ``min_samples``
-    neighbours within the subset, which is DBSCAN at a density lower by n / max_samples: sparse
-    clusters that all samples would make become noise.
+    With more than ``max_samples`` samples (None: no limit), DBSCAN runs on a random subset of so
+    many, and the other samples join the cluster of their nearest core point of the subset within
+    the radius. The cost is n * max_samples products rather than n². A core point then needs its
+    ``min_samples`` neighbours within the subset, which is DBSCAN at a density lower by
+    n / max_samples: sparse clusters that all samples would make become noise.
 
     Args:
         x: features, ``[n, D]``, any floating dtype; scaled to unit norm and compared in float32 at
@@ -109,7 +109,7 @@ def dbscan(
     ascending = sorted(range(len(eps)), key=lambda k: eps[k])
     thresholds = [1 - eps[k] ** 2 / 2 for k in ascending]
     sample = present = x.any(dim=1).nonzero().squeeze(1)
-    if len(present) > max_samples:
+    if max_samples is not None and len(present) > max_samples:
         generator = torch.Generator().manual_seed(seed)
         drawn = torch.randperm(len(present), generator=generator)[:max_samples]
         sample = present[drawn.to(x.device)]

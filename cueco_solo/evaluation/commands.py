@@ -58,7 +58,9 @@ def feature_arguments(parser: argparse.ArgumentParser) -> None:
 def config_arguments(parser: argparse.ArgumentParser, name: str) -> None:
     """The configuration of a classifier's training."""
     parser.add_argument(
-        "--config-name", metavar="NAME", help=f"default: {name}-<data set of the run>"
+        "--config-name",
+        metavar="NAME",
+        help=f"default: {name}-<data set of the run>, of its method where there is one",
     )
     parser.add_argument("--config-path", metavar="DIR", help="folder of your own configurations")
     parser.add_argument(
@@ -198,17 +200,38 @@ def run_cluster(args: argparse.Namespace) -> None:
     evaluation.report("cluster", settings, compute, notes)
 
 
+# whose evaluation of frozen features a configuration of ours is
+_PAPERS = {
+    **dict.fromkeys(("linear-cifar10", "linear-cifar100", "linear-imagenet100"), "CueCo"),
+    "linear-imagenet": "RCL",
+    "linear-imagenet-self_classifier": "Self-Classifier",
+}
+
+
+def protocol(cfg: Any) -> str:
+    """One line on a parsed configuration of a linear probe: its name, its paper, what it does."""
+    optimizer = cfg.optimizer
+    paper = _PAPERS.get(cfg.name.removesuffix("-dali"))
+    return (
+        f"protocol: {cfg.name}{f', of the {paper} paper' if paper else ''}: {optimizer.name}, "
+        f"batch {optimizer.batch_size}, learning rate {optimizer.lr:g}, weight decay "
+        f"{optimizer.weight_decay:g}, {cfg.max_epochs} epochs"
+    )
+
+
 def run_linear(args: argparse.Namespace) -> None:
     """Linear accuracies of a run."""
     from cueco_solo.evaluation.run_evaluation import RunEvaluation
 
     evaluation = RunEvaluation(args)
     run = evaluation.run
-    composed = evaluation.compose(f"linear-{evaluation.data.dataset}", "linear-custom")
+    name = f"linear-{evaluation.data.dataset}"
+    composed = evaluation.compose(f"{name}-{run.cfg.method}", name, "linear-custom")
     from cueco_solo.evaluation import linear
     from cueco_solo.evaluation.features import load_backbone
 
     cfg = linear.parse_linear(composed)
+    print(protocol(cfg))
 
     def compute() -> dict[str, float]:
         if args.cached:

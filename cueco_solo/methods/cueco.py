@@ -201,8 +201,6 @@ class CueCo(KeyMethod):
     ) -> dict[str, torch.Tensor]:
         """Pull, push (this process's batch) and the state of the clusters (the same on all)."""
         values = self.pull_and_push(z, k)
-        finite = torch.stack([view.isfinite().all(1) for view in k])
-        values["train_nonfinite_keys"] = (~finite).sum().float()
         if self.clustered:
             clusters = self.clusters.health(self._step)
             values.update({f"cluster_{name}": value for name, value in clusters.items()})

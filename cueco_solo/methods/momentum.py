@@ -82,11 +82,13 @@ class KeyMethod(PluginMethod, BaseMomentumMethod):
         """Alignment and uniformity of a batch, for the log, both lower when better.
 
         Scalars ``train_alignment`` of queries and keys of different views, unit vectors ``[N, D]``,
-        and, of more than one image, ``train_uniformity`` of the queries.
+        and, of more than one image, ``train_uniformity`` of the queries. Beside them
+        ``train_nonfinite_keys``, how many keys neither the queue nor the clusters take.
         """
         values = {"train_alignment": (alignment(z[0], k[1]) + alignment(z[1], k[0])) / 2}
         if len(z[0]) > 1:
             values["train_uniformity"] = (uniformity(z[0]) + uniformity(z[1])) / 2
+        values["train_nonfinite_keys"] = (~torch.stack(list(k)).isfinite().all(2)).sum().float()
         return values
 
     def on_train_start(self) -> None:

@@ -221,7 +221,11 @@ class RCL(KeyMethod):
                 row[seen] = kmeans(bank[seen], min(number, len(seen)), seed=self.seed).labels
         else:
             found = dbscan(
-                bank, options.dbscan_eps, min_samples=options.dbscan_min_samples, seed=self.seed
+                bank,
+                options.dbscan_eps,
+                min_samples=options.dbscan_min_samples,
+                max_samples=options.dbscan_max_samples,
+                seed=self.seed,
             )
         if not (found >= 0).any():
             rank_zero_warn(

@@ -81,6 +81,12 @@ class RCLOptions(Options):
     dbscan_min_samples: Count = option(
         4, "samples within the radius, its own included, that make a core"
     )
+    dbscan_max_samples: Several | None = option(
+        50_000,
+        "images that DBSCAN compares with each other; of more, so many are drawn, and the others "
+        "join their nearest cores' clusters. null: all, as in the paper, at a cost that grows with "
+        "their square",
+    )
     kmeans_clusters: list[Several] = derived(
         "numbers of clusters, from the coarsest level down. As many per image as the paper's "
         "250000, 500000 and 1000000 for ImageNet (Sec. 5.3)"

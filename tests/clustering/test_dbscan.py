@@ -210,3 +210,5 @@ def test_subset_follows_the_seed():
     x = blobs(300, 10, spread=0.5)
     a, b, c = (dbscan(x, [0.4], min_samples=4, max_samples=100, seed=s) for s in (0, 0, 1))
     assert torch.equal(a, b) and not torch.equal(a, c)
+    whole = dbscan(x, [0.4], min_samples=4, max_samples=None)
+    assert torch.equal(whole, dbscan(x, [0.4], min_samples=4, max_samples=300))

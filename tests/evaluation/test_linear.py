@@ -7,14 +7,15 @@ import torch
 from omegaconf import DictConfig
 from support import refusal
 
+from cueco_solo.evaluation.commands import protocol
 from cueco_solo.evaluation.features import Features
 from cueco_solo.evaluation.linear import cached_linear_accuracies, parse_linear
 from cueco_solo.training.compose import compose_config
 
 
-def config(*overrides: str) -> DictConfig:
+def config(*overrides: str, name: str = "linear-custom") -> DictConfig:
     given = ["hardware=cpu", "data.train_path=.", "data.val_path=.", *overrides]
-    return compose_config("linear-custom", None, given, linear=True)
+    return compose_config(name, None, given, linear=True)
 
 
 def features(spread: float, classes: int = 6) -> Features:
@@ -91,3 +92,15 @@ def test_what_the_trainer_takes_is_handed_on():
 def test_too_few_features_for_a_batch():
     message = refusal(cached_linear_accuracies, features(0.1), parse_linear(config()))
     assert "optimizer.batch_size=256 must be at most the 120" in message
+
+
+def test_whose_protocol_runs_is_said():
+    def line(name: str) -> str:
+        return protocol(parse_linear(config(name=name)))
+
+    assert line("linear-imagenet-self_classifier") == (
+        "protocol: linear-imagenet-self_classifier, of the Self-Classifier paper: lars, "
+        "batch 4096, learning rate 0.8, weight decay 0, 100 epochs"
+    )
+    assert "of the RCL paper: lars, batch 4096, learning rate 1," in line("linear-imagenet")
+    assert " paper" not in line("linear-digits")

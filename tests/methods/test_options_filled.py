@@ -65,6 +65,7 @@ def test_rcls_defaults_are_the_papers():
         "hierarchy_warmup_epochs": 10,
         "dbscan_eps": [0.8, 0.7],
         "dbscan_min_samples": 4,
+        "dbscan_max_samples": 50_000,
         "kmeans_clusters": [9756, 19513],
         "max_splits": 4,
         "merge_threshold": pytest.approx([1 - 0.8**2 / 2, 1 - 0.7**2 / 2]),

@@ -257,3 +257,6 @@ def test_pull_and_push():
         views.append(torch.stack(pairs).mul(-2).exp().mean().log())
     assert float(logged["train_uniformity"]) == pytest.approx(float(sum(views)) / 2, rel=1e-4)
     assert "train_uniformity" not in RCL.pull_and_push(q[:, :1], k[:, :1])
+    assert int(logged["train_nonfinite_keys"]) == 0
+    k[0, 1, 3], k[1, 2:4] = torch.nan, torch.inf
+    assert int(RCL.pull_and_push(q, k)["train_nonfinite_keys"]) == 3

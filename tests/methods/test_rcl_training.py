@@ -11,7 +11,9 @@ from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from support import Views, fit, views_loader
 
+from cueco_solo.clustering.dbscan import dbscan
 from cueco_solo.host import Checkpointer
+from cueco_solo.methods import rcl as module
 from cueco_solo.methods.rcl import RCL
 
 
@@ -87,6 +89,16 @@ def test_offline_clusters_before_each_epoch(hierarchy):
     assert not torch.equal(labels[5], labels[4])
     assert not labels[6][1:].any() and labels[7][1:].any()  # forgotten, then clustered again
     assert torch.equal(labels[8], labels[7])
+
+
+def test_the_images_that_dbscan_compares_are_an_option(monkeypatch):
+    limits = []
+    monkeypatch.setattr(
+        module, "dbscan", lambda *a, max_samples, **k: limits.append(max_samples) or dbscan(*a, **k)
+    )
+    for limit in (20, None):
+        fit(rcl(dbscan_max_samples=limit), max_epochs=1)
+    assert limits == [20, None]
 
 
 def test_clustering_sees_every_image_and_changes_the_hierarchy_alone():
