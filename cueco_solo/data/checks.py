@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.host.images import regular_walk
 
 DOWNLOADED = ("cifar10", "cifar100", "stl10")
 _TRAIN, _VAL = "data.train_path", "data.val_path"
@@ -44,7 +45,7 @@ def _class_folders(key: str, path: Path) -> Iterator[str]:
             remedy += ", or set data.no_labels=True"
         raise config_error(key, str(path), "has no class folders", remedy)
     for folder in folders:
-        walk = os.walk(folder.path, followlinks=True)
+        walk = regular_walk(folder.path)
         if not any(_is_image(name) for _, _, files in walk for name in files):
             raise config_error(
                 key, str(path), f"has no image in its class {folder.name}", "fill or remove it"
@@ -76,6 +77,9 @@ def _unlabelled(key: str, value: Any) -> None:
                 f"holds {entry.name}, which is no image",
                 "with data.no_labels=True the folder must hold images and nothing else",
             )
+        if not entry.is_file() and not entry.is_symlink():
+            allowed = f"holds {entry.name}, which is no regular file"
+            raise config_error(key, value, allowed, "replace or remove it")
 
 
 def check_labelled(
