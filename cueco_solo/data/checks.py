@@ -11,6 +11,7 @@ from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.host.images import regular_walk
 
 DOWNLOADED = ("cifar10", "cifar100", "stl10")
+DATASETS = (*DOWNLOADED, "imagenet", "imagenet100", "custom")
 _TRAIN, _VAL = "data.train_path", "data.val_path"
 _PATHS = ("train_path", "val_path")
 # torchvision's, whose import takes seconds
@@ -22,7 +23,7 @@ def _is_image(name: str) -> bool:
 
 
 def _folder(key: str, value: Any, must_exist: bool) -> Path:
-    if value is None:
+    if value in (None, ""):
         raise config_error(key, value, "must be a folder of images", f"set {key}=DIR")
     path = Path(value)
     if path.is_file():
@@ -132,6 +133,19 @@ def check_paths(data: DictConfig) -> None:
         _labelled(_TRAIN, train)
     else:
         check_labelled(train, val)
+
+
+def check_workers(number: int, key: str = "data.num_workers") -> None:
+    """Refuse loading processes that this machine can't hold.
+
+    Raises:
+        ConfigError: there are more than 64 and more than 4 for each CPU.
+    """
+    cpus = os.cpu_count() or 1
+    most = max(64, 4 * cpus)
+    if number > most:
+        allowed = f"must be at most {most} on this machine of {cpus} CPUs"
+        raise config_error(key, number, allowed, "a few are enough")
 
 
 def check_batch_size(batch_size: int, processes: int, samples: int) -> None:

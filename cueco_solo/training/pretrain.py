@@ -6,7 +6,7 @@ torch and Lightning, whose import takes seconds, are imported once settings and 
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from cueco_solo.training import checkpoints, run_folder
 from cueco_solo.training.environment import write_environment
 from cueco_solo.training.hardware import Hardware, find_hardware
 from cueco_solo.training.log_filters import quieten
+from cueco_solo.training.recorded import read_config
 from cueco_solo.training.settings import check_settings, with_defaults
 
 # the run folder, from the first process to those that Lightning starts with the same arguments
@@ -53,7 +54,7 @@ def pretrain(cfg: DictConfig) -> Path:
 
     cueco_solo.register()
     method = host.method_class(composed.method)
-    with _build_errors(composed, method):
+    with _build_errors(composed):
         parsed = _parse(composed, hardware)
         seed_everything(parsed.seed, workers=True, verbose=False)
         model = _build(method, parsed)
@@ -110,12 +111,11 @@ def _parse(cfg: DictConfig, hardware: Hardware) -> DictConfig:
 
 
 @contextmanager
-def _build_errors(cfg: DictConfig, method: Any) -> Iterator[None]:
-    """What solo-learn's own methods raise as one line; ours check their settings first."""
-    ours = method.__module__.startswith("cueco_solo.methods")
+def _build_errors(cfg: DictConfig) -> Iterator[None]:
+    """What a method, its backbone or torch raises while it is built, as one line."""
     what = f"method={cfg.method} can't be built from this configuration"
     try:
-        with nullcontext() if ours else as_config_error(what, AssertionError, RuntimeError):
+        with as_config_error(what, AssertionError, MemoryError, RuntimeError):
             yield
     except ConfigAttributeError as error:
         needed = f"is missing, but needed by method={cfg.method}"
@@ -157,11 +157,11 @@ def _check_resume(path: Path, model: Any, cfg: DictConfig) -> checkpoints.Progre
 def _continues(cfg: DictConfig, checkpoint: Path) -> bool:
     """Whether the checkpoint is the last one of a run of this very configuration."""
     run = checkpoint.parent
-    config = run / "config.yaml"
+    config = read_config(run / "config.yaml")
     return (
-        config.is_file()
+        config is not None
         and checkpoints.latest_checkpoint(run) == checkpoint
-        and run_folder.identity(DictConfig(OmegaConf.load(config))) == run_folder.identity(cfg)
+        and run_folder.identity(config) == run_folder.identity(cfg)
     )
 
 
