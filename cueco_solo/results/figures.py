@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from cueco_solo.errors import ConfigError, config_error
-from cueco_solo.training.checkpoints import read_checkpoint
+from cueco_solo.training.checkpoints import finite_weights, read_checkpoint
 from cueco_solo.training.run_folder import Run
 
 UNTRAINED = "untrained"
@@ -88,15 +88,15 @@ def run_figures(
             on other data, as CIFAR-100's superclasses, keep their name.
 
     Raises:
-        ConfigError: one of these files can't be read.
+        ConfigError: one of these files can't be read, or the checkpoint's weights aren't finite.
     """
+    time = [] if untrained else _training_time(run)
     found = [] if untrained else _online(run)
     for path in sorted(run.folder.glob("eval-*.json")):
         wanted = only is None or path.name in only
         if wanted and path.stem.endswith("-untrained") == untrained:
             found += _evaluated(run, path, None if untrained else run.checkpoint.name)
-    if not untrained:
-        found += _training_time(run)
+    found += time
     own = dataset_name(run.cfg.data)
     return [
         Figure(
@@ -151,11 +151,12 @@ def epochs(run: Run) -> int:
 def _training_time(run: Run) -> list[Measured]:
     """Seconds in training, summed over the parts of an interrupted run; solo-learn keeps none."""
     try:
-        callbacks = read_checkpoint(run.checkpoint, "RUN").get("callbacks", {})
+        content = read_checkpoint(run.checkpoint, "RUN")
     except ConfigError:  # reported by whoever needs its weights
         return []
+    finite_weights(content["state_dict"], run.checkpoint)
     try:
-        seconds = float(callbacks["Timer"]["time_elapsed"]["train"])
+        seconds = float(content["callbacks"]["Timer"]["time_elapsed"]["train"])
     except (KeyError, TypeError, ValueError):
         return []
     return [(dataset_name(run.cfg.data), "training", "seconds", seconds)]

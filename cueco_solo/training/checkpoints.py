@@ -81,13 +81,16 @@ def read_weights(path: Path, key: str) -> dict[str, Any]:
     return {re.sub(r"^(momentum_)?encoder\.", r"\1backbone.", name): state[name] for name in state}
 
 
+_BACKBONES = ("backbone.", "encoder.")  # the latter up to solo-learn 1.0.2
+
+
 def finite_weights(state: dict[str, Any], path: Path) -> dict[str, Any]:
     """The ``state_dict`` itself, unless a number of its backbone isn't one.
 
     Raises:
         ConfigError: the training that wrote it has diverged.
     """
-    parts = [value for name, value in state.items() if name.startswith("backbone.")]
+    parts = [value for name, value in state.items() if name.startswith(_BACKBONES)]
     wrong = sum(not bool(value.isfinite().all()) for value in parts if value.is_floating_point())
     if wrong:
         reason = f"has weights that aren't finite, {wrong} of {len(parts)} tensors"
