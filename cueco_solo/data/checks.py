@@ -18,7 +18,7 @@ _PATHS = ("train_path", "val_path")
 IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
-def _is_image(name: str) -> bool:
+def is_image(name: str) -> bool:
     return name.lower().endswith(IMG_EXTENSIONS)
 
 
@@ -47,7 +47,7 @@ def _class_folders(key: str, path: Path) -> Iterator[str]:
         raise config_error(key, str(path), "has no class folders", remedy)
     for folder in folders:
         walk = regular_walk(folder.path)
-        if not any(_is_image(name) for _, _, files in walk for name in files):
+        if not any(is_image(name) for _, _, files in walk for name in files):
             raise config_error(
                 key, str(path), f"has no image in its class {folder.name}", "fill or remove it"
             )
@@ -71,7 +71,7 @@ def _unlabelled(key: str, value: Any) -> None:
     if not entries:
         raise config_error(key, value, "is empty", "give a folder of images")
     for entry in entries:
-        if entry.is_dir() or not _is_image(entry.name):
+        if entry.is_dir() or not is_image(entry.name):
             raise config_error(
                 key,
                 value,

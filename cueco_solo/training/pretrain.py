@@ -16,9 +16,10 @@ from omegaconf.errors import ConfigAttributeError
 import cueco_solo
 from cueco_solo import host
 from cueco_solo.data import checks
+from cueco_solo.data.fingerprint import fingerprint
 from cueco_solo.data.superclasses import count_superclasses
 from cueco_solo.errors import as_config_error, config_error
-from cueco_solo.training import checkpoints, run_folder
+from cueco_solo.training import checkpoints, history, run_folder
 from cueco_solo.training.environment import write_environment
 from cueco_solo.training.hardware import Hardware, find_hardware
 from cueco_solo.training.log_filters import quieten
@@ -50,6 +51,7 @@ def pretrain(cfg: DictConfig) -> Path:
     from lightning.pytorch import seed_everything
 
     from cueco_solo.data.datasets import pretraining_data
+    from cueco_solo.training.resume import PresentSettings, changes_since, settle
     from cueco_solo.training.trainer import fit, make_trainer
 
     cueco_solo.register()
@@ -61,6 +63,9 @@ def pretrain(cfg: DictConfig) -> Path:
     if not parsed.performance.disable_channel_last:
         model = model.to(memory_format=torch.channels_last)
     start = _check_resume(resume, model, composed) if resume else checkpoints.Progress()
+    images = fingerprint(parsed.data)
+    changes = changes_since(resume, model.cfg, method, images) if resume else None
+    told = settle(resume, changes, _allowed(composed)) if resume else []
     if resume and start.epoch == composed.max_epochs:
         _print_once(f"nothing to do: this run ended with {resume}\nrun folder: {resume.parent}")
         return resume.parent
@@ -70,16 +75,31 @@ def pretrain(cfg: DictConfig) -> Path:
         replaced = resume if resume and resume.parent == run else None
         trainer = make_trainer(parsed, hardware, run, steps, start.step, replaced)
         if resume:
-            _print_once(f"resuming from {resume}")
-        fit(
-            trainer,
-            model,
-            first_step=start.step,
-            datamodule=data,
-            ckpt_path=resume and str(resume),
-        )
+            _print_once("\n  ".join([f"resuming from {resume}", *told]))
+        if changes:
+            trainer.callbacks.append(PresentSettings(changes))  # type: ignore[attr-defined]
+        facts: dict[str, Any] = {"on": history.machine(hardware), "data": images}
+        if resume:
+            facts |= {
+                "from": str(resume),
+                "changed": {k: list(v) for k, v in (changes or {}).items()},
+            }
+        event = "resumed" if resume else "started"
+        history.record(run, event, epoch=start.epoch, step=start.step, **facts)
+        with history.recorded(run, trainer):
+            fit(
+                trainer,
+                model,
+                first_step=start.step,
+                datamodule=data,
+                ckpt_path=resume and str(resume),
+            )
     _print_once(f"run folder: {run}")
     return run
+
+
+def _allowed(cfg: DictConfig) -> list[str]:
+    return list(OmegaConf.select(cfg, "resume.allow") or [])
 
 
 def _print_once(text: str) -> None:

@@ -31,6 +31,7 @@ _INCIDENTAL = (
     "max_time",
     "online_clustering",
     "profiler",
+    "resume",
     "resume_from_checkpoint",
     "tensorboard",
     "wandb",

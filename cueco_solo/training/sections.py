@@ -183,6 +183,12 @@ class AutoResumeOptions(Options):
     max_hours: Any = option(36, "maximum age of a run that is resumed")
 
 
+class ResumeOptions(Options):
+    allow: list[str] = option(
+        [], "keys, or sections, that may differ from those of the run that is resumed"
+    )
+
+
 class AutoUmapOptions(Options):
     enabled: Any = option(False, "UMAP plots while training, in solo-learn's own programs only")
     dir: Any = option("auto_umap", "folder of the plots")
@@ -286,6 +292,7 @@ class Settings(Options):
     wandb: WandbOptions
     tensorboard: TensorboardOptions
     augmentations: Any = option([], "list of views, or the name of a file in configs/augmentations")
+    resume: ResumeOptions
     resume_from_checkpoint: str | None = option(None, "a checkpoint, or a folder with one")
     debug_augmentations: bool = option(False, "print the augmentations")
 

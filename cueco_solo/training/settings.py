@@ -37,6 +37,7 @@ UNCHECKED_IN_LINEAR = (
     "check_val_every_n_epoch",
     "debug_augmentations",
     "log_every_n_steps",
+    "resume",
     "resume_from_checkpoint",
 )
 
