@@ -24,10 +24,9 @@ from cueco_solo.training.environment import write_environment
 from cueco_solo.training.hardware import Hardware, find_hardware
 from cueco_solo.training.log_filters import quieten
 from cueco_solo.training.recorded import read_config
+from cueco_solo.training.run_folder import RUN_VARIABLE
 from cueco_solo.training.settings import check_settings, with_defaults
 
-# the run folder, from the first process to those that Lightning starts with the same arguments
-_RUN_VARIABLE = "CUECO_SOLO_RUN"
 # bare assertions in solo-learn's own methods
 _WHOLE_BATCHES = ("all4one", "mocov2plus", "nnbyol", "nnclr", "nnsiam", "ressl")
 
@@ -51,7 +50,7 @@ def pretrain(cfg: DictConfig) -> Path:
     from lightning.pytorch import seed_everything
 
     from cueco_solo.data.datasets import pretraining_data
-    from cueco_solo.training.resume import PresentSettings, changes_since, settle
+    from cueco_solo.training.resume import changes_since, in_effect, settle
     from cueco_solo.training.trainer import fit, make_trainer
 
     cueco_solo.register()
@@ -76,8 +75,7 @@ def pretrain(cfg: DictConfig) -> Path:
         trainer = make_trainer(parsed, hardware, run, steps, start.step, replaced)
         if resume:
             _print_once("\n  ".join([f"resuming from {resume}", *told]))
-        if changes:
-            trainer.callbacks.append(PresentSettings(changes))  # type: ignore[attr-defined]
+        trainer.callbacks += in_effect(changes)  # type: ignore[attr-defined]
         facts: dict[str, Any] = {"on": history.machine(hardware), "data": images}
         if resume:
             facts |= {
@@ -204,9 +202,9 @@ def _run_folder(cfg: DictConfig, resume: Path | None) -> Iterator[Path]:
     new = run is not None and resumed is None
     if run is None:  # not the first process
         run = Path(
-            os.environ.get(_RUN_VARIABLE) or run_folder.runs_folder(cfg) / run_folder.run_id(cfg)
+            os.environ.get(RUN_VARIABLE) or run_folder.runs_folder(cfg) / run_folder.run_id(cfg)
         )
-    os.environ[_RUN_VARIABLE] = str(run)
+    os.environ[RUN_VARIABLE] = str(run)
     try:
         yield run
     except Exception:
@@ -214,4 +212,4 @@ def _run_folder(cfg: DictConfig, resume: Path | None) -> Iterator[Path]:
             shutil.rmtree(run)
         raise
     finally:
-        os.environ.pop(_RUN_VARIABLE)
+        os.environ.pop(RUN_VARIABLE)

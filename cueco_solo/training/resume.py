@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +16,7 @@ from cueco_solo.errors import config_error
 from cueco_solo.options import is_derived, is_section
 from cueco_solo.training.history import read_history
 from cueco_solo.training.recorded import unresolved
+from cueco_solo.training.run_folder import RUN_VARIABLE
 from cueco_solo.training.sections import PretrainingSettings
 
 _KEY = "resume_from_checkpoint"
@@ -23,12 +26,14 @@ _SILENT = (
     *("tensorboard", "online_clustering", "debug_augmentations", "enable_model_summary"),
     *("enable_progress_bar", "log_every_n_steps", "profiler", "max_time", "pretrained"),
 )
-# told, but not what the run is: paths, devices, workers, what is validated, how long it goes on
-_FREE = (
-    *("name", "data.train_path", "data.val_path", "data.num_workers", "accelerator", "devices"),
-    *("num_nodes", "strategy", "max_epochs", "check_val_every_n_epoch", "limit_val_batches"),
-    *("num_sanity_val_steps", "val_check_interval", "knn_eval", "defaults", "hydra"),
+# told, but without a trace in the weights: paths, workers, what is validated
+_INERT = (
+    *("name", "data.train_path", "data.val_path", "data.num_workers", "accelerator", "strategy"),
+    *("check_val_every_n_epoch", "limit_val_batches", "num_sanity_val_steps", "knn_eval"),
+    *("val_check_interval", "defaults", "hydra"),
 )
+# told, but still the same run: devices, and how long it goes on
+_FREE = (*_INERT, "devices", "num_nodes", "max_epochs")
 # under which no state of the optimizer fits
 _OTHER_STATE = ("optimizer.name", "optimizer.exclude_bias_n_norm_wd", "optimizer.layer_decay")
 
@@ -72,6 +77,8 @@ def changes_since(
         if not _same(old, new):
             found[key] = old, new
     seen = [event["data"] for event in read_history(checkpoint.parent) if event.get("data")]
+    if os.environ.get(RUN_VARIABLE) == str(checkpoint.parent):
+        seen = seen[:-1]  # the first process has recorded this start already
     if seen and data and seen[-1] != dict(data):
         old, new = (f"{d.get('images')} images, digest {d.get('digest')}" for d in (seen[-1], data))
         found["data.images"] = old, new
@@ -152,6 +159,12 @@ def settle(checkpoint: Path, changes: Changes | None, allowed: Sequence[str]) ->
     return [f"changed: {key} was {old}, is {new}" for key, (old, new) in changes.items()]
 
 
+def in_effect(changes: Changes | None) -> list["PresentSettings"]:
+    """What lets changes take effect; nothing where none of them could."""
+    changes = changes or {}
+    return [PresentSettings(changes)] if any(not _is_of(key, _INERT) for key in changes) else []
+
+
 class PresentSettings(Callback):
     """Lets a resumed run use the present learning rates, weight decay and schedule.
 
@@ -199,7 +212,9 @@ def _take_over(scheduler: Any, fresh: Any, position: int) -> None:
         if isinstance(scheduler.get_lr, partial):
             scheduler.get_lr.keywords.update(lrs_to_replace=words["lrs_to_replace"])
     closed = getattr(scheduler, "_get_closed_form_lr", None)
-    rates = closed() if closed else type(scheduler).get_lr(scheduler)
+    with warnings.catch_warnings():  # torch expects get_lr to be called by step alone
+        warnings.simplefilter("ignore")
+        rates = closed() if closed else type(scheduler).get_lr(scheduler)
     for number, (group, rate) in enumerate(
         zip(scheduler.optimizer.param_groups, rates, strict=True)
     ):

@@ -19,6 +19,8 @@ from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.training.checkpoints import latest_checkpoint
 from cueco_solo.training.recorded import read_args, read_config
 
+# the run folder, from the first process to those that Lightning starts with the same arguments
+RUN_VARIABLE = "CUECO_SOLO_RUN"
 # what can be changed without changing a single number of the run
 _INCIDENTAL = (
     "auto_resume",
