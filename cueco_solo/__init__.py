@@ -69,16 +69,18 @@ sys.meta_path.insert(0, _Moved)
 
 
 def register() -> None:
-    """Add this package's methods to solo-learn's ``METHODS``, and the monitor to all (idempotent).
+    """Add this package's methods to solo-learn's ``METHODS``, and what all bring (idempotent).
 
-    To be called in every process; without it methods bring no monitor.
+    To be called in every process; without it methods bring no monitor and no guard.
 
     Raises:
         cueco_solo.errors.HostError: no solo-learn is installed, or one that is too old.
     """
     from cueco_solo.host import METHODS, bring_callbacks
     from cueco_solo.methods import plugin_methods
+    from cueco_solo.training.divergence import divergence_callbacks
     from cueco_solo.training.monitor import online_callbacks
 
     METHODS.update(plugin_methods())
     bring_callbacks(online_callbacks)
+    bring_callbacks(divergence_callbacks)

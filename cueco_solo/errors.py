@@ -6,7 +6,13 @@ from typing import Any
 
 
 class ConfigError(ValueError):
-    """A configuration, an argument or a file that can't be used as it is."""
+    """A configuration, an argument or a file that can't be used as it is.
+
+    Attributes:
+        exit_code: of a command that it ends.
+    """
+
+    exit_code = 2
 
 
 class HostError(ImportError):

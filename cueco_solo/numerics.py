@@ -60,6 +60,16 @@ def uniformity(z: torch.Tensor) -> torch.Tensor:
     return torch.pdist(z).pow(2).mul(-2).exp().mean().log()
 
 
+@in_float32
+def spread(x: torch.Tensor) -> torch.Tensor:
+    """Mean squared distance of the directions of vectors ``[N, D]`` from their mean.
+
+    A scalar in [0, 1]: 0 when all point in one direction, or are zero.
+    """
+    x = torch.nn.functional.normalize(x, dim=1)
+    return (x - x.mean(0)).pow(2).sum(1).mean()
+
+
 def rank_me(features: torch.Tensor) -> torch.Tensor:
     """Effective rank of a floating feature matrix ``[N, D]`` (RankMe, Garrido et al. 2023).
 

@@ -23,6 +23,9 @@ Count = Annotated[int, Ge(1)]
 Size = Annotated[int, Ge(0)]
 Several = Annotated[int, Ge(2)]
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
+# float32 has no use for others
+TEMPERATURES = 0.001, 1000
+Temperature = Annotated[float, Ge(TEMPERATURES[0]), Le(TEMPERATURES[1])]
 
 
 _T = TypeVar("_T")
@@ -77,8 +80,12 @@ class Options(BaseModel):
         return cls.check({k: values[k] for k in values if values[k] != "???" or k not in known})
 
     @classmethod
-    def check(cls, values: Mapping[str, Any]) -> Self:
+    def check(cls, values: Mapping[str, Any], section: str | None = None) -> Self:
         """The model of plain ``values``.
+
+        Args:
+            values: by key.
+            section: its name in messages, if not the class's.
 
         Raises:
             ConfigError: as in :meth:`read`.
@@ -90,16 +97,16 @@ class Options(BaseModel):
         except ValidationError as error:
             # the sort is stable: unknown keys first, then the fields in their order
             errors = sorted(error.errors(), key=lambda each: each["type"] not in _UNKNOWN)
-        raise cls._config_error(errors[0], values)
+        raise cls._config_error(errors[0], values, cls.section if section is None else section)
 
     @classmethod
-    def _config_error(cls, error: Any, values: Any) -> ConfigError:
+    def _config_error(cls, error: Any, values: Any, section: str) -> ConfigError:
         """The error of ours for one of pydantic's."""
         raised = error.get("ctx", {}).get("error")
         if isinstance(raised, ConfigError):
             return raised
         model: Any = cls
-        names, field = [cls.section] if cls.section else [], None
+        names, field = [section] if section else [], None
         for part in error["loc"]:
             if not is_section(model):
                 break  # inside a list
@@ -155,7 +162,10 @@ def _kind(annotation: Any, constraints: Any) -> str:
     if origin is Annotated:
         return _kind(args[0], args[1:])
     if origin in (Union, UnionType):  # a type or None; or both types of numbers
-        return _kind([arg for arg in args if arg is not NoneType][-1], constraints)
+        kinds = [arg for arg in args if arg is not NoneType]
+        if bool in kinds[:-1]:
+            return " or ".join(_kind(kind, ()).removeprefix("one of ") for kind in kinds)
+        return _kind(kinds[-1], constraints)
     if origin is Literal:
         return f"one of {', '.join(args)}"
     if origin is list:

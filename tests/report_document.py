@@ -67,6 +67,7 @@ def bare_document() -> Document:
         clusters=[],
         config={},
         reproduce={**dict.fromkeys(made.runs[0]["reproduce"]), "versions": {}},
+        history=[],
         missing=["No checkpoint was found, so that nothing can be computed from features."],
     )
     return replace(made, table=make_table([run]), images={})

@@ -84,6 +84,7 @@ def run_part(run: RunFigures, labels: list[int], rng: np.random.Generator) -> Ru
         companions=_companions(labels, rng) if run.method == "rcl" else [],
         config=dict(run.config),
         reproduce=_reproduce(run.name, run.seed or 0),
+        history=[f"Started on a <{run.name}>.", "Ended."],
         missing=list(run.missing),
     )
     if run.method == "cueco":  # as if it had labels of its own

@@ -75,8 +75,12 @@ def test_an_integer_is_welcome_where_a_float_is():
 @pytest.mark.parametrize(
     ("keys", "values", "allowed"),
     [
-        ("temperature", (0, -0.2, "0.2", None, [0.2]), "a number above 0; the default is 0.2"),
-        ("temperature", (float("nan"), float("inf"), True), "a number above 0; the default is 0.2"),
+        (
+            "temperature",
+            (0, -0.2, "0.2", None, [0.2]),
+            "a number in [0.001, 1000]; the default is ",
+        ),
+        ("temperature", (float("nan"), float("inf"), True, 1e-30), "a number in [0.001, 1000]; "),
         ("queue_size", (0, 128.0, True, "9"), "an integer of at least 2; the default is 16384"),
         ("num_clusters", (1, 2.5), "an integer of at least 2; the default depends on the other se"),
         ("centroid_momentum", (1.01, -0.01), "a number in [0, 1]; the default is 0.99"),

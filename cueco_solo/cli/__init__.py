@@ -41,11 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        Exit code: 0, 1 where ``doctor`` found something missing, 2 after a user's error.
+        Exit code: 0, 1 where ``doctor`` found something missing, 2 after a user's error, 3
+        after a training that has diverged.
     """
     args = parse_arguments(_parser(), argv)
     try:
         return args.run(args) or 0
     except (ConfigError, HostError) as error:
         print(f"cueco-solo: error: {one_line(error)}", file=sys.stderr)
-        return 2
+        return getattr(error, "exit_code", 2)

@@ -8,20 +8,22 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.host.images import regular_walk
 
 DOWNLOADED = ("cifar10", "cifar100", "stl10")
+DATASETS = (*DOWNLOADED, "imagenet", "imagenet100", "custom")
 _TRAIN, _VAL = "data.train_path", "data.val_path"
 _PATHS = ("train_path", "val_path")
 # torchvision's, whose import takes seconds
 IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
-def _is_image(name: str) -> bool:
+def is_image(name: str) -> bool:
     return name.lower().endswith(IMG_EXTENSIONS)
 
 
 def _folder(key: str, value: Any, must_exist: bool) -> Path:
-    if value is None:
+    if value in (None, ""):
         raise config_error(key, value, "must be a folder of images", f"set {key}=DIR")
     path = Path(value)
     if path.is_file():
@@ -44,8 +46,8 @@ def _class_folders(key: str, path: Path) -> Iterator[str]:
             remedy += ", or set data.no_labels=True"
         raise config_error(key, str(path), "has no class folders", remedy)
     for folder in folders:
-        walk = os.walk(folder.path, followlinks=True)
-        if not any(_is_image(name) for _, _, files in walk for name in files):
+        walk = regular_walk(folder.path)
+        if not any(is_image(name) for _, _, files in walk for name in files):
             raise config_error(
                 key, str(path), f"has no image in its class {folder.name}", "fill or remove it"
             )
@@ -69,13 +71,16 @@ def _unlabelled(key: str, value: Any) -> None:
     if not entries:
         raise config_error(key, value, "is empty", "give a folder of images")
     for entry in entries:
-        if entry.is_dir() or not _is_image(entry.name):
+        if entry.is_dir() or not is_image(entry.name):
             raise config_error(
                 key,
                 value,
                 f"holds {entry.name}, which is no image",
                 "with data.no_labels=True the folder must hold images and nothing else",
             )
+        if not entry.is_file() and not entry.is_symlink():
+            allowed = f"holds {entry.name}, which is no regular file"
+            raise config_error(key, value, allowed, "replace or remove it")
 
 
 def check_labelled(
@@ -128,6 +133,19 @@ def check_paths(data: DictConfig) -> None:
         _labelled(_TRAIN, train)
     else:
         check_labelled(train, val)
+
+
+def check_workers(number: int, key: str = "data.num_workers") -> None:
+    """Refuse loading processes that this machine can't hold.
+
+    Raises:
+        ConfigError: there are more than 64 and more than 4 for each CPU.
+    """
+    cpus = os.cpu_count() or 1
+    most = max(64, 4 * cpus)
+    if number > most:
+        allowed = f"must be at most {most} on this machine of {cpus} CPUs"
+        raise config_error(key, number, allowed, "a few are enough")
 
 
 def check_batch_size(batch_size: int, processes: int, samples: int) -> None:

@@ -7,6 +7,7 @@ from urllib.error import URLError
 import torch
 from lightning.pytorch import LightningDataModule
 from omegaconf import DictConfig
+from omegaconf.errors import ConfigAttributeError
 
 from cueco_solo import host
 from cueco_solo.data.checks import check_batch_size, download_error
@@ -70,6 +71,14 @@ def training_set(data: DictConfig, transform: Callable | None) -> Any:
         )
     except URLError as error:
         raise download_error(data, error) from error
+    except ValueError as error:
+        if (fraction := data.get("fraction", -1)) <= 0:
+            raise
+        reason = " ".join(str(error).split())
+        remedy = "raise it, or use -1 for all data"
+        raise config_error(
+            "data.fraction", fraction, f"leaves too few images ({reason})", remedy
+        ) from error
     if no_labels and hasattr(train, "images"):
         train.images.sort()  # solo-learn leaves them in the file system's order
     return label_superclasses(data, train)
@@ -126,12 +135,16 @@ def pretraining_data(
 
 def _view_transforms(cfg: DictConfig, build: Callable, **options: Any) -> Any:
     module = host.pretrain_data
-    return module.FullTransformPipeline(
-        [
-            module.NCropAugmentation(build(cfg.data.dataset, view, **options), view.num_crops)
-            for view in cfg.augmentations
-        ]
-    )
+    try:
+        return module.FullTransformPipeline(
+            [
+                module.NCropAugmentation(build(cfg.data.dataset, view, **options), view.num_crops)
+                for view in cfg.augmentations
+            ]
+        )
+    except ConfigAttributeError as error:
+        key = str(error.full_key).replace("[", ".").replace("]", "")
+        raise config_error(key, None, "is missing", "set it") from error
 
 
 def _validation_set(cfg: DictConfig) -> Any | None:

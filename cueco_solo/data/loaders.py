@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
-from PIL import Image
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Subset, get_worker_info
 
 from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.host.images import load_image
 
 
 class EpochSampler(DistributedSampler):
@@ -69,8 +69,7 @@ def _decoding_error(path: Path | None) -> ConfigError | None:
     if path is None:
         return None
     try:
-        with Image.open(path) as image:
-            image.convert("RGB")
+        load_image(path)
     except Exception as error:
         reason = str(error).splitlines()[0].replace(str(path), "it") or type(error).__name__
         return config_error(
@@ -95,6 +94,8 @@ class ReadableDataset(Dataset):
     def __getitem__(self, index: Any) -> Any:
         try:
             return self.dataset[index]
+        except ConfigError:
+            raise
         except Exception as error:
             # asked only now: decoding every image twice would double the loading time
             if unreadable := _decoding_error(_image_file(self.dataset, index)):

@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from cueco_solo.data.checks import DOWNLOADED, check_labelled
+from cueco_solo.data.checks import DATASETS, DOWNLOADED, check_labelled
 from cueco_solo.errors import config_error
 from cueco_solo.training.run_folder import Run
 from cueco_solo.training.settings import check_linear_settings
@@ -37,6 +37,9 @@ def evaluation_data(run: Run, train_path: Any = None, val_path: Any = None) -> D
         ConfigError: a path is missing or doesn't hold labelled images.
     """
     data = run.cfg.data.copy()
+    if data.dataset not in DATASETS:
+        allowed = f"of the run's args.json must be one of {', '.join(DATASETS)}"
+        raise config_error("data.dataset", data.dataset, allowed)
     for key, given in (("train_path", train_path), ("val_path", val_path)):
         data[key] = given or data.get(key)
         if data[key] is None:

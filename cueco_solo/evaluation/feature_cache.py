@@ -21,6 +21,7 @@ from cueco_solo.data.checks import DOWNLOADED
 from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.evaluation.features import Features, load_backbone, run_features
 from cueco_solo.host import host_info
+from cueco_solo.host.images import regular_walk
 from cueco_solo.training.run_folder import Run
 
 _FORMAT = 1
@@ -79,7 +80,7 @@ def _digest_of_files(data: DictConfig, key: str) -> str:
     if data.dataset in DOWNLOADED:  # there may be other data sets beside it
         root /= getattr(torchvision.datasets, data.dataset.upper()).base_folder
     paths = [root] if root.is_file() else []
-    for folder, _, names in os.walk(root, followlinks=True):
+    for folder, _, names in regular_walk(root) if root.is_dir() else ():
         paths += [Path(folder, name) for name in names]
     digest = hashlib.sha256()
     for path in sorted(paths):

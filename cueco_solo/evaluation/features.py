@@ -14,8 +14,8 @@ from cueco_solo import host
 from cueco_solo.data.datasets import labelled_datasets
 from cueco_solo.data.loaders import plain_loader
 from cueco_solo.data.transforms import labelled_transforms
-from cueco_solo.errors import config_error, moved
-from cueco_solo.training.checkpoints import part_of, read_weights
+from cueco_solo.errors import as_config_error, config_error, moved
+from cueco_solo.training.checkpoints import finite_weights, part_of, read_weights
 from cueco_solo.training.run_folder import Run
 
 
@@ -45,7 +45,7 @@ def load_backbone(run: Run, untrained: bool = False) -> nn.Module:
         untrained: as it was before the first step, from the run's seed: the row to compare with.
 
     Raises:
-        ConfigError: the checkpoint can't be read or doesn't hold this backbone.
+        ConfigError: the checkpoint can't be read, isn't finite or doesn't hold this backbone.
         HostError: ``untrained``, and the installed solo-learn doesn't have the run's method.
     """
     cueco_solo.register()
@@ -54,9 +54,13 @@ def load_backbone(run: Run, untrained: bool = False) -> nn.Module:
     # every method takes its backbone from the base class, first of all
     whole = untrained and "method_kwargs" in cfg
     model = host.method_class(cfg.method) if whole else host.BaseMethod
-    backbone: nn.Module = model(cfg).backbone
+    with as_config_error(
+        f"the backbone of {run.folder} can't be built from its args.json",
+        *(AssertionError, AttributeError, KeyError, MemoryError, RuntimeError),
+    ):
+        backbone: nn.Module = model(cfg).backbone
     if not untrained:
-        state = read_weights(run.checkpoint, "checkpoint")
+        state = finite_weights(read_weights(run.checkpoint, "checkpoint"), run.checkpoint)
         try:
             backbone.load_state_dict(part_of(state, "backbone."), strict=True)
         except RuntimeError as error:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from cueco_solo.data.checks import check_workers
 from cueco_solo.data.superclasses import check_superclasses
 from cueco_solo.errors import config_error
 from cueco_solo.evaluation.checks import check_classifier_settings, evaluation_data
@@ -29,6 +30,7 @@ class RunEvaluation:
         self.run = load_run(args.folder)
         self.data = evaluation_data(self.run, args.train_path, args.val_path)
         if args.num_workers is not None:
+            check_workers(args.num_workers, "--num-workers")
             self.data.num_workers = args.num_workers
         keys = ["dataset", "train_path", "val_path"]
         if args.superclasses or self.data.get("superclasses"):

@@ -207,6 +207,8 @@ def _reproduction(folder: Path) -> list[str]:
             library: version if isinstance(version, dict) else {"version": version}
             for library, version in content["versions"].items()
         }
+        resumed = len(content.get("resumed", []))
+        command = shlex.join([Path(program).name, *map(str, words)])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         remedy = "mend or remove that file"
         raise config_error("RUN", str(path), "isn't what a run writes", remedy) from error
@@ -214,10 +216,9 @@ def _reproduction(folder: Path) -> list[str]:
         (_text(library), _text(known.get("version")), _text(known.get("commit") or ""))
         for library, known in versions.items()
     ]
-    resumed = len(content.get("resumed", []))
     return [
         f"From `environment.json`{f'; resumed {resumed} times, see there' if resumed else ''}. "
         f"This card was written with torch {torch.__version__}.",
-        _code([shlex.join([Path(program).name, *words])], "bash"),
+        _code([command], "bash"),
         _table(("library", "version", "commit"), rows),
     ]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torchvision.transforms import Normalize
 
 from cueco_solo import host
-from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.errors import ConfigError
 from cueco_solo.evaluation.feature_cache import digest_of_file
 from cueco_solo.evaluation.features import load_backbone
 from cueco_solo.export.networks import Network, networks
@@ -98,11 +98,6 @@ def load_subject(run: Run) -> Subject:
             finite, or the configuration doesn't say what images it expects.
     """
     backbone = load_backbone(run).to(memory_format=torch.contiguous_format)  # type: ignore
-    if not all(value.isfinite().all() for value in backbone.state_dict().values()):
-        remedy = "the training has diverged: remove this checkpoint to export an earlier one"
-        raise config_error(
-            "checkpoint", str(run.checkpoint), "has weights that aren't finite", remedy
-        )
     return Subject(run, backbone, networks(run.cfg, backbone), _preprocessing(run.cfg))
 
 

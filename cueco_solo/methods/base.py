@@ -130,8 +130,19 @@ class PluginMethod:
             raise ConfigError(
                 f"method={self.cfg.method} can't load this checkpoint, which is of {owner}; choose "
                 f"a checkpoint of {self.cfg.method}, or set method to the checkpoint's"
+                f"{self.resumed_from('; ')}"
             )
         self._check_sizes(checkpoint["state_dict"])
+
+    def resumed_from(self, before: str = "") -> str:
+        """For messages: the checkpoint that is resumed, and what to do if nobody named it."""
+        path = getattr(getattr(self, "_trainer", None), "ckpt_path", None)
+        if path is None:
+            return ""
+        if OmegaConf.select(self.cfg, "auto_resume.enabled"):
+            found = f"solo-learn's auto_resume found {path}, which is of another run"
+            return f"{before}{found}: set auto_resume.enabled=False"
+        return f"{before}the checkpoint is {path}"
 
     def _check_sizes(self, state: Mapping[str, Any]) -> None:
         own = self.state_dict()  # type: ignore[attr-defined]
@@ -142,6 +153,7 @@ class PluginMethod:
                     f"method_kwargs.{key}",
                     self.cfg.method_kwargs[key],
                     f"must be {there}, as when this checkpoint was trained",
+                    self.resumed_from(),
                 )
 
 

@@ -14,9 +14,9 @@ from cueco_solo.options import (
     Count,
     NonNegative,
     Options,
-    Positive,
     Several,
     Share,
+    Temperature,
     derived,
     option,
 )
@@ -50,8 +50,8 @@ class CueCoOptions(Options):
     pred_output_bias: bool = option(
         True, "bias of the predictor's last layer, which MoCo v3 hasn't; unused with pred_output_bn"
     )
-    temperature: Positive = option(0.2, "temperature of the contrastive loss (Eq. 1)")
-    centroid_temperature: Positive = option(
+    temperature: Temperature = option(0.2, "temperature of the contrastive loss (Eq. 1)")
+    centroid_temperature: Temperature = option(
         0.2, "temperature of the centroid contrastive loss (Eq. 4)"
     )
     queue_size: Several = option(16384, "keys per view, K")
@@ -94,7 +94,7 @@ class CueCoOptions(Options):
         "hard: the nearest centroid of z (Eq. 3); soft: the softmax of the key's "
         "similarities to the centroids (Sec. 2.2)",
     )
-    assignment_temperature: Positive = derived(
+    assignment_temperature: Temperature = derived(
         "temperature of soft targets (ours). centroid_temperature"
     )
     clustering: Literal["online", "offline"] = option(
@@ -119,6 +119,19 @@ class CueCoOptions(Options):
                 True,
                 "can't stand in method_kwargs.predictor=residual, whose last layer starts at zero",
                 "set it to False",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_weights(self) -> Self:
+        weights = (self.contrastive_weight, self.centroid_weight, self.variance_weight)
+        if not any(weights):
+            raise config_error(
+                "method_kwargs.contrastive_weight",
+                self.contrastive_weight,
+                "can't be 0 beside centroid_weight=0 and variance_weight=0: nothing would be "
+                "trained",
+                "give at least one of them a weight",
             )
         return self
 

@@ -270,6 +270,7 @@ class RCL(KeyMethod):
                 "method_kwargs.num_levels",
                 self.options.num_levels,
                 f"must be {levels}, as when this checkpoint was trained",
+                self.resumed_from(),
             )
         if labels is not None and labels.shape[1] != self.options.num_samples:
             raise config_error(
@@ -277,5 +278,5 @@ class RCL(KeyMethod):
                 self.options.num_samples,
                 f"images, but this checkpoint was trained with {labels.shape[1]} and knows each "
                 "by its index",
-                "resume with the same images, or start anew",
+                f"resume with the same images, or start anew{self.resumed_from('; ')}",
             )

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, model_validator
 from cueco_solo.errors import config_error
 from cueco_solo.methods.base import check_dali_indexes
 from cueco_solo.methods.momentum_options import MomentumOptions, check_predictor
-from cueco_solo.options import Count, Options, Positive, Several, Share, derived, option
+from cueco_solo.options import Count, Options, Several, Share, Temperature, derived, option
 
 if TYPE_CHECKING:
     import torch
@@ -53,7 +53,7 @@ class RCLOptions(Options):
         "start of mlp predictors; identity needs pred_hidden_dim of at least twice proj_output_dim "
         "(ours)",
     )
-    temperature: Positive = option(0.1, "temperature of the relative contrastive loss (Eq. 3)")
+    temperature: Temperature = option(0.1, "temperature of the relative contrastive loss (Eq. 3)")
     queue_size: Several = option(
         98304, "keys per view, K; at least the batch size of all processes"
     )

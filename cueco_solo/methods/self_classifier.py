@@ -86,6 +86,7 @@ class SelfClassifier(PluginMethod, BaseMethod):
                     "method_kwargs.fixed_classifier",
                     self.options.fixed_classifier,
                     f"must be {fixed}, as when this checkpoint was trained",
+                    self.resumed_from(),
                 )
 
     def _check_sizes(self, state: Mapping[str, Any]) -> None:
@@ -95,6 +96,7 @@ class SelfClassifier(PluginMethod, BaseMethod):
                 "method_kwargs.mlp_dims",
                 here,
                 f"must be {there}, as when this checkpoint was trained",
+                self.resumed_from(),
             )
         super()._check_sizes(state)
 

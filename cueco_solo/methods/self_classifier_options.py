@@ -10,7 +10,7 @@ from typing import Literal
 from omegaconf import DictConfig
 
 from cueco_solo.methods.base import check_dali_indexes
-from cueco_solo.options import Count, Options, Positive, Several, Size, derived, option
+from cueco_solo.options import Count, Options, Several, Size, Temperature, derived, option
 
 _HEAD_SIZES = {"cifar10": 30, "cifar100": 60}
 
@@ -32,10 +32,10 @@ class SelfClassifierOptions(Options):
         "classes of each head, C. 1000; for cifar10 30, three times its classes; for cifar100 60, "
         "three times its superclasses"
     )
-    temperature: Positive = derived(
+    temperature: Temperature = derived(
         "temperature of the softmax over classes (Eq. 4). 0.1, for CIFAR with v1 0.3"
     )
-    column_temperature: Positive = derived(
+    column_temperature: Temperature = derived(
         "temperature of the softmax over samples (Eq. 4). As temperature, with v2 0.05"
     )
     normalize_rows: bool = derived(

@@ -131,6 +131,7 @@ class RunPart(TypedDict):
         curves: by logged name, e.g. ``train_nce_loss``, ``val_acc1``, ``cluster_active``,
             ``train_alignment``, ``train_uniformity``.
         config: flat: dotted key to value as text.
+        history: sentences on when and where it started, stopped and went on.
         missing: sentences for what couldn't be shown, e.g. why there is no embedding, and for what
             can't be compared as it stands.
     """
@@ -148,6 +149,7 @@ class RunPart(TypedDict):
     companions: list[Companions]
     config: dict[str, Any]
     reproduce: Reproduce
+    history: list[str]
     missing: list[str]
 
 

@@ -11,6 +11,7 @@ from cueco_solo.report.features import FeatureViews
 from cueco_solo.report.reproduction import reproduce
 from cueco_solo.results.runs import RunFigures, labels
 from cueco_solo.results.table import ResultTable
+from cueco_solo.training.history import told
 from cueco_solo.training.run_folder import Run
 
 
@@ -63,6 +64,7 @@ def _part(run: Run, one: RunFigures, label: str) -> RunPart:
         companions=[],
         config=one.config,
         reproduce=made,
+        history=told(run.folder),
         missing=[*unknown, *one.missing, *lost],
     )
 

@@ -8,6 +8,9 @@ from typing import Any
 from cueco_solo.report.document import Reproduce
 from cueco_solo.training.run_folder import Run
 
+# of environment.json
+_KINDS: dict[str, type] = {"versions": dict, "gpus": list, "command": list, "platform": str}
+_PACKAGES = ("solo-learn", "cueco-solo")
 _PROGRAMS = ("cueco-solo", "cueco-solo.exe")
 
 
@@ -43,10 +46,15 @@ def _environment(path: Path) -> tuple[dict[str, Any], list[str]]:
         ]
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or not isinstance(content.get("versions", {}), dict):
+        if not isinstance(content, dict) or not all(
+            isinstance(content.get(key, kind()), kind) for key, kind in _KINDS.items()
+        ):
+            raise ValueError("it isn't what a pre-training writes")
+        versions = content.get("versions", {})
+        if not all(isinstance(versions.get(key) or {}, dict) for key in _PACKAGES):
             raise ValueError("it isn't what a pre-training writes")
         return content, []
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return {}, [f"How to reproduce: environment.json can't be read ({error})."]
 
 

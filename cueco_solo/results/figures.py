@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from cueco_solo.errors import ConfigError, config_error
-from cueco_solo.training.checkpoints import read_checkpoint
+from cueco_solo.training.checkpoints import finite_weights, read_checkpoint
 from cueco_solo.training.run_folder import Run
 
 UNTRAINED = "untrained"
@@ -88,15 +88,15 @@ def run_figures(
             on other data, as CIFAR-100's superclasses, keep their name.
 
     Raises:
-        ConfigError: one of these files can't be read.
+        ConfigError: one of these files can't be read, or the checkpoint's weights aren't finite.
     """
+    time = [] if untrained else _training_time(run)
     found = [] if untrained else _online(run)
     for path in sorted(run.folder.glob("eval-*.json")):
         wanted = only is None or path.name in only
         if wanted and path.stem.endswith("-untrained") == untrained:
             found += _evaluated(run, path, None if untrained else run.checkpoint.name)
-    if not untrained:
-        found += _training_time(run)
+    found += time
     own = dataset_name(run.cfg.data)
     return [
         Figure(
@@ -151,23 +151,27 @@ def epochs(run: Run) -> int:
 def _training_time(run: Run) -> list[Measured]:
     """Seconds in training, summed over the parts of an interrupted run; solo-learn keeps none."""
     try:
-        callbacks = read_checkpoint(run.checkpoint, "RUN").get("callbacks", {})
+        content = read_checkpoint(run.checkpoint, "RUN")
     except ConfigError:  # reported by whoever needs its weights
         return []
-    timer = callbacks.get("Timer")
-    seconds = [timer["time_elapsed"]["train"]] if timer else []
-    return [(dataset_name(run.cfg.data), "training", "seconds", value) for value in seconds]
+    finite_weights(content["state_dict"], run.checkpoint)
+    try:
+        seconds = float(content["callbacks"]["Timer"]["time_elapsed"]["train"])
+    except (KeyError, TypeError, ValueError):
+        return []
+    return [(dataset_name(run.cfg.data), "training", "seconds", seconds)]
 
 
 def _online(run: Run) -> list[Measured]:
     path = run.folder / "metrics.csv"
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        rows = list(csv.DictReader(line.replace("\0", "") for line in file))
     found = []
+    rows = [row for row in rows if _seen(row, epochs(run))]
     for metric, column in _ONLINE.items():
-        values = [row[column] for row in rows if row.get(column) and _seen(row, epochs(run))]
+        values = [row[column] for row in rows if _is_number(row, column)]
         if values:
             found.append((dataset_name(run.cfg.data), "linear-online", metric, float(values[-1])))
     return found
@@ -175,7 +179,17 @@ def _online(run: Run) -> list[Measured]:
 
 def _seen(row: dict[str, str], number: int) -> bool:
     """Whether a row belongs to the checkpoint's epochs: a killed run may have logged later ones."""
-    return not row.get("epoch") or int(row["epoch"]) < number
+    epoch = row.get("epoch")
+    return not epoch or (_is_number(row, "epoch") and float(epoch) < number)
+
+
+def _is_number(row: dict[str, str], column: str) -> bool:
+    """Whether a cell holds a number: a row may be torn, or the file something else."""
+    try:
+        float(row.get(column) or "")
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _evaluated(run: Run, path: Path, checkpoint: str | None) -> list[Measured]:

@@ -1,6 +1,7 @@
 """Checkpoints on disk: the newest of a run, what one holds, and whether a run can go on from it."""
 
 import json
+import operator
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,8 @@ def latest_checkpoint(folder: Path) -> Path | None:
         epoch = re.search(r"ep=(\d+)$", path.stem)
         return int(epoch.group(1)) if epoch else -1, path.stat().st_mtime
 
-    return max(folder.glob("*.ckpt"), key=age, default=None)
+    files = (path for path in folder.glob("*.ckpt") if path.is_file())
+    return max(files, key=age, default=None)
 
 
 def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
@@ -39,6 +41,12 @@ def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
         raise config_error(key, str(path), reason, "give another checkpoint") from error
     if not isinstance(content, dict) or "state_dict" not in content:
         raise config_error(key, str(path), "holds no state_dict", "give a Lightning checkpoint")
+    state = content["state_dict"]
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
+    ):
+        allowed = "holds a state_dict that isn't one of tensors"
+        raise config_error(key, str(path), allowed, "give a Lightning checkpoint")
     return content
 
 
@@ -73,6 +81,24 @@ def read_weights(path: Path, key: str) -> dict[str, Any]:
     return {re.sub(r"^(momentum_)?encoder\.", r"\1backbone.", name): state[name] for name in state}
 
 
+_BACKBONES = ("backbone.", "encoder.")  # the latter up to solo-learn 1.0.2
+
+
+def finite_weights(state: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The ``state_dict`` itself, unless a number of its backbone isn't one.
+
+    Raises:
+        ConfigError: the training that wrote it has diverged.
+    """
+    parts = [value for name, value in state.items() if name.startswith(_BACKBONES)]
+    wrong = sum(not bool(value.isfinite().all()) for value in parts if value.is_floating_point())
+    if wrong:
+        reason = f"has weights that aren't finite, {wrong} of {len(parts)} tensors"
+        remedy = "the training has diverged: remove this checkpoint to use an earlier one"
+        raise config_error("checkpoint", str(path), reason, remedy)
+    return state
+
+
 def part_of(state: dict[str, Any], prefix: str) -> dict[str, Any]:
     """The entries of a ``state_dict`` under a prefix, without it."""
     return {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
@@ -93,7 +119,7 @@ def progress(checkpoint: dict[str, Any], path: Path) -> Progress:
     """
     try:
         epoch = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-        return Progress(epoch, checkpoint["global_step"])
+        return Progress(operator.index(epoch), operator.index(checkpoint["global_step"]))
     except (KeyError, TypeError) as error:
         raise config_error(
             "resume_from_checkpoint",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import cueco_solo
+from cueco_solo.errors import config_error
 from cueco_solo.host import host_info
 from cueco_solo.training.run_folder import write_json
 
@@ -73,6 +74,10 @@ def write_environment(folder: Path, seed: int) -> None:
     """``environment.json``; what a resumed run went on with is added under ``resumed``."""
     path, here = folder / "environment.json", environment(seed)
     if path.is_file():
-        first = json.loads(path.read_text(encoding="utf-8"))
-        here = {**first, "resumed": [*first.get("resumed", []), here]}
+        try:
+            first = json.loads(path.read_text(encoding="utf-8"))
+            here = {**first, "resumed": [*first.get("resumed", []), here]}
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            remedy = "mend or remove that file"
+            raise config_error("environment", str(path), "can't be read", remedy) from error
     write_json(path, here)

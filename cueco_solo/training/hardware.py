@@ -47,6 +47,9 @@ def find_hardware(cfg: DictConfig) -> Hardware:
     num_nodes = cfg.get("num_nodes") or 1
     if accelerator == "cpu":
         _check_cpu(cfg)
+        if isinstance(devices, list) and sorted(devices) != list(range(len(devices))):
+            allowed = "names devices by number, but a CPU has processes only"
+            raise config_error("devices", cfg.devices, allowed, "give their number")
         count = 1 if devices == "auto" else devices if isinstance(devices, int) else len(devices)
         return Hardware("cpu", count, count, num_nodes)
     import torch

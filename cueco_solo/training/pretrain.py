@@ -6,7 +6,7 @@ torch and Lightning, whose import takes seconds, are imported once settings and 
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,17 @@ from omegaconf.errors import ConfigAttributeError
 import cueco_solo
 from cueco_solo import host
 from cueco_solo.data import checks
+from cueco_solo.data.fingerprint import fingerprint
 from cueco_solo.data.superclasses import count_superclasses
 from cueco_solo.errors import as_config_error, config_error
-from cueco_solo.training import checkpoints, run_folder
+from cueco_solo.training import checkpoints, history, run_folder
 from cueco_solo.training.environment import write_environment
 from cueco_solo.training.hardware import Hardware, find_hardware
 from cueco_solo.training.log_filters import quieten
+from cueco_solo.training.recorded import read_config
+from cueco_solo.training.run_folder import RUN_VARIABLE
 from cueco_solo.training.settings import check_settings, with_defaults
 
-# the run folder, from the first process to those that Lightning starts with the same arguments
-_RUN_VARIABLE = "CUECO_SOLO_RUN"
 # bare assertions in solo-learn's own methods
 _WHOLE_BATCHES = ("all4one", "mocov2plus", "nnbyol", "nnclr", "nnsiam", "ressl")
 
@@ -49,17 +50,21 @@ def pretrain(cfg: DictConfig) -> Path:
     from lightning.pytorch import seed_everything
 
     from cueco_solo.data.datasets import pretraining_data
+    from cueco_solo.training.resume import changes_since, in_effect, settle
     from cueco_solo.training.trainer import fit, make_trainer
 
     cueco_solo.register()
     method = host.method_class(composed.method)
-    with _build_errors(composed, method):
+    with _build_errors(composed):
         parsed = _parse(composed, hardware)
         seed_everything(parsed.seed, workers=True, verbose=False)
         model = _build(method, parsed)
     if not parsed.performance.disable_channel_last:
         model = model.to(memory_format=torch.channels_last)
     start = _check_resume(resume, model, composed) if resume else checkpoints.Progress()
+    images = fingerprint(parsed.data)
+    changes = changes_since(resume, model.cfg, method, images) if resume else None
+    told = settle(resume, changes, _allowed(composed)) if resume else []
     if resume and start.epoch == composed.max_epochs:
         _print_once(f"nothing to do: this run ended with {resume}\nrun folder: {resume.parent}")
         return resume.parent
@@ -69,16 +74,30 @@ def pretrain(cfg: DictConfig) -> Path:
         replaced = resume if resume and resume.parent == run else None
         trainer = make_trainer(parsed, hardware, run, steps, start.step, replaced)
         if resume:
-            _print_once(f"resuming from {resume}")
-        fit(
-            trainer,
-            model,
-            first_step=start.step,
-            datamodule=data,
-            ckpt_path=resume and str(resume),
-        )
+            _print_once("\n  ".join([f"resuming from {resume}", *told]))
+        trainer.callbacks += in_effect(changes)  # type: ignore[attr-defined]
+        facts: dict[str, Any] = {"on": history.machine(hardware), "data": images}
+        if resume:
+            facts |= {
+                "from": str(resume),
+                "changed": {k: list(v) for k, v in (changes or {}).items()},
+            }
+        event = "resumed" if resume else "started"
+        history.record(run, event, epoch=start.epoch, step=start.step, **facts)
+        with history.recorded(run, trainer):
+            fit(
+                trainer,
+                model,
+                first_step=start.step,
+                datamodule=data,
+                ckpt_path=resume and str(resume),
+            )
     _print_once(f"run folder: {run}")
     return run
+
+
+def _allowed(cfg: DictConfig) -> list[str]:
+    return list(OmegaConf.select(cfg, "resume.allow") or [])
 
 
 def _print_once(text: str) -> None:
@@ -110,12 +129,11 @@ def _parse(cfg: DictConfig, hardware: Hardware) -> DictConfig:
 
 
 @contextmanager
-def _build_errors(cfg: DictConfig, method: Any) -> Iterator[None]:
-    """What solo-learn's own methods raise as one line; ours check their settings first."""
-    ours = method.__module__.startswith("cueco_solo.methods")
+def _build_errors(cfg: DictConfig) -> Iterator[None]:
+    """What a method, its backbone or torch raises while it is built, as one line."""
     what = f"method={cfg.method} can't be built from this configuration"
     try:
-        with nullcontext() if ours else as_config_error(what, AssertionError, RuntimeError):
+        with as_config_error(what, AssertionError, MemoryError, RuntimeError):
             yield
     except ConfigAttributeError as error:
         needed = f"is missing, but needed by method={cfg.method}"
@@ -157,11 +175,11 @@ def _check_resume(path: Path, model: Any, cfg: DictConfig) -> checkpoints.Progre
 def _continues(cfg: DictConfig, checkpoint: Path) -> bool:
     """Whether the checkpoint is the last one of a run of this very configuration."""
     run = checkpoint.parent
-    config = run / "config.yaml"
+    config = read_config(run / "config.yaml")
     return (
-        config.is_file()
+        config is not None
         and checkpoints.latest_checkpoint(run) == checkpoint
-        and run_folder.identity(DictConfig(OmegaConf.load(config))) == run_folder.identity(cfg)
+        and run_folder.identity(config) == run_folder.identity(cfg)
     )
 
 
@@ -184,9 +202,9 @@ def _run_folder(cfg: DictConfig, resume: Path | None) -> Iterator[Path]:
     new = run is not None and resumed is None
     if run is None:  # not the first process
         run = Path(
-            os.environ.get(_RUN_VARIABLE) or run_folder.runs_folder(cfg) / run_folder.run_id(cfg)
+            os.environ.get(RUN_VARIABLE) or run_folder.runs_folder(cfg) / run_folder.run_id(cfg)
         )
-    os.environ[_RUN_VARIABLE] = str(run)
+    os.environ[RUN_VARIABLE] = str(run)
     try:
         yield run
     except Exception:
@@ -194,4 +212,4 @@ def _run_folder(cfg: DictConfig, resume: Path | None) -> Iterator[Path]:
             shutil.rmtree(run)
         raise
     finally:
-        os.environ.pop(_RUN_VARIABLE)
+        os.environ.pop(RUN_VARIABLE)

@@ -16,9 +16,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.errors import ConfigError, config_error
-from cueco_solo.host.flat_args import is_flat, lift_args
 from cueco_solo.training.checkpoints import latest_checkpoint
+from cueco_solo.training.recorded import read_args, read_config
 
+# the run folder, from the first process to those that Lightning starts with the same arguments
+RUN_VARIABLE = "CUECO_SOLO_RUN"
 # what can be changed without changing a single number of the run
 _INCIDENTAL = (
     "auto_resume",
@@ -31,12 +33,11 @@ _INCIDENTAL = (
     "max_time",
     "online_clustering",
     "profiler",
+    "resume",
     "resume_from_checkpoint",
     "tensorboard",
     "wandb",
 )
-# of ``args.json``: what decides the features
-_NEEDED = ("name", "method", "seed", "backbone.name", "data.dataset", "augmentations")
 
 
 def identity(cfg: DictConfig) -> dict[str, Any]:
@@ -108,9 +109,8 @@ def same_run(cfg: DictConfig) -> Path | None:
     wanted, found = identity(cfg), []
     for folder in runs_folder(cfg).glob(f"{run_id(cfg)}*"):
         checkpoint = latest_checkpoint(folder)
-        if checkpoint is None or not (folder / "config.yaml").is_file():
-            continue
-        if identity(DictConfig(OmegaConf.load(folder / "config.yaml"))) == wanted:
+        config = read_config(folder / "config.yaml")
+        if checkpoint is not None and config is not None and identity(config) == wanted:
             found.append((checkpoint.stat().st_mtime, folder))
     return max(found)[1] if found else None
 
@@ -135,24 +135,12 @@ def load_run(folder: Path, key: str = "RUN") -> Run:
     """Open a run folder: one with ``args.json`` and a ``.ckpt``.
 
     Raises:
-        ConfigError: one of them is missing or unreadable.
+        ConfigError: one of them is missing or unreadable, or ``args.json`` holds a wrong type.
     """
     if not folder.is_dir():
         remedy = f"give the folder {folder.parent}" if folder.is_file() else "check the path"
         raise config_error(key, str(folder), "must be a run folder", remedy)
-    try:
-        args = json.loads((folder / "args.json").read_text(encoding="utf-8"))
-        cfg = DictConfig(lift_args(args) if is_flat(args) else args)
-        OmegaConf.resolve(cfg)
-    except (OSError, ValueError, AttributeError, KeyError) as error:
-        below = sorted(str(path.parent) for path in folder.glob("**/args.json"))
-        below = [path for path in below if path != str(folder)]
-        remedy = f"did you mean {below[0]}" if below else "give the folder of a pre-training run"
-        raise config_error(key, str(folder), "holds no readable args.json", remedy) from error
-    for needed in _NEEDED:
-        if OmegaConf.select(cfg, needed) is None:
-            reason = f"has an args.json without {needed}: it isn't that of a pre-training"
-            raise config_error(key, str(folder), reason, "give the folder of a pre-training run")
+    cfg = read_args(folder, key)
     checkpoint = latest_checkpoint(folder)
     if checkpoint is None:
         raise config_error(

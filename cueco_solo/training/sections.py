@@ -4,9 +4,10 @@ Solo-learn and Lightning read most of them and fill in their own defaults, which
 documentation. Checked here is what they compute with unseen; what is ``Any`` they check themselves.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import field_validator
+from annotated_types import Ge, Le
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from cueco_solo.errors import config_error
 from cueco_solo.methods.momentum_options import MomentumOptions
@@ -16,12 +17,67 @@ from cueco_solo.options import (
     Options,
     Positive,
     Seed,
+    Several,
+    Share,
     Size,
     derived,
     option,
     required,
 )
 from cueco_solo.training.monitor.settings import OnlineClusteringOptions
+
+
+def _named(key: str, text: str) -> str:
+    """The text of a path or a name, if there is any."""
+    if not text.strip():
+        raise config_error(key, text, "is empty", f"set {key}=...")
+    return text
+
+
+class CropOptions(Options):
+    enabled: bool = option(True, "random crops; False: the image is resized")
+    crop_min_scale: Share = option(0.08, "smallest share of the image's area")
+    crop_max_scale: Share = option(1.0, "largest share of the image's area")
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.crop_min_scale > self.crop_max_scale:
+            raise config_error(
+                "crop_min_scale",
+                self.crop_min_scale,
+                f"must be at most crop_max_scale={self.crop_max_scale}",
+            )
+        return self
+
+
+class ChanceOptions(Options):
+    prob: Share = option(0.0, "probability")
+
+
+class JitterOptions(ChanceOptions):
+    brightness: NonNegative = option(0.0, "largest change of the brightness")
+    contrast: NonNegative = option(0.0, "largest change of the contrast")
+    saturation: NonNegative = option(0.0, "largest change of the saturation")
+    hue: Annotated[float, Ge(0), Le(0.5)] = option(0.0, "largest change of the hue")
+
+
+class ViewOptions(Options):
+    """One of ``augmentations``. solo-learn has no defaults: a file names all keys but the last."""
+
+    section = "augmentations.N"
+    owner = "an augmentation"
+
+    rrc: CropOptions
+    color_jitter: JitterOptions
+    grayscale: ChanceOptions
+    gaussian_blur: ChanceOptions
+    solarization: ChanceOptions
+    equalization: ChanceOptions
+    horizontal_flip: ChanceOptions
+    crop_size: Count = required("pixels of a side")
+    num_crops: Count = required("crops of each image")
+    mean: list[float] | None = option(None, "of the channels; used with data.dataset=custom")
+    std: list[float] | None = option(None, "of the channels; used with data.dataset=custom")
 
 
 class BackboneOptions(Options):
@@ -46,6 +102,19 @@ class DataOptions(Options):
     superclasses: bool = option(False, "label CIFAR-100 by its 20 superclasses")
     augmentations: Any = option({}, "crop_size, mean and std of a linear evaluation")
 
+    @field_validator("train_path", "val_path")
+    @classmethod
+    def _check_path(cls, path: str | None, info: ValidationInfo) -> str | None:
+        return path if path is None else _named(f"data.{info.field_name}", path)
+
+    @field_validator("fraction")
+    @classmethod
+    def _check_fraction(cls, fraction: float) -> float:
+        if fraction <= 0 and fraction != -1:
+            allowed = "must be a share above 0 and below 1"
+            raise config_error("data.fraction", fraction, allowed, "use -1 for all data")
+        return fraction
+
 
 class OptimizerOptions(Options):
     name: Literal["sgd", "lars", "adam", "adamw"] = required("the optimizer")
@@ -59,8 +128,16 @@ class OptimizerOptions(Options):
     layer_decay: Any = option(0.0, "factor of the learning rate from layer to layer")
     kwargs: Any = option({}, "further arguments of the optimizer")
 
+    @field_validator("lr")
+    @classmethod
+    def _check_lr(cls, lr: float) -> float:
+        if lr == 0:
+            raise config_error("optimizer.lr", lr, "trains nothing", "give a number above 0")
+        return lr
+
 
 class PretrainingOptimizer(OptimizerOptions):
+    batch_size: Several = required("images per batch and process")
     classifier_lr: NonNegative = required("learning rate of the online classifier, scaled as lr is")
 
 
@@ -89,6 +166,11 @@ class CheckpointOptions(Options):
     frequency: Count = option(1, "epochs from one checkpoint to the next")
     keep_prev: bool = option(False, "keep earlier checkpoints")
 
+    @field_validator("dir")
+    @classmethod
+    def _check_dir(cls, folder: str | None) -> str | None:
+        return folder if folder is None else _named("checkpoint.dir", folder)
+
 
 class PretrainingCheckpoint(CheckpointOptions):
     dir: str = required("folder that the run folders are written to")
@@ -101,6 +183,12 @@ class AutoResumeOptions(Options):
     max_hours: Any = option(36, "maximum age of a run that is resumed")
 
 
+class ResumeOptions(Options):
+    allow: list[str] = option(
+        [], "keys, or sections, that may differ from those of the run that is resumed"
+    )
+
+
 class AutoUmapOptions(Options):
     enabled: Any = option(False, "UMAP plots while training, in solo-learn's own programs only")
     dir: Any = option("auto_umap", "folder of the plots")
@@ -108,9 +196,9 @@ class AutoUmapOptions(Options):
 
 
 class KNNOptions(Options):
-    enabled: Any = option(False, "solo-learn's k-NN classifier at each validation")
-    k: Any = option(20, "number of neighbours")
-    distance_func: Any = option("euclidean", "euclidean or cosine")
+    enabled: bool = option(False, "solo-learn's k-NN classifier at each validation")
+    k: Count = option(20, "number of neighbours")
+    distance_func: Literal["euclidean", "cosine"] = option("euclidean", "distance")
 
 
 class PerformanceOptions(Options):
@@ -119,7 +207,7 @@ class PerformanceOptions(Options):
 
 class DALIOptions(Options):
     device: Any = option("gpu", "device that DALI decodes on: cpu or gpu")
-    encode_indexes_into_labels: Any = option(
+    encode_indexes_into_labels: bool = option(
         False, "give each image's own index, for RCL and for Self-Classifier with a queue"
     )
 
@@ -140,14 +228,18 @@ class TrainerOptions(Options):
 
     accelerator: Any = option("auto", "auto, cpu, gpu or mps")
     accumulate_grad_batches: Count = option(1, "batches per optimisation step")
-    benchmark: Any = option(None, "let cuDNN search for the fastest algorithms")
+    benchmark: bool | None = option(None, "let cuDNN search for the fastest algorithms")
     check_val_every_n_epoch: Count = option(1, "epochs from one validation to the next")
-    detect_anomaly: Any = option(False, "PyTorch's anomaly detection")
-    deterministic: Any = option(None, "deterministic algorithms only")
+    detect_anomaly: bool = option(False, "PyTorch's anomaly detection")
+    deterministic: bool | Literal["warn"] | None = option(
+        None, "deterministic algorithms only; warn: where there are some"
+    )
     devices: Any = option("auto", "number of devices, or a list of them")
-    enable_model_summary: Any = option(True, "print the layers")
-    enable_progress_bar: Any = option(True, "show the progress")
-    gradient_clip_algorithm: Any = option(None, "norm or value")
+    enable_model_summary: bool = option(True, "print the layers")
+    enable_progress_bar: bool = option(True, "show the progress")
+    gradient_clip_algorithm: Literal["norm", "value"] | None = option(
+        None, "what gradient_clip_val limits; norm by default"
+    )
     gradient_clip_val: NonNegative | None = option(
         None, "value or norm that gradients are clipped to"
     )
@@ -163,7 +255,9 @@ class TrainerOptions(Options):
         None, "time limit, DD:HH:MM:SS; the training stops at the end of that epoch"
     )
     num_nodes: Count = option(1, "number of machines")
-    num_sanity_val_steps: Any = option(2, "validation batches before the training")
+    num_sanity_val_steps: Annotated[int, Ge(-1)] = option(
+        2, "validation batches before the training; -1: all"
+    )
     overfit_batches: NonNegative = option(
         0.0, "batches, or a share of them, that replace the whole data"
     )
@@ -198,6 +292,7 @@ class Settings(Options):
     wandb: WandbOptions
     tensorboard: TensorboardOptions
     augmentations: Any = option([], "list of views, or the name of a file in configs/augmentations")
+    resume: ResumeOptions
     resume_from_checkpoint: str | None = option(None, "a checkpoint, or a folder with one")
     debug_augmentations: bool = option(False, "print the augmentations")
 
@@ -206,7 +301,7 @@ class Settings(Options):
     def _check_name(cls, name: str) -> str:
         if "/" in name:
             raise config_error("name", name, "names files, so it can't have a /", "leave it out")
-        return name
+        return _named("name", name)
 
 
 class PretrainingSettings(TrainerOptions, Settings):

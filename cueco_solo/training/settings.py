@@ -1,15 +1,22 @@
 """Settings that every run has in common, checked before anything heavy starts."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from cueco_solo.data import checks
 from cueco_solo.data.superclasses import check_superclasses
 from cueco_solo.errors import config_error
-from cueco_solo.options import Options, is_section
+from cueco_solo.options import TEMPERATURES, Options, is_section
 from cueco_solo.training.monitor.settings import online_settings
-from cueco_solo.training.sections import LinearSettings, PretrainingSettings, TrainerOptions
+from cueco_solo.training.sections import (
+    LinearSettings,
+    PretrainingSettings,
+    TrainerOptions,
+    ViewOptions,
+)
 
 # what of a configuration is handed to Lightning's Trainer as it is
 TRAINER_KEYS = tuple(TrainerOptions.model_fields)
@@ -30,6 +37,7 @@ UNCHECKED_IN_LINEAR = (
     "check_val_every_n_epoch",
     "debug_augmentations",
     "log_every_n_steps",
+    "resume",
     "resume_from_checkpoint",
 )
 
@@ -61,6 +69,36 @@ def check_linear_settings(cfg: DictConfig) -> None:
     """
     LinearSettings.check(_checked_values(cfg, LinearSettings, UNCHECKED_IN_LINEAR))
     check_superclasses(cfg.data, "data.superclasses")
+    _check_run(cfg)
+
+
+def _check_run(cfg: DictConfig) -> None:
+    """What a model of settings can't see: numbers that aren't finite, other keys, the machine."""
+    _check_finite("", OmegaConf.to_container(cfg))
+    checks.check_workers(cfg.data.num_workers)
+    warmup, epochs = OmegaConf.select(cfg, "scheduler.warmup_epochs"), cfg.max_epochs
+    if warmup is not None and cfg.scheduler.name == "warmup_cosine" and warmup > epochs:
+        allowed = f"must be at most max_epochs={epochs}, or the training ends before its warm-up"
+        raise config_error("scheduler.warmup_epochs", warmup, allowed, "lower it or train longer")
+
+
+def _check_finite(key: str, node: Any) -> None:
+    if isinstance(node, float) and not math.isfinite(node):
+        raise config_error(key, node, "must be a finite number")
+    pairs: Any = enumerate(node) if isinstance(node, list) else ()
+    pairs = node.items() if isinstance(node, dict) else pairs
+    for name, value in pairs:
+        _check_finite(f"{key}.{name}".removeprefix("."), value)
+
+
+def _check_temperatures(options: Any) -> None:
+    """Those of solo-learn's methods, too, which take any."""
+    for name, value in options.items() if isinstance(options, Mapping) else ():
+        if "temperature" in str(name) and type(value) in (int, float) and "epochs" not in name:
+            low, high = TEMPERATURES
+            if not low <= value <= high:
+                allowed = f"must be a number in [{low}, {high}]"
+                raise config_error(f"method_kwargs.{name}", value, allowed)
 
 
 def check_settings(cfg: DictConfig) -> None:
@@ -72,6 +110,8 @@ def check_settings(cfg: DictConfig) -> None:
     PretrainingSettings.check(_checked_values(cfg, PretrainingSettings))
     check_superclasses(cfg.data, "data.superclasses")
     online_settings(cfg)
+    _check_temperatures(cfg.get("method_kwargs"))
+    _check_run(cfg)
     if OmegaConf.select(cfg, "auto_umap.enabled"):
         remedy = "run solo-learn's main_umap.py on the run folder"
         raise config_error("auto_umap.enabled", True, "isn't done while training", remedy)
@@ -83,11 +123,30 @@ def check_settings(cfg: DictConfig) -> None:
             "must be a list of views with crop_size and num_crops",
             "choose augmentations=asymmetric-32 or asymmetric-224",
         )
+    for number, view in enumerate(views):
+        plain: Any = OmegaConf.to_container(view)
+        _check_view(plain, f"augmentations.{number}")
     large = sum(v.num_crops for v in views if v.crop_size == views[0].crop_size)
     if large != 2 and cfg.method not in ("wmse", "mae"):
         raise config_error(
             "augmentations", large, "views of the first crop_size, but a method needs 2"
         )
+
+
+def _check_view(view: dict[str, Any], section: str) -> None:
+    """Its sections one by one, as ``rrc`` may be left out where nothing is built of the view."""
+    sections = {
+        key: field.annotation
+        for key, field in ViewOptions.model_fields.items()
+        if is_section(field.annotation)
+    }
+    for key, kind in sections.items():
+        if key in view:
+            if not isinstance(view[key], Mapping):
+                raise config_error(f"{section}.{key}", view[key], "must be a mapping")
+            kind.check(view[key], f"{section}.{key}")  # type: ignore[union-attr]
+    empty: dict[str, Any] = {key: {} for key in sections}
+    ViewOptions.check({**view, **empty}, section)
 
 
 def _is_view(view: Any) -> bool:

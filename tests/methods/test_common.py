@@ -1,14 +1,15 @@
 """What the methods have in common: seeds, parameters, labels not needed, what they refuse."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import seed_everything
+from lightning.pytorch import Callback, seed_everything
 from queue_models import cueco, rcl
 from self_classifier_models import self_classifier
-from support import Views, fit, refusal, small_cfg, views_loader
+from support import Views, fit, refusal, small_cfg, updated, views_loader
 from torch.utils.data import DataLoader
 
 from cueco_solo.errors import ConfigError
@@ -149,3 +150,24 @@ def test_only_batch_norms_travel_between_processes(name: str):
     assert set(model._ddp_params_and_buffers_to_ignore) == buffers.keys() - norms
     size = {key: buffer.numel() * buffer.element_size() for key, buffer in buffers.items()}
     assert sum(size[key] for key in buffers.keys() - norms) > 0
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_checkpoint_that_does_not_fit_is_named_with_the_remedy(found: bool, tmp_path: Path):
+    """solo-learn's own resumer takes any run of the same few keys."""
+    first = cueco(num_clusters=6)
+    path = tmp_path / "x.ckpt"
+
+    class Save(Callback):
+        def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
+            trainer.save_checkpoint(path)
+
+    fit(first, Save(), max_epochs=1, limit_train_batches=1)
+    other = cueco(num_clusters=4)
+    updated(other.cfg, auto_resume__enabled=found)
+    with pytest.raises(ConfigError) as caught:
+        fit(other, ckpt_path=str(path))
+    text = str(caught.value)
+    assert text.startswith("method_kwargs.num_clusters=4 must be 6")
+    assert str(path) in text
+    assert text.endswith("set auto_resume.enabled=False") == found

@@ -68,8 +68,8 @@ def message(method: str, **overrides: Any) -> str:
         (SC, {"preset": "v3"}, "must be one of v1, v2; the default is 'v1'"),
         (SC, {"head_size": 1}, f"must be an integer of at least 2; {DEPENDS}"),
         (SC, {"num_heads": 0}, "must be an integer of at least 1; the default is 30"),
-        (SC, {"temperature": 0}, f"must be a number above 0; {DEPENDS}"),
-        (SC, {"column_temperature": 0.0}, f"must be a number above 0; {DEPENDS}"),
+        (SC, {"temperature": 0}, f"must be a number in [0.001, 1000]; {DEPENDS}"),
+        (SC, {"column_temperature": 0.0}, f"must be a number in [0.001, 1000]; {DEPENDS}"),
         (
             SC,
             {"mlp_dims": [256, 0]},

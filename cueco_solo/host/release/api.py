@@ -6,6 +6,7 @@ from solo.utils.metrics import weighted_mean
 from solo.utils.momentum import MomentumUpdater, initialize_momentum_params
 
 from cueco_solo.errors import HostError
+from cueco_solo.host import images
 from cueco_solo.host.detect import INSTALL_MAIN
 from cueco_solo.host.metrics import WeightedKNNClassifier, accuracy_at_k
 from cueco_solo.host.release import classification_data, pretrain_data
@@ -16,6 +17,8 @@ from cueco_solo.host.release.checkpointer import Checkpointer
 from cueco_solo.host.release.linear import LinearModel
 from cueco_solo.host.release.losses import gather, mocov2plus_loss_func, nnclr_loss_func
 from cueco_solo.host.release.optim import LARS
+
+images.replace_in_torchvision(pretrain_data.CustomDatasetWithoutLabels)
 
 
 def load_dali() -> ModuleType:

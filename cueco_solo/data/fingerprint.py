@@ -1,0 +1,36 @@
+"""What tells two sets of training images apart; torch isn't imported for it."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from cueco_solo.data.checks import DOWNLOADED, is_image
+from cueco_solo.host.images import regular_walk
+
+
+def fingerprint(data: DictConfig) -> dict[str, Any]:
+    """Of the training images of ``cfg.data``: their number, and a digest of names and sizes.
+
+    Names are those below ``data.train_path``, which may be moved as a whole. Empty for data sets
+    that are downloaded, which are always the same, and for those that can't be listed.
+    """
+    root = Path(data.train_path or "")
+    if data.dataset in DOWNLOADED or not root.exists():
+        return {}
+    if root.is_file():
+        return {"images": 1, "digest": _digest([(root.name, root.stat().st_size)])}
+    found = []
+    for folder, _, names in regular_walk(root):
+        paths = [Path(folder, name) for name in names if is_image(name)]
+        paths = [path for path in paths if path.exists()]
+        found += [(str(path.relative_to(root)), path.stat().st_size) for path in paths]
+    return {"images": len(found), "digest": _digest(sorted(found))}
+
+
+def _digest(entries: list[tuple[str, int]]) -> str:
+    digest = hashlib.sha256()
+    for entry in entries:
+        digest.update(f"{entry}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()[:16]

@@ -1,0 +1,222 @@
+"""What a resumed run does otherwise than the one that it continues: told, refused or in effect."""
+
+import json
+import math
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer
+from omegaconf import DictConfig, OmegaConf
+
+from cueco_solo.errors import config_error
+from cueco_solo.options import is_derived, is_section
+from cueco_solo.training.history import read_history
+from cueco_solo.training.recorded import unresolved
+from cueco_solo.training.run_folder import RUN_VARIABLE
+from cueco_solo.training.sections import PretrainingSettings
+
+_KEY = "resume_from_checkpoint"
+# of no interest, or only written by one of the two
+_SILENT = (
+    *("auto_resume", "auto_umap", "resume", _KEY, "wandb_run_id", "checkpoint", "wandb"),
+    *("tensorboard", "online_clustering", "debug_augmentations", "enable_model_summary"),
+    *("enable_progress_bar", "log_every_n_steps", "profiler", "max_time", "pretrained"),
+)
+# told, but without a trace in the weights: paths, workers, what is validated
+_INERT = (
+    *("name", "data.train_path", "data.val_path", "data.num_workers", "accelerator", "strategy"),
+    *("check_val_every_n_epoch", "limit_val_batches", "num_sanity_val_steps", "knn_eval"),
+    *("val_check_interval", "defaults", "hydra"),
+)
+# told, but still the same run: devices, and how long it goes on
+_FREE = (*_INERT, "devices", "num_nodes", "max_epochs")
+# under which no state of the optimizer fits
+_OTHER_STATE = ("optimizer.name", "optimizer.exclude_bias_n_norm_wd", "optimizer.layer_decay")
+
+Changes = dict[str, tuple[Any, Any]]
+
+
+def changes_since(
+    checkpoint: Path, cfg: DictConfig, method: Any, data: Mapping[str, Any]
+) -> Changes | None:
+    """What is other than it was when a checkpoint was written: then and now, by dotted key.
+
+    Args:
+        checkpoint: with ``args.json`` beside it, of this package or of solo-learn.
+        cfg: the present configuration as solo-learn parsed it, with the method's defaults.
+        method: the method's class.
+        data: fingerprint of the training images.
+
+    Returns:
+        None if there is no ``args.json``.
+
+    Raises:
+        ConfigError: it is damaged.
+    """
+    path = checkpoint.parent / "args.json"
+    if not path.is_file():
+        return None
+    try:
+        then = _flat(unresolved(json.loads(path.read_text(encoding="utf-8"))))
+        now = _flat(OmegaConf.to_container(cfg))
+        for each in (then, now):
+            _unscale(each)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        remedy = "mend or remove that file"
+        reason = "has no readable args.json beside it"
+        raise config_error(_KEY, str(checkpoint), reason, remedy) from error
+    found: Changes = {}
+    for key in dict.fromkeys((*now, *then)):
+        if _is_of(key, _SILENT):
+            continue
+        old, new = (each.get(key, _default(key, method)) for each in (then, now))
+        if not _same(old, new):
+            found[key] = old, new
+    seen = [event["data"] for event in read_history(checkpoint.parent) if event.get("data")]
+    if os.environ.get(RUN_VARIABLE) == str(checkpoint.parent):
+        seen = seen[:-1]  # the first process has recorded this start already
+    if seen and data and seen[-1] != dict(data):
+        old, new = (f"{d.get('images')} images, digest {d.get('digest')}" for d in (seen[-1], data))
+        found["data.images"] = old, new
+    return found
+
+
+def _flat(node: Any, key: str = "") -> dict[str, Any]:
+    if isinstance(node, list) and any(isinstance(item, dict) for item in node):
+        node = dict(enumerate(node))
+    if not isinstance(node, dict) or (key and not node):
+        return {key: node}
+    parts = [_flat(value, f"{key}.{name}".removeprefix(".")) for name, value in node.items()]
+    return {name: value for part in parts for name, value in part.items()}
+
+
+def _unscale(flat: dict[str, Any]) -> None:
+    """Learning rates as configured: solo-learn multiplies them by the images of a step."""
+    devices = flat.get("devices", 1)
+    processes = len(devices) if isinstance(devices, list) else 1
+    scale = flat["optimizer.batch_size"] * processes * (flat.get("num_nodes") or 1) / 256
+    for key in ("optimizer.lr", "optimizer.classifier_lr"):
+        if isinstance(flat.get(key), int | float):
+            flat[key] = float(f"{flat[key] / scale:.9g}")
+
+
+def _is_of(key: str, names: Sequence[str]) -> bool:
+    return any(f"{key}.".startswith(f"{name}.") for name in names)
+
+
+def _default(key: str, method: Any) -> Any:
+    """What stands for a key that a configuration leaves out; None if that isn't known."""
+    section, _, leaf = key.partition(".")
+    model: Any = PretrainingSettings
+    field: Any = None
+    options = getattr(method, "__annotations__", {}).get("options")
+    if section == "method_kwargs":
+        model, key = options, leaf
+    for part in key.split("."):
+        field = model.model_fields.get(part) if is_section(model) else None
+        if field is None:
+            return None
+        model = field.annotation
+    return None if field.is_required() or is_derived(field) else field.default
+
+
+def _same(old: Any, new: Any) -> bool:
+    if any(isinstance(each, str) and each.startswith("<not ") for each in (old, new)):
+        return True  # not recorded
+    numbers = all(type(each) in (int, float) for each in (old, new))
+    if numbers:
+        return math.isclose(old, new, rel_tol=1e-6)
+    absent: tuple[Any, ...] = (None, False, {}, [], "")
+    return old == new or (old in absent and new in absent)
+
+
+def settle(checkpoint: Path, changes: Changes | None, allowed: Sequence[str]) -> list[str]:
+    """What to tell of the changes, line by line.
+
+    Args:
+        changes: of :func:`changes_since`.
+        allowed: keys, or sections, of ``resume.allow``.
+
+    Raises:
+        ConfigError: others make another run of it.
+    """
+    if changes is None:
+        return ["there is no args.json beside it, so it isn't known whether settings differ"]
+    refused = [key for key in changes if not _is_of(key, (*_FREE, *allowed))]
+    if refused:
+        shown = "; ".join(f"{key} was {changes[key][0]}, is {changes[key][1]}" for key in refused)
+        raise config_error(
+            _KEY,
+            str(checkpoint),
+            f"is of a run with other settings: {shown}",
+            f"change them back, or go on with resume.allow=[{','.join(refused)}], or start anew "
+            "(auto_resume.enabled=False)",
+        )
+    return [f"changed: {key} was {old}, is {new}" for key, (old, new) in changes.items()]
+
+
+def in_effect(changes: Changes | None) -> list["PresentSettings"]:
+    """What lets changes take effect; nothing where none of them could."""
+    changes = changes or {}
+    return [PresentSettings(changes)] if any(not _is_of(key, _INERT) for key in changes) else []
+
+
+class PresentSettings(Callback):
+    """Lets a resumed run use the present learning rates, weight decay and schedule.
+
+    A checkpoint's optimizer and scheduler bring their own along, so that the configuration would
+    say what isn't done.
+    """
+
+    def __init__(self, changes: Changes) -> None:
+        self.other_state = any(_is_of(key, _OTHER_STATE) for key in changes)
+        self.other_schedule = "scheduler.name" in changes or self.other_state
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: Any) -> None:
+        """Leave out what doesn't fit."""
+        if self.other_state:
+            checkpoint["optimizer_states"] = []
+        if self.other_schedule:
+            checkpoint["lr_schedulers"] = []
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Take over all but the state from a new optimizer and scheduler."""
+        fresh = pl_module.configure_optimizers()
+        pair = fresh if isinstance(fresh, tuple | list) else ([fresh], [])
+        optimizers, schedules = pair if isinstance(pair[0], tuple | list) else (pair, [])
+        for old, new in zip(trainer.optimizers, optimizers, strict=False):
+            for group, other in zip(old.param_groups, new.param_groups, strict=False):
+                group.update({key: other[key] for key in other if key != "params"})
+        for config, new in zip(trainer.lr_scheduler_configs, schedules, strict=False):
+            schedule = new["scheduler"] if isinstance(new, dict) else new
+            position = trainer.global_step if config.interval == "step" else trainer.current_epoch
+            _take_over(config.scheduler, schedule, position)
+
+
+_STATE = ("last_epoch", "_step_count", "_last_lr", "optimizer", "get_lr", "step")
+
+
+def _take_over(scheduler: Any, fresh: Any, position: int) -> None:
+    """Give a scheduler another's settings, and the optimizer the rates of this position."""
+    own = {key: value for key, value in vars(fresh).items() if key not in _STATE}
+    vars(scheduler).update({key: value for key, value in own.items() if not callable(value)})
+    scheduler.last_epoch = position
+    static: dict[int, float] = {}
+    if isinstance(fresh.get_lr, partial):  # SimSiam's predictor has no schedule
+        words = fresh.get_lr.keywords
+        static = dict(zip(words["param_group_indexes"], words["lrs_to_replace"], strict=True))
+        if isinstance(scheduler.get_lr, partial):
+            scheduler.get_lr.keywords.update(lrs_to_replace=words["lrs_to_replace"])
+    closed = getattr(scheduler, "_get_closed_form_lr", None)
+    with warnings.catch_warnings():  # torch expects get_lr to be called by step alone
+        warnings.simplefilter("ignore")
+        rates = closed() if closed else type(scheduler).get_lr(scheduler)
+    for number, (group, rate) in enumerate(
+        zip(scheduler.optimizer.param_groups, rates, strict=True)
+    ):
+        group["lr"] = static.get(number, rate)
+    scheduler._last_lr = [group["lr"] for group in scheduler.optimizer.param_groups]
