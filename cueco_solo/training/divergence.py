@@ -20,8 +20,8 @@ _LOOKS = 3  # in a row that something must be unusual in, before it is said
 _UNUSUAL: dict[str, tuple[Callable[[float], bool], str]] = {
     "cluster_largest_share": (lambda x: x > 0.9, "one cluster holds {:.0%} of all assignments"),
     "cluster_perplexity": (lambda x: x < 1.5, "nearly all clusters are dead: perplexity {:.2g}"),
-    "cluster_mean_variance": (lambda x: x < 1e-4, "the clusters' variance is near zero: {:.2g}"),
-    "train_uniformity": (lambda x: x > -1e-3, "z of all images is alike: uniformity {:.2g}"),
+    "cluster_mean_variance": (lambda x: x < 1e-5, "the clusters' variance is near zero: {:.2g}"),
+    "train_uniformity": (lambda x: x > -0.02, "z of all images is alike: uniformity {:.2g}"),
     "feature_spread": (lambda x: x < 1e-4, "the features of all images are alike: spread {:.2g}"),
 }
 
