@@ -20,8 +20,8 @@ _LOOKS = 3  # in a row that something must be unusual in, before it is said
 _UNUSUAL: dict[str, tuple[Callable[[float], bool], str]] = {
     "cluster_largest_share": (lambda x: x > 0.9, "one cluster holds {:.0%} of all assignments"),
     "cluster_perplexity": (lambda x: x < 1.5, "nearly all clusters are dead: perplexity {:.2g}"),
-    "cluster_mean_variance": (lambda x: x < 1e-4, "the clusters' variance is near zero: {:.2g}"),
-    "train_uniformity": (lambda x: x > -1e-3, "z of all images is alike: uniformity {:.2g}"),
+    "cluster_mean_variance": (lambda x: x < 1e-5, "the clusters' variance is near zero: {:.2g}"),
+    "train_uniformity": (lambda x: x > -0.02, "z of all images is alike: uniformity {:.2g}"),
     "feature_spread": (lambda x: x < 1e-4, "the features of all images are alike: spread {:.2g}"),
 }
 
@@ -99,7 +99,7 @@ class DivergenceGuard(Callback):
         self._unhook()
         loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
         if isinstance(loss, Tensor):
-            wrong = ~loss.detach().isfinite().all()
+            wrong = ~loss.detach().isfinite().all() & _labelled(batch, loss)
             if self._first is None or self._number is None:
                 self._first = torch.full_like(wrong, -1, dtype=torch.long)
                 self._number = torch.zeros_like(self._first)
@@ -185,6 +185,17 @@ class DivergenceGuard(Callback):
         if self._hook is not None:
             self._hook.remove()
             self._hook = None
+
+
+def _labelled(batch: Any, loss: Tensor) -> Tensor:
+    """Whether a batch has a label, a bool scalar: of none, the classifier's loss is 0 / 0.
+
+    Its gradient is zero all the same, and what else goes wrong shows in the weights.
+    """
+    targets = batch[-1] if isinstance(batch, list | tuple) and batch else None
+    if not isinstance(targets, Tensor) or targets.is_floating_point():
+        return torch.ones((), dtype=torch.bool, device=loss.device)
+    return (targets >= 0).any()
 
 
 def _true(flag: Tensor | None) -> bool:

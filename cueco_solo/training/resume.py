@@ -71,7 +71,7 @@ def changes_since(
         raise config_error(_KEY, str(checkpoint), reason, remedy) from error
     found: Changes = {}
     for key in dict.fromkeys((*now, *then)):
-        if _is_of(key, _SILENT):
+        if _is_of(key, _SILENT) or (key not in then and _is_derived(key, method)):
             continue
         old, new = (each.get(key, _default(key, method)) for each in (then, now))
         if not _same(old, new):
@@ -108,8 +108,20 @@ def _is_of(key: str, names: Sequence[str]) -> bool:
     return any(f"{key}.".startswith(f"{name}.") for name in names)
 
 
+def _is_derived(key: str, method: Any) -> bool:
+    """Whether a version that didn't have the key yet did what is derived now."""
+    field = _field(key, method)
+    return field is not None and is_derived(field)
+
+
 def _default(key: str, method: Any) -> Any:
     """What stands for a key that a configuration leaves out; None if that isn't known."""
+    field = _field(key, method)
+    return None if field is None or field.is_required() else field.default
+
+
+def _field(key: str, method: Any) -> Any:
+    """The option of a dotted key, None if it isn't known."""
     section, _, leaf = key.partition(".")
     model: Any = PretrainingSettings
     field: Any = None
@@ -121,7 +133,7 @@ def _default(key: str, method: Any) -> Any:
         if field is None:
             return None
         model = field.annotation
-    return None if field.is_required() or is_derived(field) else field.default
+    return field
 
 
 def _same(old: Any, new: Any) -> bool:

@@ -262,3 +262,16 @@ def test_the_hot_path_waits_for_nothing(monkeypatch: pytest.MonkeyPatch):
             guard.on_train_batch_start(trainer, module, None, 0)
             guard.on_train_batch_end(trainer, module, {"loss": torch.tensor(1.0)}, None, 0)
     assert guard._since == divergence.EVERY - 1
+
+
+def test_images_without_labels_have_no_loss_of_the_classifier():
+    """It is 0 / 0, in solo-learn's methods and in ours; the weights tell what goes wrong."""
+    loader = DataLoader(Views(16), batch_size=8)
+    loader.dataset.labels[:] = -1  # type: ignore[attr-defined]
+    net = model("simclr", method_kwargs=SIMCLR)
+    assert not fit(net, loader=loader, max_epochs=1).finite()
+    assert all(p.isfinite().all() for p in net.parameters())
+    spoilt = Spoilt(3, 16)
+    spoilt.labels[:] = -1
+    with pytest.raises(DivergenceError, match="weights aren't finite at step 2"):
+        fit(model("simclr", method_kwargs=SIMCLR), loader=DataLoader(spoilt, batch_size=8))
