@@ -1,6 +1,7 @@
 """Checks of what an evaluation is asked for, data and settings; torch isn't imported for them."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -28,6 +29,9 @@ _LAST_EPOCH_ONLY = (
     "num_sanity_val_steps",
     "val_check_interval",
 )
+# what a sweep of learning rates reads of a configuration; the rest is solo-learn's trainer's
+_SWEPT = ("data", "hardware", "max_epochs", "scheduler", "seed", "enable_progress_bar")
+_SWEPT_OPTIMIZER = ("batch_size", "kwargs", "name", "weight_decay")
 
 
 def evaluation_data(run: Run, train_path: Any = None, val_path: Any = None) -> DictConfig:
@@ -87,3 +91,36 @@ def check_classifier_settings(cfg: DictConfig, finetune: bool) -> None:
     if fraction not in (None, -1):
         remedy = "point data.train_path to a part of the images"
         raise config_error("data.fraction", fraction, "is not supported here", remedy)
+
+
+def check_sweep(cfg: DictConfig, overrides: Sequence[str]) -> None:
+    """Check that a sweep of learning rates does all that a configuration asks for.
+
+    Args:
+        cfg: a composed configuration of a linear evaluation.
+        overrides: as typed, ``KEY=VALUE``.
+
+    Raises:
+        ConfigError: it doesn't.
+    """
+    for text in overrides:
+        key, _, value = text.lstrip("+~").partition("=")
+        if key == "optimizer.lr":
+            raise config_error(key, value, "is chosen by --sweep", "leave one of them out")
+        first, *rest = key.split(".")
+        if first not in _SWEPT and not (
+            first == "optimizer" and rest and rest[0] in _SWEPT_OPTIMIZER
+        ):
+            raise config_error(key, value, "has no effect on a sweep", "remove it")
+    remedy = "change it, or leave --sweep out"
+    if cfg.optimizer.name != "sgd":
+        raise config_error("optimizer.name", cfg.optimizer.name, "isn't sgd", remedy)
+    if cfg.scheduler.name == "reduce":
+        raise config_error("scheduler.name", "reduce", "follows the loss of one probe", remedy)
+    more = {f"kwargs.{key}": value for key, value in (cfg.optimizer.get("kwargs") or {}).items()}
+    for key in ("exclude_bias_n_norm_wd", "layer_decay"):
+        more[key] = cfg.optimizer.get(key)
+    more.pop("kwargs.momentum", None)
+    for key, value in more.items():
+        if value:
+            raise config_error(f"optimizer.{key}", value, "is beyond a sweep", remedy)
