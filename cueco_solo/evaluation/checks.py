@@ -31,7 +31,6 @@ _LAST_EPOCH_ONLY = (
 )
 # what a sweep of learning rates reads of a configuration; the rest is solo-learn's trainer's
 _SWEPT = ("data", "hardware", "max_epochs", "scheduler", "seed", "enable_progress_bar")
-_SWEPT_OPTIMIZER = ("batch_size", "kwargs", "name", "weight_decay")
 
 
 def evaluation_data(run: Run, train_path: Any = None, val_path: Any = None) -> DictConfig:
@@ -93,34 +92,37 @@ def check_classifier_settings(cfg: DictConfig, finetune: bool) -> None:
         raise config_error("data.fraction", fraction, "is not supported here", remedy)
 
 
-def check_sweep(cfg: DictConfig, overrides: Sequence[str]) -> None:
-    """Check that a sweep of learning rates does all that a configuration asks for.
+def check_sweep_overrides(overrides: Sequence[str]) -> None:
+    """Refuse what a sweep of learning rates doesn't read of a configuration.
 
     Args:
-        cfg: a composed configuration of a linear evaluation.
         overrides: as typed, ``KEY=VALUE``.
 
     Raises:
-        ConfigError: it doesn't.
+        ConfigError: there is such a key.
     """
     for text in overrides:
         key, _, value = text.lstrip("+~").partition("=")
         if key == "optimizer.lr":
             raise config_error(key, value, "is chosen by --sweep", "leave one of them out")
         first, *rest = key.split(".")
-        if first not in _SWEPT and not (
-            first == "optimizer" and rest and rest[0] in _SWEPT_OPTIMIZER
-        ):
+        if first not in _SWEPT and not (first == "optimizer" and rest):
             raise config_error(key, value, "has no effect on a sweep", "remove it")
+
+
+def check_sweep(cfg: DictConfig) -> None:
+    """Check that the optimizer of a linear evaluation is one that a sweep trains with.
+
+    Raises:
+        ConfigError: it isn't SGD, or does more than momentum and weight decay.
+    """
     remedy = "change it, or leave --sweep out"
     if cfg.optimizer.name != "sgd":
         raise config_error("optimizer.name", cfg.optimizer.name, "isn't sgd", remedy)
-    if cfg.scheduler.name == "reduce":
-        raise config_error("scheduler.name", "reduce", "follows the loss of one probe", remedy)
     more = {f"kwargs.{key}": value for key, value in (cfg.optimizer.get("kwargs") or {}).items()}
+    more.pop("kwargs.momentum", None)
     for key in ("exclude_bias_n_norm_wd", "layer_decay"):
         more[key] = cfg.optimizer.get(key)
-    more.pop("kwargs.momentum", None)
     for key, value in more.items():
         if value:
             raise config_error(f"optimizer.{key}", value, "is beyond a sweep", remedy)

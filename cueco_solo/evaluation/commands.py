@@ -275,12 +275,13 @@ def run_linear(args: argparse.Namespace) -> None:
 
 def run_sweep(args: argparse.Namespace) -> None:
     """Linear accuracies of a run at the learning rate that suits it best."""
-    from cueco_solo.evaluation.checks import check_sweep
+    from cueco_solo.evaluation.checks import check_sweep, check_sweep_overrides
     from cueco_solo.evaluation.run_evaluation import RunEvaluation
 
+    check_sweep_overrides(args.overrides)
     evaluation = RunEvaluation(args)
     composed = evaluation.compose(f"linear-{evaluation.data.dataset}", "linear-custom")
-    check_sweep(composed, args.overrides)
+    check_sweep(composed)
     from dataclasses import asdict
 
     from cueco_solo.evaluation.linear import parse_linear

@@ -107,7 +107,7 @@ def rate_schedule(cfg: DictConfig, steps_per_epoch: int) -> list[float]:
     """The learning rate of every step as solo-learn schedules it, in units of ``optimizer.lr``.
 
     Args:
-        cfg: parsed; not with ``scheduler.name=reduce``, which depends on the losses.
+        cfg: parsed.
         steps_per_epoch: batches of an epoch.
 
     Raises:
