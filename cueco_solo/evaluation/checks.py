@@ -31,6 +31,14 @@ _LAST_EPOCH_ONLY = (
 )
 # what a sweep of learning rates reads of a configuration; the rest is solo-learn's trainer's
 _SWEPT = ("data", "hardware", "max_epochs", "scheduler", "seed", "enable_progress_bar")
+# what else decides what a probe learns, and has one value in a sweep
+_SWEPT_ALWAYS = {
+    "accumulate_grad_batches": 1,
+    "gradient_clip_val": None,
+    "limit_train_batches": None,
+    "limit_val_batches": None,
+    "overfit_batches": 0,
+}
 
 
 def evaluation_data(run: Run, train_path: Any = None, val_path: Any = None) -> DictConfig:
@@ -123,6 +131,9 @@ def check_sweep(cfg: DictConfig) -> None:
     more.pop("kwargs.momentum", None)
     for key in ("exclude_bias_n_norm_wd", "layer_decay"):
         more[key] = cfg.optimizer.get(key)
-    for key, value in more.items():
-        if value:
-            raise config_error(f"optimizer.{key}", value, "is beyond a sweep", remedy)
+    beyond = {f"optimizer.{key}": value for key, value in more.items() if value}
+    for key, usual in _SWEPT_ALWAYS.items():
+        if cfg.get(key) not in (None, usual):
+            beyond[key] = cfg[key]
+    for key, value in beyond.items():
+        raise config_error(key, value, "is beyond a sweep", remedy)

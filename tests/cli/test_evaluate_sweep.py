@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,12 @@ def test_errors(run: Path, tmp_path: Path, images: Path, refused: Any):
         ("optimizer.batch_size=16", "must be at most the 15 training images"),
     ):
         assert text in refused("linear", run, "--sweep", *plain, override)
+    own = tmp_path / "own.yaml"
+    text = (resources.files("cueco_solo.configs") / "linear-custom.yaml").read_text()
+    own.write_text(f"{text}limit_train_batches: 2\n")
+    named = ("--config-path", tmp_path, "--config-name", "own")
+    message = refused("linear", run, "--sweep", *plain, *named)
+    assert "limit_train_batches=2 is beyond a sweep; change it, or leave" in message
     message = refused("linear", run, "--weight-decay", 0, *plain)
     assert "--weight-decay=[0.0] goes with --sweep; add --sweep, or set optimizer" in message
     message = refused("fewshot", run, "--k", 2, 7, *plain)
