@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         Exit code: 0, 1 where ``doctor`` found something missing, 2 after a user's error, 3
-        after a training that has diverged.
+        after a training that has diverged, 130 after Ctrl-C.
     """
     args = parse_arguments(_parser(), argv)
     try:
@@ -50,3 +50,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ConfigError, HostError) as error:
         print(f"cueco-solo: error: {one_line(error)}", file=sys.stderr)
         return getattr(error, "exit_code", 2)
+    except KeyboardInterrupt:
+        print("\ncueco-solo: interrupted", file=sys.stderr)
+        return 130

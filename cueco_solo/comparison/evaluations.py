@@ -14,7 +14,7 @@ from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.evaluation.commands import add_parsers
 
 DEFAULT = ("linear --cached", "knn", "cluster")
-_COMMANDS = ("linear", "knn", "cluster", "finetune")
+_COMMANDS = ("linear", "knn", "fewshot", "cluster", "finetune")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,6 +1,7 @@
 """Checks of what an evaluation is asked for, data and settings; torch isn't imported for them."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -28,6 +29,16 @@ _LAST_EPOCH_ONLY = (
     "num_sanity_val_steps",
     "val_check_interval",
 )
+# what a sweep of learning rates reads of a configuration; the rest is solo-learn's trainer's
+_SWEPT = ("data", "hardware", "max_epochs", "scheduler", "seed", "enable_progress_bar")
+# what else decides what a probe learns, and has one value in a sweep
+_SWEPT_ALWAYS = {
+    "accumulate_grad_batches": 1,
+    "gradient_clip_val": None,
+    "limit_train_batches": None,
+    "limit_val_batches": None,
+    "overfit_batches": 0,
+}
 
 
 def evaluation_data(run: Run, train_path: Any = None, val_path: Any = None) -> DictConfig:
@@ -90,3 +101,42 @@ def check_classifier_settings(cfg: DictConfig, finetune: bool) -> None:
     if fraction not in (None, -1):
         remedy = "point data.train_path to a part of the images"
         raise config_error("data.fraction", fraction, "is not supported here", remedy)
+
+
+def check_sweep_overrides(overrides: Sequence[str]) -> None:
+    """Refuse what a sweep of learning rates doesn't read of a configuration.
+
+    Args:
+        overrides: as typed, ``KEY=VALUE``.
+
+    Raises:
+        ConfigError: there is such a key.
+    """
+    for text in overrides:
+        key, _, value = text.lstrip("+~").partition("=")
+        if key == "optimizer.lr":
+            raise config_error(key, value, "is chosen by --sweep", "leave one of them out")
+        first, *rest = key.split(".")
+        if first not in _SWEPT and not (first == "optimizer" and rest):
+            raise config_error(key, value, "has no effect on a sweep", "remove it")
+
+
+def check_sweep(cfg: DictConfig) -> None:
+    """Check that the optimizer of a linear evaluation is one that a sweep trains with.
+
+    Raises:
+        ConfigError: it isn't SGD, or does more than momentum and weight decay.
+    """
+    remedy = "change it, or leave --sweep out"
+    if cfg.optimizer.name != "sgd":
+        raise config_error("optimizer.name", cfg.optimizer.name, "isn't sgd", remedy)
+    more = {f"kwargs.{key}": value for key, value in (cfg.optimizer.get("kwargs") or {}).items()}
+    more.pop("kwargs.momentum", None)
+    for key in ("exclude_bias_n_norm_wd", "layer_decay"):
+        more[key] = cfg.optimizer.get(key)
+    beyond = {f"optimizer.{key}": value for key, value in more.items() if value}
+    for key, usual in _SWEPT_ALWAYS.items():
+        if cfg.get(key) not in (None, usual):
+            beyond[key] = cfg[key]
+    for key, value in beyond.items():
+        raise config_error(key, value, "is beyond a sweep", remedy)

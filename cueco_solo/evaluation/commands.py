@@ -1,4 +1,4 @@
-"""The commands that evaluate a run folder: ``linear``, ``knn``, ``cluster`` and ``finetune``.
+"""The commands that evaluate a run folder, from ``linear`` to ``finetune``.
 
 Declared here, below the command line, since the grids of ``cueco-solo compare`` name them as typed.
 Modules that import torch are imported once names, paths and settings are checked.
@@ -8,8 +8,17 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cueco_solo.arguments import above_zero, add_command, count, percentage, positive, seed
+from cueco_solo.arguments import (
+    above_zero,
+    add_command,
+    count,
+    not_negative,
+    percentage,
+    positive,
+    seed,
+)
 
+_SHOTS = (1, 2, 5, 10, 20)
 SHARED = """RUN is a run folder of cueco-solo pretrain, or any folder with solo-learn's args.json
 and a checkpoint. Data and image size are those of the run unless other paths are given. The figures
 are printed and written to RUN/eval-*.json."""
@@ -75,17 +84,55 @@ def add_parsers(commands: Any) -> None:
         run_linear,
         "train a linear classifier on the frozen backbone",
         f"""Train a linear classifier on the frozen backbone, on augmented images as solo-learn's
-        main_linear.py does, or with --cached on features extracted once, in seconds. {SHARED}
-        {_KEPT}""",
+        main_linear.py does, or with --cached on features extracted once, in seconds. With --sweep
+        13 learning rates are trained together on such features, scaled alike for all methods; the
+        best on a tenth of the training images, held out by class, is trained on all of them and
+        then validated. {SHARED} {_KEPT}""",
         "cueco-solo linear trained_models/cueco/RUN --cached",
         "cueco-solo linear trained_models/cueco/RUN --config-name linear-cifar10 max_epochs=50",
+        "cueco-solo linear trained_models/cueco/RUN --sweep --weight-decay 0 1e-6 1e-4",
     )
     run_arguments(linear)
     feature_arguments(linear)
     linear.add_argument(
         "--cached", action="store_true", help="train on features extracted once, unaugmented"
     )
+    linear.add_argument(
+        "--sweep", action="store_true", help="the best of many learning rates on cached features"
+    )
+    linear.add_argument(
+        "--weight-decay",
+        type=not_negative,
+        nargs="+",
+        metavar="W",
+        help="with --sweep: try each with every rate; default: optimizer.weight_decay",
+    )
     config_arguments(linear, "linear")
+
+    fewshot = add_command(
+        commands,
+        "fewshot",
+        run_fewshot,
+        "classify from a few labels of each class",
+        f"""Train a logistic regression on the frozen features of k training images of each class,
+        drawn several times, and score it on all validation images: the mean over the draws and the
+        half-width of its 95 % interval. The draws have the seeds S, S + 1, ..., the same for every
+        method, and a smaller k takes part of the images of a larger one. {SHARED} {_KEPT}""",
+        "cueco-solo fewshot trained_models/cueco/RUN",
+        "cueco-solo fewshot trained_models/cueco/RUN --k 1 5 --draws 20",
+    )
+    run_arguments(fewshot)
+    feature_arguments(fewshot)
+    fewshot.add_argument(
+        "--k",
+        type=positive,
+        nargs="+",
+        help="default: 1 2 5 10 20, as far as the smallest class has so many",
+    )
+    fewshot.add_argument(
+        "--draws", type=positive, default=10, metavar="N", help="of images, for each k (10)"
+    )
+    fewshot.add_argument("--seed", type=seed, default=5, metavar="S", help="of the first draw (5)")
 
     knn = add_command(
         commands,
@@ -221,6 +268,13 @@ def protocol(cfg: Any) -> str:
 
 def run_linear(args: argparse.Namespace) -> None:
     """Linear accuracies of a run."""
+    if args.sweep:
+        return run_sweep(args)
+    if args.weight_decay is not None:
+        from cueco_solo.errors import config_error
+
+        remedy = "add --sweep, or set optimizer.weight_decay=W"
+        raise config_error("--weight-decay", args.weight_decay, "goes with --sweep", remedy)
     from cueco_solo.evaluation.run_evaluation import RunEvaluation
 
     evaluation = RunEvaluation(args)
@@ -240,6 +294,72 @@ def run_linear(args: argparse.Namespace) -> None:
         return linear.linear_accuracies(backbone, cfg, run.cfg.augmentations[0])
 
     evaluation.report_training("linear-cached" if args.cached else "linear", cfg, compute)
+
+
+def run_sweep(args: argparse.Namespace) -> None:
+    """Linear accuracies of a run at the learning rate that suits it best."""
+    from cueco_solo.evaluation.checks import check_sweep, check_sweep_overrides
+    from cueco_solo.evaluation.run_evaluation import RunEvaluation
+
+    check_sweep_overrides(args.overrides)
+    evaluation = RunEvaluation(args)
+    composed = evaluation.compose(f"linear-{evaluation.data.dataset}", "linear-custom")
+    check_sweep(composed)
+    from dataclasses import asdict
+
+    from cueco_solo.evaluation.linear import parse_linear
+    from cueco_solo.evaluation.linear_sweep import HELD_OUT, PLACES, rate_at, swept_linear
+
+    cfg, notes, details = parse_linear(composed), {}, {}
+    decays = sorted(
+        {cfg.optimizer.weight_decay} if args.weight_decay is None else {*args.weight_decay}
+    )
+    stated = cfg.copy()
+    stated.optimizer = {key: cfg.optimizer[key] for key in ("name", "batch_size", "kwargs")}
+
+    def compute() -> dict[str, float]:
+        results, choice = swept_linear(evaluation.features(), cfg, decays)
+        notes["top1"], details["sweep"] = f"at {choice}", asdict(choice)
+        return results
+
+    low, high = rate_at(PLACES[0]), rate_at(PLACES[-1])
+    grid = {
+        "rates": f"{len(PLACES)} from {low:g} to {high:g}",
+        "weight_decays": decays,
+        "held_out_percent": HELD_OUT,
+    }
+    evaluation.report_training("linear-sweep", stated, compute, notes, details, **grid)
+
+
+def run_fewshot(args: argparse.Namespace) -> None:
+    """Accuracies of a run from a few labels."""
+    from cueco_solo.evaluation.run_evaluation import RunEvaluation
+
+    evaluation, notes = RunEvaluation(args), {}
+    draws: dict[str, dict[int, float]] = {}
+    asked = sorted(set(args.k or _SHOTS))
+    seeds = range(args.seed, args.seed + args.draws)
+
+    def compute() -> dict[str, float]:
+        from cueco_solo.evaluation import few_shot
+
+        features = evaluation.features()
+        if args.k:
+            few_shot.check_shots(features.train_labels, asked)
+        ks = few_shot.possible_shots(features.train_labels, asked)
+        for k in (k for k in asked if k not in ks):
+            print(f"k={k} is left out: a class has too few training images")
+        results = {}
+        for k, shots in few_shot.few_shot_accuracies(features, ks, seeds).items():
+            results[f"{k}-shot"] = shots.mean
+            if shots.half_width is not None:
+                results[f"{k}-shot-interval"] = shots.half_width
+                notes[f"{k}-shot-interval"] = f"to either side: 95 % interval of {args.draws} draws"
+            draws[f"{k}-shot"] = dict(zip(seeds, shots.draws, strict=True))
+        return results
+
+    settings = {"k": asked, "draws": args.draws, "seed": args.seed}
+    evaluation.report("fewshot", settings, compute, notes, {"draws": draws})
 
 
 def _subset(args: argparse.Namespace, train: Any, seed: int) -> tuple[list[int], Path]:

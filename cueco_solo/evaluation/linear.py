@@ -96,6 +96,43 @@ def _model(backbone: nn.Module, cfg: DictConfig) -> LightningModule:
         return host.LinearModel(backbone, cfg=cfg)
 
 
+class _Steps:
+    """What ``LinearModel`` asks a Trainer for to build its schedule."""
+
+    def __init__(self, steps: int) -> None:
+        self.estimated_stepping_batches = steps
+
+
+def rate_schedule(cfg: DictConfig, steps_per_epoch: int) -> list[float]:
+    """The learning rate of every step as solo-learn schedules it, in units of ``optimizer.lr``.
+
+    Args:
+        cfg: parsed.
+        steps_per_epoch: batches of an epoch.
+
+    Raises:
+        ConfigError: optimizer or scheduler can't be built.
+    """
+    cfg = cfg.copy()
+    cfg.data.num_classes = 1
+    model: Any = _model(_FeatureInput(1), cfg)
+    model.trainer = _Steps(steps_per_epoch * cfg.max_epochs)
+    with as_config_error("optimizer or scheduler can't be built from this configuration"):
+        built = model.configure_optimizers()
+    if isinstance(built, torch.optim.Optimizer):
+        return [1.0] * (steps_per_epoch * cfg.max_epochs)
+    (optimizer,), (entry,) = built
+    entry = entry if isinstance(entry, dict) else {"scheduler": entry}
+    every = 1 if entry.get("interval") == "step" else steps_per_epoch
+    factors = []
+    for step in range(1, steps_per_epoch * cfg.max_epochs + 1):
+        factors.append(optimizer.param_groups[0]["lr"] / cfg.optimizer.lr)
+        optimizer.step()  # of no gradients: torch warns of schedules that run ahead
+        if step % every == 0:
+            entry["scheduler"].step()
+    return factors
+
+
 def linear_accuracies(backbone: nn.Module, cfg: DictConfig, view: Any) -> dict[str, float]:
     """:func:`fitted_accuracies` on augmented images, as solo-learn's script does.
 

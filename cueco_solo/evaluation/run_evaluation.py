@@ -90,12 +90,14 @@ class RunEvaluation:
         settings: dict[str, Any],
         compute: Callable[[], dict[str, float]],
         notes: dict[str, str] | None = None,
+        details: dict[str, Any] | None = None,
     ) -> None:
         """Print what ``compute`` gives and write it to ``eval-<name>.json``, noted in args.
 
-        Figures are percent; what others are, ``compute`` may put into ``notes``. Nothing is
-        computed where ``args.reuse`` is set and the file has the figures of this very checkpoint
-        and data with these settings.
+        Figures are percent; what others are, ``compute`` may put into ``notes``, and how they came
+        about, as JSON, into ``details``, which go to the file. Nothing is computed where
+        ``args.reuse`` is set and the file has the figures of this very checkpoint and data with
+        these settings.
 
         Raises:
             ConfigError: the file can't be written; the figures are printed all the same.
@@ -119,6 +121,7 @@ class RunEvaluation:
             "settings": settings,
             "key": self._key(),
             "versions": versions(),
+            **(details or {}),
         }
         try:
             write_json(path, content)
@@ -134,14 +137,20 @@ class RunEvaluation:
         return short_digest(features_key(self.run, self.data, self.args.untrained))
 
     def report_training(
-        self, name: str, cfg: Any, compute: Callable[[], dict[str, float]], **more: Any
+        self,
+        name: str,
+        cfg: Any,
+        compute: Callable[[], dict[str, float]],
+        notes: dict[str, str] | None = None,
+        details: dict[str, Any] | None = None,
+        **more: Any,
     ) -> None:
         """The same of a classifier that ``compute`` trains by a parsed configuration."""
         from omegaconf import OmegaConf
 
         stated = ("max_epochs", "optimizer", "scheduler", "seed")
         plain: Any = OmegaConf.to_container(OmegaConf.create({key: cfg[key] for key in stated}))
-        self.report(name, {**more, **plain}, compute)
+        self.report(name, {**more, **plain}, compute, notes, details)
 
 
 def is_done(path: Path, settings: dict[str, Any], key: str) -> bool:

@@ -4,7 +4,7 @@ A subset is written as text, one image a line: its path below the training folde
 a data set that isn't one of files. So it can be looked at, and read again elsewhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from itertools import zip_longest
 from pathlib import Path
@@ -18,25 +18,62 @@ def _sort_key(*key: Any) -> bytes:
     return blake2b(repr(key).encode(), digest_size=8).digest()
 
 
-def balanced_subset(labels: Sequence[int], percent: float, seed: int) -> list[int]:
-    """Numbers of images, ascending, of which each class has the same number, give or take one.
-
-    Classes take turns, in an order and with an order of their images that the seed decides; a class
-    that has no more images is passed over. So a smaller share is part of a larger one.
-
-    Args:
-        percent: of all images, in (0, 100]; there is one of each class in any case.
-        seed: names the subset.
-    """
+def _members(labels: Sequence[int], seed: int) -> dict[int, list[int]]:
+    """Numbers of the images of each class, classes and images in an order that the seed decides."""
     members: dict[int, list[int]] = {}
     for index, label in enumerate(labels):
         members.setdefault(int(label), []).append(index)
     for indices in members.values():
         indices.sort(key=lambda index: _sort_key(seed, "image", index))
     classes = sorted(members, key=lambda label: _sort_key(seed, "class", label))
-    turns = zip_longest(*(members[label] for label in classes))
-    sequence = [index for turn in turns for index in turn if index is not None]
-    return sorted(sequence[: max(len(members), round(percent * len(sequence) / 100))])
+    return {label: members[label] for label in classes}
+
+
+def _in_turns(members: Mapping[int, Sequence[int]]) -> list[int]:
+    """One image of each class after another; a class that has no more images is passed over."""
+    turns = zip_longest(*members.values())
+    return [index for turn in turns for index in turn if index is not None]
+
+
+def balanced_order(labels: Sequence[int], seed: int) -> list[int]:
+    """Numbers of all images, of whose beginning each class has the same number, give or take one.
+
+    Classes take turns, in an order and with an order of their images that the seed decides; a class
+    that has no more images is passed over.
+    """
+    return _in_turns(_members(labels, seed))
+
+
+def balanced_subset(labels: Sequence[int], percent: float, seed: int) -> list[int]:
+    """Numbers of images, ascending, of which each class has the same number, give or take one.
+
+    The beginning of :func:`balanced_order`. So a smaller share is part of a larger one.
+
+    Args:
+        percent: of all images, in (0, 100]; there is one of each class in any case.
+        seed: names the subset.
+    """
+    sequence = balanced_order(labels, seed)
+    return sorted(sequence[: max(len(set(labels)), round(percent * len(sequence) / 100))])
+
+
+def held_out(labels: Sequence[int], percent: float, seed: int) -> list[int]:
+    """Numbers of training images, ascending, to choose settings on while the others are learnt.
+
+    Balanced as :func:`balanced_subset`, but at least half of each class is left to learn from: of a
+    class with one image nothing is held out.
+
+    Args:
+        percent: of all images, in (0, 100); there is one of each other class in any case.
+        seed: names the part.
+
+    Returns:
+        Nothing where no class has two images.
+    """
+    halves = {label: own[: len(own) // 2] for label, own in _members(labels, seed).items()}
+    sequence = _in_turns(halves)
+    least = sum(bool(half) for half in halves.values())
+    return sorted(sequence[: max(least, round(percent * len(labels) / 100))])
 
 
 def labels_of(dataset: Any) -> list[int]:

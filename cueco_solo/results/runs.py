@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cueco_solo.errors import ConfigError, HostError, config_error, one_line
+from cueco_solo.results.edges import edge_notes
 from cueco_solo.results.figures import (
     UNTRAINED,
     Figure,
@@ -124,6 +125,7 @@ def read_figures(
         only = files.get(run.folder, ()) if files is not None else None
         one.figures = _finite_figures(one, run, only, untrained=False)
         one.untrained = _finite_figures(one, run, only, untrained=True)
+        one.missing += edge_notes(run, only)
     _note_unlike_evaluations(described, runs, files)
     _note_repetitions(described)
 

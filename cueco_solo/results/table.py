@@ -14,7 +14,9 @@ _PROTOCOLS = {
     "linear": "Linear",
     "linear-offline": "Linear, offline",
     "linear-cached": "Linear, cached features",
+    "linear-sweep": "Linear, swept",
     "linear-online": "Linear, online",
+    "fewshot": "Few-shot",
     "knn": "k-NN",
     "clustering": "Clustering",
     "clustering-first-head": "Own labels, first head",
@@ -37,7 +39,11 @@ _METRICS = {
 }
 # what every renderer shows; the others stand in CSV and JSON, and in the report on demand. A
 # protocol that has none of these shows all of its metrics.
-_PRIMARY = {"top1", "knn20", "nmi", "ami", "ari", "acc", "seconds"}
+_PRIMARY = {
+    *("top1", "1-shot", "5-shot", "20-shot", "knn20"),
+    *("nmi", "ami", "ari", "acc", "seconds"),
+}
+_INTERVAL = "-interval"
 # neither a high rank nor a long training is an aim in itself
 _NOT_RANKED = ("rankme", "seconds")
 
@@ -62,6 +68,8 @@ class Column:
     @property
     def title(self) -> str:
         """The metric as people write it: ``knn20-euclidean`` is "20-NN, Euclidean"."""
+        if self.metric.endswith(_INTERVAL):
+            return f"{self.metric.removesuffix(_INTERVAL)}, 95 % interval ±"
         if not self.metric.startswith("knn"):
             return _METRICS.get(self.metric, self.metric)
         k, *rest = self.metric.removeprefix("knn").split("-")
@@ -207,11 +215,11 @@ def make_columns(keys: Iterable[Key]) -> list[Column]:
 
 
 def _order(known: dict[str, str]) -> Callable[[str], tuple[int, int, str]]:
-    """A sorting key: known names first; k-NN by its number, as text would put 100 before 20."""
+    """A sorting key: known names first; then by number, as text would put 100 before 20."""
     places = {name: place for place, name in enumerate(known)}
 
     def place(name: str) -> tuple[int, int, str]:
-        k, rest = found.groups() if (found := re.match(r"knn(\d+)(.*)", name)) else (0, "")
+        k, rest = found.groups() if (found := re.match(r"(?:knn)?(\d+)(.*)", name)) else (0, "")
         return places.get(name, len(places)), int(k), rest
 
     return place
@@ -251,7 +259,8 @@ def _mark_best(rows: Sequence[Row], columns: Sequence[Column]) -> None:
     for i, column in enumerate(columns):
         for dataset in {row.dataset for row in rows}:
             here = [row for row in rows if row.dataset == dataset and row.cells[i]]
-            if len(here) < 2 or column.metric.startswith(_NOT_RANKED):
+            ranked = not column.metric.startswith(_NOT_RANKED)
+            if len(here) < 2 or not ranked or column.metric.endswith(_INTERVAL):
                 continue
             highest = max(cell.mean for row in here if (cell := row.cells[i]))
             for row in here:

@@ -9,7 +9,8 @@ from cueco_solo.cli import main
 from cueco_solo.errors import ConfigError, HostError
 
 COMMANDS = (
-    *("quickstart", "compare", "pretrain", "linear", "knn", "cluster", "finetune"),
+    *("quickstart", "compare", "pretrain", "linear", "knn", "fewshot", "cluster"),
+    "finetune",
     *("export", "report", "data", "doctor"),
 )
 
@@ -34,6 +35,17 @@ def test_errors_are_one_line(
     assert capsys.readouterr().err == "cueco-solo: error: a=1 is wrong; mend it\n"
 
 
+def test_an_interruption_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def interrupted(args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cueco_solo.cli.doctor.run", interrupted)
+    assert main(["doctor"]) == 130
+    assert capsys.readouterr().err == "\ncueco-solo: interrupted\n"
+
+
 def test_overrides_may_stand_on_both_sides_of_an_option(capsys: pytest.CaptureFixture[str]):
     given = ["pretrain", "max_epochs=3", "--config-name", "cueco-cifar10", "seed=9", "--cfg"]
     assert main(given) == 0
@@ -52,6 +64,8 @@ def test_overrides_may_stand_on_both_sides_of_an_option(capsys: pytest.CaptureFi
         ("knn run --temperature 0", "'0' must be a number above 0"),
         ("knn run --k a", "'a' must be an integer of at least 1"),
         ("cluster run --seed -1", "'-1' must be an integer in [0, 2**32 - 1]"),
+        ("fewshot run --draws 0", "'0' must be an integer of at least 1"),
+        ("linear run --sweep --weight-decay -1", "'-1' must be a number of at least 0"),
         ("finetune run --percent 0", "'0' must be a number in (0, 100]"),
         ("export run --format tensorflow", "invalid choice: 'tensorflow'"),
         ("report", "the following arguments are required: RUNS"),

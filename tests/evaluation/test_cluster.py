@@ -9,6 +9,7 @@ import torch
 
 from cueco_solo.clustering.agreement import agreement, clustering_accuracy
 from cueco_solo.errors import ConfigError
+from cueco_solo.evaluation import cluster
 from cueco_solo.evaluation.cluster import cluster_scores
 from cueco_solo.evaluation.features import Features
 
@@ -96,3 +97,30 @@ def test_the_seed_decides_and_too_few_samples_are_refused():
     assert any(cluster_scores(features, restarts=1, seed=seed) != once for seed in range(2, 6))
     with pytest.raises(ConfigError, match="images are fewer than the 101 clusters"):
         cluster_scores(Features(noise, labels, noise, labels, 101))
+
+
+@pytest.mark.parametrize("drawn_from", [10_000, 120])
+def test_the_order_of_the_images_neither_helps_nor_harms(
+    drawn_from: int, monkeypatch: pytest.MonkeyPatch
+):
+    """By class, as folders are read, or shuffled; starts may be drawn from a part of the images.
+
+    One start each, of which the quality depends on what it is drawn from.
+    """
+    monkeypatch.setattr(cluster, "_DRAWN_FROM", drawn_from)
+    generator = torch.Generator().manual_seed(0)
+    centres = torch.randn(12, 8, generator=generator)
+    labels, test_labels = (torch.arange(12).repeat_interleave(n) for n in (60, 20))
+    train, test = (
+        centres[of] + 0.2 * torch.randn(len(of), 8, generator=generator)
+        for of in (labels, test_labels)
+    )
+
+    def quality(order: torch.Tensor) -> float:
+        features = Features(train[order], labels[order], test, test_labels, 12)
+        return float(np.mean([cluster_scores(features, 1, seed)["nmi"] for seed in range(6)]))
+
+    by_class = quality(torch.arange(len(train)))
+    shuffled = quality(torch.randperm(len(train), generator=generator))
+    assert by_class == pytest.approx(shuffled, abs=3)
+    assert shuffled > 95

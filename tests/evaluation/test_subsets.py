@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import refusal
 
-from cueco_solo.evaluation.subsets import balanced_subset, read_subset, write_subset
+from cueco_solo.evaluation.subsets import balanced_subset, held_out, read_subset, write_subset
 
 LABELS = st.lists(st.integers(0, 5), min_size=1, max_size=120)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -92,3 +92,26 @@ def test_other_lists_are_refused(tmp_path: Path, text: str, reason: str):
     path.write_text(text)
     assert reason in refusal(read_subset, path, IMAGES, 1)
     assert "can't be read" in refusal(read_subset, tmp_path / "none.txt", IMAGES, 1)
+
+
+@given(LABELS, PERCENT, SEEDS)
+def test_a_held_out_part_is_balanced_and_leaves_half_of_each_class(
+    labels: list[int], percent: float, seed: int
+):
+    chosen = held_out(labels, percent, seed)
+    assert chosen == sorted(set(chosen))
+    there, taken = Counter(labels), Counter(labels[i] for i in chosen)
+    halves = {label: count // 2 for label, count in there.items()}
+    wanted = max(sum(half > 0 for half in halves.values()), round(percent * len(labels) / 100))
+    assert len(chosen) == min(sum(halves.values()), wanted)
+    most = max(taken.values(), default=0)
+    for label, half in halves.items():
+        assert taken[label] <= half
+        assert taken[label] >= most - 1 or taken[label] == half
+
+
+def test_the_seed_names_a_held_out_part():
+    labels = [0, 1, 2] * 20
+    assert held_out(labels, 10, 5) == PINNED
+    assert held_out(labels, 10, 6) != PINNED
+    assert held_out([0, 1, 2], 10, 5) == []

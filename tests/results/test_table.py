@@ -142,6 +142,25 @@ def test_known_protocols_and_metrics_come_first_and_neighbours_in_order():
     ]
 
 
+def test_few_shot_figures_stand_by_number_and_their_intervals_arent_ranked():
+    names = ["10-shot", "1-shot-interval", "5-shot", "1-shot", "2-shot"]
+    columns = make_columns(("fewshot", name) for name in names)
+    assert [(c.group, c.title, c.primary) for c in columns] == [
+        ("Few-shot", "1-shot", True),
+        ("Few-shot", "1-shot, 95 % interval ±", False),
+        ("Few-shot", "2-shot", False),
+        ("Few-shot", "5-shot", True),
+        ("Few-shot", "10-shot", False),
+    ]
+    found = runs(1)
+    for run, value in zip(found, (40.0, 50.0, 60.0), strict=True):
+        run.untrained = []
+        keys = ("1-shot", "1-shot-interval")
+        run.figures = [figure(run, "fewshot", key, value) for key in keys]
+    cells = [cell for row in make_table(found).rows for cell in row.cells if cell]
+    assert [cell.best for cell in cells] == [False, False, False, False, True, False]
+
+
 def test_published_figures_are_of_our_data_and_columns():
     found = runs(1)
     for run in found:

@@ -1,0 +1,275 @@
+"""Linear probes at many learning rates, trained together; the best on held-out images counts.
+
+The rate that suits the features of one method is too low or too high for those of another, whose
+size and spectrum differ. Here every method gets the best rate of one grid. Rates are those of
+features as :class:`~cueco_solo.evaluation.scale.Standard` scales them, so the size of the features
+doesn't move the best rate in the grid; where it lies at an end all the same, the grid is widened.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from omegaconf import DictConfig
+from torch import Tensor
+from tqdm import tqdm
+
+from cueco_solo.data.checks import check_batch_size
+from cueco_solo.errors import config_error
+from cueco_solo.evaluation.features import Features
+from cueco_solo.evaluation.linear import rate_schedule
+from cueco_solo.evaluation.scale import Standard
+from cueco_solo.evaluation.subsets import held_out
+from cueco_solo.training.hardware import find_hardware
+
+# rates of the grid are 10 ** (place / 3): 13 from 0.1 to 1000, then two decades more at an end
+PLACES = range(-3, 10)
+HELD_OUT = 10.0  # percent of the training features
+_MORE, _WIDENED_AT_MOST = 6, 2
+_LOGITS = 2**24  # held at a time: 64 MB
+
+
+def rate_at(place: int) -> float:
+    """The learning rate at a place of the grid, or beyond its ends."""
+    return 10 ** (place / 3)
+
+
+class Setting(NamedTuple):
+    """What the probes differ in."""
+
+    rate: float
+    weight_decay: float
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A probe on the held-out images.
+
+    Attributes:
+        learning_rate, weight_decay: its setting.
+        top1: percent; 0 of a probe that diverged.
+        loss: mean cross entropy; None of a probe that diverged.
+    """
+
+    learning_rate: float
+    weight_decay: float
+    top1: float
+    loss: float | None
+
+    @property
+    def setting(self) -> Setting:
+        return Setting(self.learning_rate, self.weight_decay)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The best setting of a grid, and how it was found.
+
+    Attributes:
+        best: the highest accuracy, and of those alike the lowest loss.
+        at_edge: its rate is the lowest or highest, also of the widened grid.
+        widened: how often the grid was widened.
+        images: number of held-out images.
+        curve: all that were tried, by weight decay, then rate.
+    """
+
+    best: Tried
+    at_edge: bool
+    widened: int
+    images: int
+    curve: list[Tried]
+
+    def __str__(self) -> str:
+        best = self.best
+        text = (
+            f"learning rate {best.learning_rate:.3g} and weight decay {best.weight_decay:g}, "
+            f"chosen on {self.images} held-out training images ({best.top1:.2f})"
+        )
+        return f"{text}, at the edge of the grid" if self.at_edge else text
+
+
+def fit_probes(
+    x: Tensor,
+    labels: Tensor,
+    rows: Tensor,
+    settings: Sequence[Setting],
+    cfg: DictConfig,
+    standard: Standard,
+) -> Tensor:
+    """Train one linear classifier per setting, all on the same batches in the same order.
+
+    Each follows the step of ``torch.optim.SGD`` from weights of zero. Their weights are one matrix,
+    so that a batch takes one product forwards and one backwards.
+
+    Args:
+        x: float ``[N, D]``.
+        labels: int64 ``[N]``, in [0, C).
+        rows: int64 ``[n]``, of x and labels to learn from.
+        settings: of the P probes.
+        cfg: a parsed configuration, for all that the probes have in common.
+        standard: how x is scaled.
+
+    Returns:
+        Weights ``[P, C, D + 1]`` on the device of x; the last of each row is the bias.
+
+    Raises:
+        ConfigError: there are fewer rows than a batch holds.
+    """
+    size, epochs, momentum = cfg.optimizer.batch_size, cfg.max_epochs, cfg.optimizer.kwargs.momentum
+    check_batch_size(size, 1, len(rows))
+    probes, classes, dim, device = len(settings), int(labels.max()) + 1, x.size(1), x.device
+    steps = len(rows) // size
+    schedule = iter(rate_schedule(cfg, steps))
+    weights = x.new_zeros(probes * classes, dim + 1)
+    velocity = torch.zeros_like(weights)
+    rate, decay = (
+        x.new_tensor(values).repeat_interleave(classes)[:, None]
+        for values in zip(*settings, strict=True)
+    )
+    batch, each = x.new_ones(size, dim + 1), torch.arange(size, device=device)
+    order = torch.Generator().manual_seed(cfg.seed)
+    quiet = not cfg.get("enable_progress_bar", True)
+    what = f"{probes} linear probes" if probes > 1 else "linear probe"
+    for _ in tqdm(range(epochs), desc=what, unit="epoch", leave=False, disable=quiet):
+        shuffled = rows[torch.randperm(len(rows), generator=order)[: steps * size]].to(device)
+        for chosen in shuffled.split(size):
+            batch[:, :dim] = standard(x[chosen])
+            # gradients of the logits; a probe that diverges spoils no other
+            errors = (batch @ weights.T).view(size, probes, classes).softmax(2)
+            errors[each, :, labels[chosen]] -= 1
+            velocity.addmm_(errors.view(size, -1).T, batch, beta=momentum, alpha=1 / size)
+            velocity.addcmul_(weights, decay)
+            weights.addcmul_(velocity, rate, value=-next(schedule))
+    return weights.view(probes, classes, dim + 1)
+
+
+def _logits(weights: Tensor, x: Tensor, standard: Standard) -> Tensor:
+    """``[n, P, C]`` of features ``[n, D]``."""
+    flat = weights.flatten(0, 1)
+    found = torch.addmm(flat[:, -1], standard(x), flat[:, :-1].T)
+    return found.view(len(x), *weights.shape[:2])
+
+
+def _parts(weights: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
+    return rows.split(max(1, _LOGITS // weights[..., 0].numel()))
+
+
+def _tried(
+    x: Tensor,
+    labels: Tensor,
+    rows: Tensor,
+    settings: Sequence[Setting],
+    weights: Tensor,
+    standard: Standard,
+) -> list[Tried]:
+    """The probes of some settings on the rows."""
+    hits, losses = (torch.zeros(len(settings), dtype=torch.float64) for _ in range(2))
+    for part in _parts(weights, rows):
+        logits = _logits(weights, x[part], standard)
+        targets = labels[part][:, None].expand(-1, len(settings))
+        hits += (logits.argmax(2) == targets).sum(0).cpu()
+        loss = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none").sum(0)
+        losses += loss.cpu()
+    return [
+        Tried(*setting, 100 * hit / len(rows), loss / len(rows))
+        if loss < float("inf")
+        else Tried(*setting, 0.0, None)
+        for setting, hit, loss in zip(settings, hits.tolist(), losses.tolist(), strict=True)
+    ]
+
+
+def _best(curve: Sequence[Tried]) -> Tried:
+    return max(curve, key=lambda one: (one.top1, -float("inf") if one.loss is None else -one.loss))
+
+
+def choose(
+    x: Tensor,
+    labels: Tensor,
+    cfg: DictConfig,
+    weight_decays: Sequence[float],
+    standard: Standard,
+) -> Choice:
+    """The best setting on a held-out part of the training features.
+
+    Args:
+        x: training features, float ``[N, D]``.
+        labels: int64 ``[N]``.
+        cfg: a parsed configuration; ``seed`` names the held-out part.
+        weight_decays: each with every rate.
+        standard: how x is scaled.
+
+    Raises:
+        ConfigError: no class has two images, or there are fewer left than a batch holds.
+    """
+    aside = torch.tensor(held_out(labels.tolist(), HELD_OUT, cfg.seed), dtype=torch.long)
+    if not len(aside):
+        raise config_error(
+            "--sweep",
+            True,
+            "holds out images of each class, but no class has two",
+            "give --train-path with more images, or leave --sweep out",
+        )
+    mask = torch.ones(len(x), dtype=torch.bool)
+    mask[aside] = False
+    rest, aside = mask.nonzero()[:, 0], aside.to(x.device)
+    curve: list[Tried] = []
+
+    def add(places: range) -> Tried:
+        settings = [Setting(*pair) for pair in product(map(rate_at, places), weight_decays)]
+        weights = fit_probes(x, labels, rest, settings, cfg, standard)
+        curve.extend(_tried(x, labels, aside, settings, weights, standard))
+        return _best(curve)
+
+    best, widened = add(PLACES), 0
+    low, high = PLACES.start, PLACES.stop
+
+    def ends() -> tuple[float, float]:
+        return rate_at(low), rate_at(high - 1)
+
+    while best.learning_rate in ends() and widened < _WIDENED_AT_MOST:
+        if best.learning_rate == ends()[0]:
+            best, low = add(range(low - _MORE, low)), low - _MORE
+        else:
+            best, high = add(range(high, high + _MORE)), high + _MORE
+        widened += 1
+    curve.sort(key=lambda one: (one.weight_decay, one.learning_rate))
+    return Choice(best, best.learning_rate in ends(), widened, len(aside), curve)
+
+
+def swept_linear(
+    features: Features, cfg: DictConfig, weight_decays: Sequence[float]
+) -> tuple[dict[str, float], Choice]:
+    """The setting chosen on training features, trained on all of them, and then validated once.
+
+    Args:
+        features: of both splits; the test split is used for the figures alone.
+        cfg: a parsed configuration, whose ``optimizer.lr`` and ``weight_decay`` aren't used.
+        weight_decays: that are tried with every rate, in units of scaled features.
+
+    Returns:
+        tuple: percent of the test features, ``top1`` and ``top5``; and the choice.
+
+    Raises:
+        ConfigError: see :func:`choose`.
+    """
+    device = _device(cfg)
+    standard = Standard(features.train).to(device)
+    x, labels = features.train.to(device), features.train_labels.to(device)
+    choice = choose(x, labels, cfg, weight_decays, standard)
+    everything = torch.arange(len(x))
+    weights = fit_probes(x, labels, everything, [choice.best.setting], cfg, standard)
+    parts = _parts(weights, torch.arange(len(features.test)))
+    scores = [_logits(weights, features.test[part].to(device), standard)[:, 0] for part in parts]
+    ranked = torch.cat(scores).cpu().topk(min(5, weights.size(1))).indices
+    right = ranked == features.test_labels[:, None]
+    return {f"top{k}": 100 * float(right[:, :k].any(1).double().mean()) for k in (1, 5)}, choice
+
+
+def _device(cfg: DictConfig) -> str:
+    hardware = find_hardware(cfg)
+    if hardware.accelerator in ("gpu", "cuda"):
+        return f"cuda:{hardware.devices[0]}"
+    return hardware.accelerator

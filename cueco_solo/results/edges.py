@@ -1,0 +1,34 @@
+"""What a reader must know of figures that were chosen from a grid of settings."""
+
+import json
+from collections.abc import Collection
+
+from cueco_solo.training.run_folder import Run
+
+
+def edge_notes(run: Run, only: Collection[str] | None = None) -> list[str]:
+    """A sentence for each figure of the run whose learning rate lies at the edge of its grid.
+
+    Args:
+        run: the run.
+        only: names of the ``eval-*.json`` to read; default: all. Those that can't be read are
+            passed over.
+    """
+    notes = []
+    for path in sorted(run.folder.glob("eval-*.json")):
+        if only is not None and path.name not in only:
+            continue
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["checkpoint"] not in (None, run.checkpoint.name):
+                continue
+            sweep = content["sweep"]
+            edge, rate = sweep["at_edge"], f"{sweep['best']['learning_rate']:.3g}"
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if edge:
+            notes.append(
+                f"Figures: {path.name} has its learning rate, {rate}, from the edge of the grid; a "
+                "better one may lie beyond."
+            )
+    return notes
