@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from cueco_solo.cli import main
 from cueco_solo.errors import ConfigError
 from cueco_solo.evaluation.checks import evaluation_data
 from cueco_solo.evaluation.features import load_backbone
@@ -76,3 +77,13 @@ def test_objects_beside_the_weights_are_neither_built_nor_executed(tmp_path: Pat
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ConfigError, match="it is truncated or no checkpoint"):
         read_weights(path, "RUN")
+
+
+@pytest.mark.parametrize(
+    "command", [("linear", "--sweep", "optimizer.batch_size=9", "max_epochs=3"), ("fewshot",)]
+)
+def test_the_probes_take_such_a_folder(command: tuple[str, ...], flat: Path, images: Path):
+    paths = ("--train-path", str(images / "train"), "--val-path", str(images / "val"))
+    name, *more = command
+    assert main([name, str(flat), *more, *paths]) == 0
+    assert len(list(flat.glob("eval-*.json"))) == 1
