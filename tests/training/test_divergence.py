@@ -197,7 +197,7 @@ def collapsed(features: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     return net
 
 
-def warned(net: Any, monkeypatch: pytest.MonkeyPatch, steps: int = 24) -> list[str]:
+def warned(net: Any, monkeypatch: pytest.MonkeyPatch, steps: int = 8) -> list[str]:
     said: list[str] = []
     monkeypatch.setattr(divergence, "EVERY", 2)
     monkeypatch.setattr(divergence, "rank_zero_warn", lambda text: said.append(text))
@@ -234,7 +234,7 @@ def test_cluster_health_is_warned_of_once(
 
 
 def test_a_healthy_run_warns_of_nothing(monkeypatch: pytest.MonkeyPatch):
-    assert warned(model(), monkeypatch, steps=16) == []
+    assert warned(model(), monkeypatch) == []
 
 
 def test_spread():
