@@ -98,6 +98,8 @@ def _published() -> list[Figure]:
             "value": value,
             "seed": None,
             "run": None,
+            "settings": {},
+            "evaluation_seed": None,
         }
         for method, protocol, metric, value in rows
     ]
