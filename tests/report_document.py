@@ -99,6 +99,8 @@ def _published() -> list[Figure]:
             "value": value,
             "seed": None,
             "run": None,
+            "settings": {},
+            "evaluation_seed": None,
         }
         for method, protocol, metric, value in rows
     ]

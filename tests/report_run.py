@@ -37,6 +37,8 @@ def figure(run: RunFigures, protocol: str, metric: str, value: float, **other: A
         "metric": metric,
         "value": value,
         "run": str(run.folder),
+        "settings": {},
+        "evaluation_seed": None,
         **{name: getattr(run, name) for name in names},
     }
     return Figure(**{**made, **other})  # type: ignore[typeddict-item]

@@ -41,6 +41,15 @@ def refusal(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     return str(caught.value)
 
 
+def entry(run: Path, name: str) -> Path:
+    """The file of an evaluation written last; ``eval-knn.json`` stands for any settings."""
+    stem = name.removesuffix(".json")
+    untrained = "-untrained" if stem.endswith("-untrained") else ""
+    digits = "[0-9a-f]" * 8
+    found = run.glob(f"{stem.removesuffix('-untrained')}-{digits}{untrained}.json")
+    return max(found, key=lambda path: path.stat().st_mtime_ns)
+
+
 class Views(Dataset):
     """``(index, [view 1, view 2], label)`` of small random images, fixed under a seed."""
 

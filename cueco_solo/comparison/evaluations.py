@@ -33,11 +33,11 @@ class Evaluation:
     def __str__(self) -> str:
         return shlex.join(self.words)
 
-    def run(self, folder: Path, untrained: bool = False) -> Path:
+    def run(self, folder: Path, untrained: bool = False) -> list[Path]:
         """Evaluate a run, unless the figures of its newest checkpoint with this setting are there.
 
         Returns:
-            The file that the figures are in.
+            The files that the figures are in.
 
         Raises:
             ConfigError: it can't be done.

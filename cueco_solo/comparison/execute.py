@@ -87,12 +87,12 @@ def evaluate(outcome: Outcome, evaluation: Evaluation, log: Path, untrained: boo
     if outcome.folder is None:
         return
     with _reported(outcome, str(evaluation), log):
-        path = evaluation.run(outcome.folder, untrained)
-        if path.name in outcome.files:
+        names = {path.name for path in evaluation.run(outcome.folder, untrained)}
+        if same := names & outcome.files:
             raise ConfigError(
-                f"evaluations: {path.name} is written by two of them; leave only one {evaluation}"
+                f"evaluations: {min(same)} is written by two of them; leave only one {evaluation}"
             )
-        outcome.files.add(path.name)
+        outcome.files |= names
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""One evaluation of one run: its data, its features, and the file that its figures go to."""
+"""One evaluation of one run: its data, its features, and the files that its figures go to."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from cueco_solo.data.checks import check_workers
 from cueco_solo.data.superclasses import check_superclasses
 from cueco_solo.errors import config_error
 from cueco_solo.evaluation.checks import check_classifier_settings, evaluation_data
+from cueco_solo.evaluation.entries import entry_path, former_path
 from cueco_solo.training.environment import versions
 from cueco_solo.training.hardware import torch_device
 from cueco_solo.training.log_filters import quieten
@@ -92,21 +93,25 @@ class RunEvaluation:
         notes: dict[str, str] | None = None,
         details: dict[str, Any] | None = None,
     ) -> None:
-        """Print what ``compute`` gives and write it to ``eval-<name>.json``, noted in args.
+        """Print what ``compute`` gives and write it to the evaluation's entry.
 
         Figures are percent; what others are, ``compute`` may put into ``notes``, and how they came
         about, as JSON, into ``details``, which go to the file. Nothing is computed where
-        ``args.reuse`` is set and the file has the figures of this very checkpoint and data with
-        these settings.
+        ``args.reuse`` is set and the entry has the figures of this very checkpoint and data. The
+        entry is added to ``args.written``. See :mod:`.entries`.
 
         Raises:
             ConfigError: the file can't be written; the figures are printed all the same.
         """
         settings = {**self.settings, **settings}
-        suffix = "-untrained" if self.args.untrained else ""
-        path = self.args.written = self.run.folder / f"eval-{name}{suffix}.json"
-        if getattr(self.args, "reuse", False) and is_done(path, settings, self._key()):
-            return
+        place = self.run.folder, name, settings, self.args.untrained
+        path, former = entry_path(*place), former_path(*place)
+        if getattr(self.args, "reuse", False):
+            for done in filter(None, (path, former)):
+                if is_done(done, settings, self._key()):
+                    self._written(done)
+                    return
+        self._written(path)
         results = compute()  # which may download the images that the key tells apart
         backbone = f"{'an untrained ' if self.args.untrained else ''}{self.run.cfg.name}"
         print(f"{name} evaluation of {backbone}, in percent")
@@ -129,7 +134,12 @@ class RunEvaluation:
             reason = f"can't be written ({error.strerror})"
             remedy = "make the run folder writable"
             raise config_error("figures", str(path), reason, remedy) from error
+        if former:  # the same figures under the name of 0.1.0
+            former.unlink(missing_ok=True)
         print(f"written to {path}")
+
+    def _written(self, path: Path) -> None:
+        self.args.written = [*getattr(self.args, "written", ()), path]
 
     def _key(self) -> str:
         from cueco_solo.evaluation.feature_cache import features_key, short_digest

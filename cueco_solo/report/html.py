@@ -86,6 +86,8 @@ def _view(document: Document) -> dict[str, Any]:
         "columns": table.columns,
         "rows": table.rows,
         "published": table.published,
+        "published_columns": table.published_columns,
+        "notes": table.notes,
         "baseline": table.baseline,
         "differences": compared,
         "verdicts": verdicts(compared),

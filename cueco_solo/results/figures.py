@@ -5,18 +5,25 @@ import json
 import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.evaluation.entries import evaluation_of, is_untrained
+from cueco_solo.results.settings import compared_settings
 from cueco_solo.training.checkpoints import finite_weights, read_checkpoint
 from cueco_solo.training.run_folder import Run
 
 UNTRAINED = "untrained"
 _ONLINE = {"top1": "val_acc1", "top5": "val_acc5"}
 _OWN_LABELS = re.compile(r"^(first|best)_head_")  # Self-Classifier's
-# the figures' data set and metric say these; seeds may differ
-_NOT_COMPARED = ("dataset", "superclasses", "k", "seed", "train_path")
-_OWN = "its own"
+# settings that these figures of an evaluation don't depend on
+_KMEANS = ("restarts", "seed")
+_INDEPENDENT = {
+    "euclidean_": ("temperature",),
+    "rankme_": _KMEANS,
+    "first_head_": _KMEANS,
+    "best_head_": _KMEANS,
+}
 _SPLITS = ("train", "training", "val", "valid", "validation", "test")
 
 
@@ -34,6 +41,9 @@ class Figure(TypedDict):
         value: percent, unless the metric says otherwise.
         seed: of the run; None if published.
         run: the run's folder; None if published.
+        settings: of the evaluation, dotted key to value as text, see
+            :func:`.settings.compared_settings`; empty if published.
+        evaluation_seed: of the evaluation; None where it has none.
     """
 
     source: str
@@ -46,10 +56,19 @@ class Figure(TypedDict):
     value: float
     seed: int | None
     run: str | None
+    settings: dict[str, str]
+    evaluation_seed: int | None
 
 
-# data set, protocol, metric, value
-Measured = tuple[str, str, str, float]
+class Measured(NamedTuple):
+    """A figure without what the run says of it, see :class:`Figure`."""
+
+    dataset: str
+    protocol: str
+    metric: str
+    value: float
+    settings: dict[str, str] = {}
+    evaluation_seed: int | None = None
 
 
 def dataset_name(data: Any) -> str:
@@ -79,6 +98,7 @@ def run_figures(
 
     Those of ``eval-*.json``, unless they are of another checkpoint than the run's newest, the last
     online accuracies of ``metrics.csv``, and the training time where the checkpoint holds it.
+    Where two files have the same figure with the same settings and seed, the newer one counts.
 
     Args:
         run: the run.
@@ -92,54 +112,48 @@ def run_figures(
     """
     time = [] if untrained else _training_time(run)
     found = [] if untrained else _online(run)
-    for path in sorted(run.folder.glob("eval-*.json")):
-        wanted = only is None or path.name in only
-        if wanted and path.stem.endswith("-untrained") == untrained:
-            found += _evaluated(run, path, None if untrained else run.checkpoint.name)
+    checkpoint = None if untrained else run.checkpoint.name
+    files = [path for path in evaluation_files(run, only) if is_untrained(path) == untrained]
+    newest: dict[tuple[Any, ...], Measured] = {}
+    for path in sorted(files, key=lambda path: path.stat().st_mtime_ns):
+        for one in _evaluated(run, path, checkpoint):
+            settings = tuple(sorted(one.settings.items()))
+            newest[one.dataset, one.protocol, one.metric, settings, one.evaluation_seed] = one
+    found += newest.values()
     found += time
     own = dataset_name(run.cfg.data)
     return [
         Figure(
             source="ours",
-            dataset=dataset if dataset and where == own else where,
+            dataset=dataset if dataset and one.dataset == own else one.dataset,
             method=UNTRAINED if untrained else run.cfg.method,
             backbone=run.cfg.backbone.name,
             epochs=0 if untrained else epochs(run),
-            protocol=protocol,
-            metric=metric,
-            value=value,
+            protocol=one.protocol,
+            metric=one.metric,
+            value=one.value,
             seed=run.cfg.get("seed"),
             run=str(run.folder),
+            settings=one.settings,
+            evaluation_seed=one.evaluation_seed,
         )
-        for where, protocol, metric, value in found
+        for one in found
     ]
 
 
-def evaluation_settings(
-    run: Run, only: Collection[str] | None = None
-) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """What a run's figures depend on beside its features.
+def evaluation_files(run: Run, only: Collection[str] | None = None) -> list[Path]:
+    """The files with figures of a run, by name; of those named in ``only``, if given."""
+    files = sorted(run.folder.glob("eval-*.json"))
+    return [path for path in files if only is None or path.name in only]
 
-    Returns:
-        tuple: settings by evaluation that have to agree between runs to be compared, with "its own"
-        for the run's own paths; and the names of the files that are of another checkpoint than the
-        newest.
-    """
-    settings, others = {}, []
-    for path in sorted(run.folder.glob("eval-*.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if only is not None and path.name not in only:
-            continue
-        if content["checkpoint"] == run.checkpoint.name:
-            kept = {k: v for k, v in content["settings"].items() if k not in _NOT_COMPARED}
-            if "val_path" in kept and kept["val_path"] == run.cfg.data.get("val_path"):
-                kept["val_path"] = _OWN
-            if Path(kept.get("subset", "")).parent.name == "subsets":  # which finetune drew itself
-                kept["subset"] = _OWN
-            settings[path.stem.removeprefix("eval-")] = kept
-        elif content["checkpoint"] is not None:
-            others.append(path.name)
-    return settings, others
+
+def outdated_files(run: Run, only: Collection[str] | None = None) -> list[str]:
+    """Names of the files that have figures of another checkpoint than the newest."""
+    checkpoints = {
+        path.name: json.loads(path.read_text(encoding="utf-8"))["checkpoint"]
+        for path in evaluation_files(run, only)
+    }
+    return [name for name, at in checkpoints.items() if at not in (None, run.checkpoint.name)]
 
 
 def epochs(run: Run) -> int:
@@ -159,7 +173,7 @@ def _training_time(run: Run) -> list[Measured]:
         seconds = float(content["callbacks"]["Timer"]["time_elapsed"]["train"])
     except (KeyError, TypeError, ValueError):
         return []
-    return [(dataset_name(run.cfg.data), "training", "seconds", seconds)]
+    return [Measured(dataset_name(run.cfg.data), "training", "seconds", seconds)]
 
 
 def _online(run: Run) -> list[Measured]:
@@ -173,7 +187,8 @@ def _online(run: Run) -> list[Measured]:
     for metric, column in _ONLINE.items():
         values = [row[column] for row in rows if _is_number(row, column)]
         if values:
-            found.append((dataset_name(run.cfg.data), "linear-online", metric, float(values[-1])))
+            own = dataset_name(run.cfg.data)
+            found.append(Measured(own, "linear-online", metric, float(values[-1])))
     return found
 
 
@@ -198,13 +213,18 @@ def _evaluated(run: Run, path: Path, checkpoint: str | None) -> list[Measured]:
         results, settings = content["results"], content["settings"]
         if content["checkpoint"] != checkpoint:
             return []
-        name = path.stem.removeprefix("eval-").removesuffix("-untrained")
+        name = evaluation_of(path)
         data = settings if "dataset" in settings else {}
         dataset = dataset_name({**run.cfg.data, **data})
-        return [
-            (dataset, _protocol(name, key), _metric(key), float(value))
-            for key, value in results.items()
-        ]
+        compared, seed = compared_settings(settings, run.cfg.data), settings.get("seed")
+        found = []
+        for key, value in results.items():
+            without = next((w for start, w in _INDEPENDENT.items() if key.startswith(start)), ())
+            stated = {k: v for k, v in compared.items() if k not in without}
+            of = None if "seed" in without else seed
+            place = dataset, _protocol(name, key), _metric(key)
+            found.append(Measured(*place, float(value), stated, of))
+        return found
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         remedy = "remove it and evaluate again"
         raise config_error("RUN", str(path), "isn't what an evaluation writes", remedy) from error

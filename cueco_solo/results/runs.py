@@ -1,6 +1,5 @@
 """Runs as the tables and the report see them: under which name, with which figures and doubts."""
 
-import json
 import math
 import re
 from collections import Counter
@@ -19,9 +18,10 @@ from cueco_solo.results.figures import (
     Figure,
     dataset_name,
     epochs,
-    evaluation_settings,
+    outdated_files,
     run_figures,
 )
+from cueco_solo.results.settings import flat
 from cueco_solo.training.run_folder import Run
 
 # what a folder, a configuration or a data set that isn't as it should be ends in
@@ -31,6 +31,7 @@ _SETTINGS = {
     *("method_kwargs", "optimizer", "scheduler", "momentum", "augmentations", "backbone"),
     *("data.fraction", "accumulate_grad_batches"),
 }
+_SEED = "seed"
 _DEFAULTS = {"data.fraction": "-1", "accumulate_grad_batches": "1"}
 
 
@@ -126,7 +127,8 @@ def read_figures(
         one.figures = _finite_figures(one, run, only, untrained=False)
         one.untrained = _finite_figures(one, run, only, untrained=True)
         one.missing += edge_notes(run, only)
-    _note_unlike_evaluations(described, runs, files)
+        _note_outdated(one, run, only)
+    _note_unlike_evaluations(described)
     _note_repetitions(described)
 
 
@@ -193,17 +195,7 @@ def flat_config(run: Run, composed: bool) -> dict[str, str]:
         OSError, YAMLError, OmegaConfBaseException: ``config.yaml`` can't be read.
     """
     cfg: Any = OmegaConf.load(run.folder / "config.yaml") if composed else run.cfg
-    return dict(_flat("", OmegaConf.to_container(cfg)))
-
-
-def _flat(key: str, value: Any) -> list[tuple[str, str]]:
-    """Dotted keys, values as text; lists of mappings, as augmentations, get numbers."""
-    if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
-        value = dict(enumerate(value))
-    if not isinstance(value, dict) or not value:
-        return [(key, value if isinstance(value, str) else json.dumps(value, default=str))]
-    prefix = f"{key}." if key else ""
-    return [item for name, part in value.items() for item in _flat(f"{prefix}{name}", part)]
+    return dict(flat("", OmegaConf.to_container(cfg)))
 
 
 def _settings(config: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -222,33 +214,46 @@ def _unique(name: str, taken: Collection[str]) -> str:
     return free
 
 
-def _note_unlike_evaluations(
-    described: Iterable[RunFigures],
-    runs: Iterable[Run],
-    files: Mapping[Path, Collection[str]] | None,
-) -> None:
-    """Note figures of an older checkpoint, or measured with other settings than most runs."""
-    found: dict[tuple[str, str, str], list[tuple[RunFigures, str]]] = {}
-    for one, run in zip(described, runs, strict=True):
-        try:
-            only = files.get(run.folder, ()) if files is not None else None
-            evaluations, older = evaluation_settings(run, only)
-        except (*PROBLEMS, ValueError, KeyError, TypeError, AttributeError):
-            continue  # reported with the figures
-        one.missing += [
-            f"Figures: {name} is of another checkpoint than the newest; evaluate again."
-            for name in older
-        ]
-        for evaluation, settings in evaluations.items():
-            for key, value in _flat("", settings):
-                found.setdefault((one.dataset, evaluation, key), []).append((one, value))
-    for (_, evaluation, key), values in found.items():
-        ((usual, _),) = Counter(value for _, value in values).most_common(1)
-        for one, value in values:
-            if value != usual:
+def _note_outdated(one: RunFigures, run: Run, only: Collection[str] | None) -> None:
+    """Note figures of an older checkpoint."""
+    try:
+        names = outdated_files(run, only)
+    except (*PROBLEMS, ValueError, KeyError, TypeError, AttributeError):
+        return  # reported with the figures
+    one.missing += [
+        f"Figures: {name} is of another checkpoint than the newest; evaluate again."
+        for name in names
+    ]
+
+
+def _note_unlike_evaluations(described: Iterable[RunFigures]) -> None:
+    """Note figures that were measured with other settings than those of most runs, or seeds."""
+    found: dict[tuple[str, str, str], dict[str, tuple[RunFigures, set[str]]]] = {}
+    for one in described:
+        for figure in one.figures:
+            place, seed = (figure["dataset"], figure["protocol"]), figure["evaluation_seed"]
+            stated = figure["settings"] | ({} if seed is None else {_SEED: str(seed)})
+            for key, value in stated.items():
+                _, values = found.setdefault((*place, key), {}).setdefault(one.id, (one, set()))
+                values.add(value)
+    for (_, protocol, key), by_run in found.items():
+        counts = Counter(tuple(sorted(values)) for _, values in by_run.values())
+        # runs with a seed each are the usual thing; what counts is of how many a figure is the mean
+        if key == _SEED and len({len(values) for values in counts}) == 1:
+            continue
+        ((usual, _),) = counts.most_common(1)
+        for one, values in by_run.values():
+            if key == _SEED and len(values) != len(usual):
                 one.missing.append(
-                    f"Figures: {evaluation} was measured with {key}={value}, where other runs have "
-                    f"{usual}; use the same settings before you compare."
+                    f"Figures: {protocol} is the mean over evaluation seeds "
+                    f"{', '.join(sorted(values))}, where other runs have {', '.join(usual)}; "
+                    "use the same seeds before you compare."
+                )
+            elif key != _SEED and not values & set(usual):
+                one.missing.append(
+                    f"Figures: {protocol} was measured with {key}={', '.join(sorted(values))}, "
+                    f"where other runs have {', '.join(usual)}; use the same settings before you "
+                    "compare."
                 )
 
 

@@ -3,19 +3,29 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from cueco_solo.results.figures import UNTRAINED, Figure
+from cueco_solo.results.published import OFFLINE, ONLINE, UNKNOWN, Published
 from cueco_solo.results.runs import RunFigures, check_baseline
+from cueco_solo.results.settings import as_text, differing
 from cueco_solo.results.statistics import Paired, mean_std, paired
 
-Key = tuple[str, str]  # protocol, metric
+
+class Key(NamedTuple):
+    """What a column shows: a metric of a protocol, and the settings that tell it from another."""
+
+    protocol: str
+    metric: str
+    settings: str = ""
+
 
 _PROTOCOLS = {
     "linear": "Linear",
-    "linear-offline": "Linear, offline",
     "linear-cached": "Linear, cached features",
     "linear-sweep": "Linear, swept",
     "linear-online": "Linear, online",
+    UNKNOWN: "Linear, online or offline",
     "fewshot": "Few-shot",
     "knn": "k-NN",
     "clustering": "Clustering",
@@ -50,20 +60,31 @@ _NOT_RANKED = ("rankme", "seconds")
 
 @dataclass(frozen=True)
 class Column:
-    """One metric of one protocol; ``primary`` ones are shown by every renderer."""
+    """One metric of one protocol; ``primary`` ones are shown by every renderer.
+
+    ``settings`` are those that differ between figures of the protocol on one data set, as text:
+    what was measured with other settings stands in another column.
+    """
 
     protocol: str
     metric: str
     primary: bool
+    settings: str = ""
 
     @property
     def key(self) -> Key:
-        return self.protocol, self.metric
+        return Key(self.protocol, self.metric, self.settings)
+
+    @property
+    def condition(self) -> str:
+        """What the metrics of a group have in common."""
+        return f"{self.protocol}: {self.settings}" if self.settings else self.protocol
 
     @property
     def group(self) -> str:
-        """The protocol as people write it; an unknown one as it is."""
-        return _PROTOCOLS.get(self.protocol, self.protocol)
+        """The protocol as people write it, with the settings; an unknown one as it is."""
+        name = _PROTOCOLS.get(self.protocol, self.protocol)
+        return f"{name} ({self.settings})" if self.settings else name
 
     @property
     def title(self) -> str:
@@ -79,20 +100,46 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """Mean over ``n`` runs and their sample standard deviation; ``best`` of its data set."""
+    """Mean over ``n`` runs and their sample standard deviation; ``best`` of its data set.
+
+    ``note`` is the footnote of a published figure.
+    """
 
     mean: float
     std: float | None = None
     n: int = 1
     best: bool = False
+    note: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Single:
-    """One run of a row, with what was measured of it on the row's data."""
+    """One run of a row, with what was measured of it on the row's data.
+
+    Attributes:
+        run: the run.
+        measured: by column, the figures by seed of the evaluation.
+    """
 
     run: RunFigures
-    figures: dict[Key, Figure]
+    measured: dict[Key, dict[int | None, Figure]] = field(default_factory=dict)
+
+    @property
+    def figures(self) -> dict[Key, Figure]:
+        """By column, the mean over the evaluation's seeds."""
+        return {key: _mean_figure(list(found.values())) for key, found in self.measured.items()}
+
+    def add(self, key: Key, figure: Figure) -> None:
+        """Add a figure, unless there is one of this column and seed."""
+        self.measured.setdefault(key, {}).setdefault(figure["evaluation_seed"], figure)
+
+
+def _mean_figure(figures: Sequence[Figure]) -> Figure:
+    first = figures[0]
+    if len(figures) == 1:
+        return first
+    mean = mean_std([figure["value"] for figure in figures]).mean
+    return {**first, "value": mean, "evaluation_seed": None}
 
 
 @dataclass
@@ -105,7 +152,8 @@ class Row:
         source: what published figures stand in; empty for ours.
         label: ``series``, with backbone and epochs where the table has the series twice.
         singles: the runs; empty for published figures.
-        cells: one per column of the table; None where nothing was measured.
+        cells: one per column of the table, of published figures per published column; None where
+            nothing was measured.
     """
 
     series: str
@@ -123,12 +171,13 @@ class Row:
         epochs = "unknown" if self.epochs is None else self.epochs
         return f"{self.backbone}, {epochs} {'epoch' if epochs == 1 else 'epochs'}"
 
-    def by_seed(self, key: Key) -> dict[int, float]:
+    def by_seed(self, key: tuple[str, ...]) -> dict[int, float]:
         """The values of one column by seed, of the runs whose seed is known."""
+        column = Key(*key)
         return {
-            single.run.seed: single.figures[key]["value"]
+            single.run.seed: single.figures[column]["value"]
             for single in self.singles
-            if key in single.figures and single.run.seed is not None
+            if column in single.measured and single.run.seed is not None
         }
 
 
@@ -148,16 +197,25 @@ class ResultTable:
     Attributes:
         columns: those that have a figure of ours, known protocols first.
         rows: ours; untrained backbones first, then in the order of the runs.
-        published: rows of others' figures on the same data in the same columns.
+        published_columns: those that ours can be compared with, and figures that may be either.
+        published: rows of others' figures on the same data, in these columns.
         baseline: the series that the others are compared with, if any.
         differences: row by row, column by column.
     """
 
     columns: list[Column]
     rows: list[Row]
+    published_columns: list[Column]
     published: list[Row]
     baseline: str | None
     differences: list[Difference]
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """The footnotes of published figures, and the letter of each."""
+        cells = (cell for row in self.published for cell in row.cells)
+        notes = dict.fromkeys(cell.note for cell in cells if cell and cell.note)
+        return {note: _letters(i) for i, note in enumerate(notes)}
 
     def figures(self) -> list[Figure]:
         """Our figures, one per measurement, in the order of the rows."""
@@ -165,8 +223,15 @@ class ResultTable:
             figure
             for row in self.rows
             for single in row.singles
-            for figure in single.figures.values()
+            for found in single.measured.values()
+            for figure in found.values()
         ]
+
+
+def _letters(number: int) -> str:
+    """a to z, aa, ab, ..."""
+    before, last = divmod(number, 26)
+    return (_letters(before - 1) if before else "") + chr(ord("a") + last)
 
 
 def make_table(
@@ -174,7 +239,7 @@ def make_table(
     baseline: str | None = None,
     *,
     same_setting: bool = True,
-    published: Iterable[Figure] = (),
+    published: Iterable[Published] = (),
 ) -> ResultTable:
     """Aggregate over seeds, pair with the baseline and choose what is shown.
 
@@ -190,28 +255,36 @@ def make_table(
     """
     check_baseline(baseline, [run.series for run in runs])
     rows = _rows(runs)
-    columns = make_columns(key for row in rows for single in row.singles for key in single.figures)
+    columns = make_columns(key for row in rows for single in row.singles for key in single.measured)
     for row in rows:
         row.cells = [_mean(row, column.key) for column in columns]
     _mark_best(rows, columns)
     _label(rows)
     differences = _differences(rows, columns, baseline, same_setting) if baseline else []
-    return ResultTable(
-        columns, rows, _published_rows(published, rows, columns), baseline, differences
-    )
+    return ResultTable(columns, rows, *_published(published, rows), baseline, differences)
 
 
-def make_columns(keys: Iterable[Key]) -> list[Column]:
+def make_columns(keys: Iterable[tuple[str, ...]]) -> list[Column]:
     """The protocols and metrics that occur, known ones first."""
-    metrics: dict[str, dict[str, None]] = {}
-    for protocol, metric in keys:
-        metrics.setdefault(protocol, {})[metric] = None
+    metrics: dict[str, dict[str, dict[str, None]]] = {}
+    for protocol, metric, settings in (Key(*key) for key in keys):
+        metrics.setdefault(protocol, {}).setdefault(settings, {})[metric] = None
     found = []
     for protocol in sorted(metrics, key=_order(_PROTOCOLS)):
-        names = sorted(metrics[protocol], key=_order(_METRICS))
-        primary = _PRIMARY.intersection(names) or set(names)
-        found += [Column(protocol, name, name in primary) for name in names]
+        variants = metrics[protocol]
+        primary = _PRIMARY.intersection(name for names in variants.values() for name in names)
+        for settings in sorted(variants, key=_natural):
+            names = sorted(variants[settings], key=_order(_METRICS))
+            found += [
+                Column(protocol, name, name in primary or not primary, settings) for name in names
+            ]
     return found
+
+
+def _natural(text: str) -> list[tuple[float, str]]:
+    """A sorting key by which numbers in a text count as such: 9 before 10."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", text)
+    return [(float(part), "") if i % 2 else (0.0, part) for i, part in enumerate(parts)]
 
 
 def _order(known: dict[str, str]) -> Callable[[str], tuple[int, int, str]]:
@@ -228,6 +301,7 @@ def _order(known: dict[str, str]) -> Callable[[str], tuple[int, int, str]]:
 def _rows(runs: Sequence[RunFigures]) -> list[Row]:
     """One row per series, data set, backbone and epochs; a run evaluated on several has several."""
     rows: dict[tuple[str, str, str, int | None], Row] = {}
+    key_of = _keys(figure for run in runs for figure in (*run.untrained, *run.figures))
 
     def row(series: str, dataset: str, run: RunFigures, epochs: int | None) -> Row:
         names = series, dataset, run.backbone, epochs
@@ -238,16 +312,32 @@ def _rows(runs: Sequence[RunFigures]) -> list[Row]:
             singles = row(UNTRAINED, figure["dataset"], run, 0).singles
             # the seed decides the untrained backbone, whichever run it was evaluated for
             same = (s for s in singles if s.run is run or s.run.seed == run.seed is not None)
-            single = next(same, None) or Single(run, {})
+            single = next(same, None) or Single(run)
             if single not in singles:
                 singles.append(single)
-            single.figures.setdefault((figure["protocol"], figure["metric"]), figure)
+            single.add(key_of(figure), figure)
     for run in runs:
         for dataset in dict.fromkeys([run.dataset, *(f["dataset"] for f in run.figures)]):
-            here = [figure for figure in run.figures if figure["dataset"] == dataset]
-            single = Single(run, {(f["protocol"], f["metric"]): f for f in here})
+            single = Single(run)
+            for figure in run.figures:
+                if figure["dataset"] == dataset:
+                    single.add(key_of(figure), figure)
             row(run.series, dataset, run, run.epochs).singles.append(single)
     return list(rows.values())
+
+
+def _keys(figures: Iterable[Figure]) -> Callable[[Figure], Key]:
+    """The column of each figure: settings that differ on its data set, in its protocol, count."""
+    stated: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for figure in figures:
+        stated.setdefault((figure["dataset"], figure["protocol"]), []).append(figure["settings"])
+    differ = {place: differing(settings) for place, settings in stated.items()}
+
+    def key(figure: Figure) -> Key:
+        names = differ[figure["dataset"], figure["protocol"]]
+        return Key(figure["protocol"], figure["metric"], as_text(figure["settings"], names))
+
+    return key
 
 
 def _mean(row: Row, key: Key) -> Cell | None:
@@ -290,20 +380,27 @@ def _differences(
     return found
 
 
-def _published_rows(
-    figures: Iterable[Figure], ours: Sequence[Row], columns: Sequence[Column]
-) -> list[Row]:
-    """One row per source, method, data set, epochs and backbone, where ours has data and column."""
+def _published(figures: Iterable[Published], ours: Sequence[Row]) -> tuple[list[Column], list[Row]]:
+    """Columns, and a row per source, method, data set, epochs and backbone, where ours has figures.
+
+    Of the same data, protocol and metric; settings are those of the source. What may be online or
+    offline stands beside either of ours, in a column of its own.
+    """
+    measured = {
+        (row.dataset, protocol, key.metric)
+        for row in ours
+        for single in row.singles
+        for key in single.measured
+        for protocol in (key.protocol, *([UNKNOWN] if key.protocol in (ONLINE, OFFLINE) else []))
+    }
+    shown = [f for f in figures if (f["dataset"], f["protocol"], f["metric"]) in measured]
+    columns = make_columns((figure["protocol"], figure["metric"]) for figure in shown)
     places = {column.key: i for i, column in enumerate(columns)}
-    pairs = ((row, c.key, cell) for row in ours for c, cell in zip(columns, row.cells, strict=True))
-    measured = {(row.dataset, key) for row, key, cell in pairs if cell}
     rows: dict[tuple[str, str, str, int | None, str], Row] = {}
-    for figure in figures:
-        key = figure["protocol"], figure["metric"]
-        if (figure["dataset"], key) not in measured:
-            continue
+    for figure in shown:
         names = figure["method"], figure["dataset"], figure["backbone"], figure["epochs"]
         row = rows.setdefault((*names, figure["source"]), Row(*names, source=figure["source"]))
         row.label, row.cells = row.series, row.cells or [None] * len(columns)
-        row.cells[places[key]] = Cell(figure["value"])
-    return list(rows.values())
+        place = places[Key(figure["protocol"], figure["metric"])]
+        row.cells[place] = Cell(figure["value"], note=figure.get("note", ""))
+    return columns, list(rows.values())

@@ -6,10 +6,12 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.results.figures import Figure
 from cueco_solo.results.published import same_method
+from cueco_solo.results.settings import as_text
 from cueco_solo.results.table import Cell, Column, Difference, ResultTable
 from cueco_solo.training.run_folder import write_json
 
@@ -70,7 +72,7 @@ def text_tables(table: ResultTable) -> list[TextTable]:
 def _means(table: ResultTable, dataset: str) -> TextTable:
     rows = [row for row in table.rows if row.dataset == dataset]
     shown = [i for i in _shown(table.columns) if any(row.cells[i] for row in rows)]
-    theirs = _published_columns(table, dataset, shown)
+    theirs, footnotes = _published_columns(table, dataset)
     names = [row.label for row in rows]
     for name in itertools.chain.from_iterable(theirs.values()):
         if not any(same_method(name, other) for other in names):
@@ -88,7 +90,11 @@ def _means(table: ResultTable, dataset: str) -> TextTable:
         "A cell with fewer seeds than its row gives its own n."
     )
     if theirs:
-        note += f" Columns headed {PUBLISHED} were not measured here: they are as printed there."
+        note += (
+            f" Columns headed {PUBLISHED} were not measured here: they are as printed there, and "
+            "no difference to them is taken."
+        )
+    note += "".join(f" ({letter}) {text}." for text, letter in footnotes.items())
     head = [*_head(table, shown, "pre-training", "seeds"), *theirs]
     return TextTable(dataset, head, lines, len(rows), note)
 
@@ -103,21 +109,25 @@ def _head(table: ResultTable, shown: Sequence[int], *names: str) -> list[tuple[s
 
 
 def _published_columns(
-    table: ResultTable, dataset: str, shown: Sequence[int]
-) -> dict[tuple[str, str], dict[str, float]]:
-    """Value by method, in a column for each source, setting, protocol and metric."""
-    found: dict[tuple[str, str], dict[str, float]] = {}
+    table: ResultTable, dataset: str
+) -> tuple[dict[tuple[str, str], dict[str, str]], dict[str, str]]:
+    """Text by method, in a column for each source, setting, protocol and metric; the footnotes."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    letters, used = table.notes, set()
+    columns = table.published_columns
     rows = [row for row in table.published if row.dataset == dataset]
-    for row, i in itertools.product(rows, shown):
+    for row, i in itertools.product(rows, _shown(columns)):
         if cell := row.cells[i]:
             group = f"{PUBLISHED}: {row.source} ({row.setting})"
-            title = f"{table.columns[i].group}: {table.columns[i].title}"
-            found.setdefault((group, title), {})[row.series] = cell.mean
-    return found
+            title = f"{columns[i].group}: {columns[i].title}"
+            mark = f" ({letters[cell.note]})" if cell.note else ""
+            found.setdefault((group, title), {})[row.series] = f"{cell.mean:g}{mark}"
+            used.add(cell.note)
+    return found, {note: letter for note, letter in letters.items() if note in used}
 
 
-def _as_printed(column: dict[str, float], method: str) -> str:
-    return next((f"{value:g}" for name, value in column.items() if same_method(name, method)), "")
+def _as_printed(column: dict[str, str], method: str) -> str:
+    return next((text for name, text in column.items() if same_method(name, method)), "")
 
 
 def _mean(cell: Cell | None, most: int) -> str:
@@ -241,12 +251,16 @@ def escape_latex(text: str) -> str:
     return "".join(_LATEX.get(c, c) for c in " ".join(text.split()))
 
 
+def _measurements(table: ResultTable) -> list[dict[str, Any]]:
+    return [{**figure, "settings": as_text(figure["settings"])} for figure in table.figures()]
+
+
 def csv_text(table: ResultTable) -> str:
     """Our figures, one line per measurement."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(Figure.__annotations__), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(table.figures())
+    writer.writerows(_measurements(table))
     return text.getvalue()
 
 
@@ -265,7 +279,7 @@ def write_results(out: Path, table: ResultTable) -> list[Path]:
     """
     texts = {"results.csv": csv_text, "table.md": markdown, "table.tex": latex}
     try:
-        write_json(out / "results.json", table.figures())
+        write_json(out / "results.json", _measurements(table))
         for name, render in texts.items():
             (out / name).write_text(render(table), encoding="utf-8")
     except OSError as error:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import tiny
+from support import entry
 
 from cueco_solo.cli import main
 
@@ -67,10 +68,10 @@ def test_one_row_a_measurement(done: Path):
         run = Path(row["run"])
         assert json.loads((run / "args.json").read_text())["seed"] == int(row["seed"])
         if row["metric"] == "nmi":
-            stored = json.loads((run / "eval-cluster.json").read_text())
+            stored = json.loads(entry(run, "eval-cluster.json").read_text())
             assert stored["results"]["nmi"] == float(row["value"])
     as_json = json.loads((done / "out" / "results.json").read_text())
-    assert [{k: str(v) for k, v in row.items()} for row in as_json] == found
+    assert [{k: "" if v is None else str(v) for k, v in row.items()} for row in as_json] == found
 
 
 def test_tables(done: Path):
@@ -116,7 +117,13 @@ def test_other_settings_are_computed_again(done: Path, images: Path):
     before = tiny.times(done / "runs")
     assert compare(done / "other.yaml", done / "other") == 0
     after = tiny.times(done / "runs")
-    assert {path.name for path in after if before.get(path) != after[path]} == {"eval-cluster.json"}
+    changed = {path for path in after if before.get(path) != after[path]}
+    assert len(changed) == 4 and not changed & before.keys()  # beside those of the former setting
+    assert {path.name for path in changed} == {
+        entry(changed.pop().parent, "eval-cluster.json").name
+    }
+    columns = {row["settings"] for row in rows(done / "other") if row["metric"] == "nmi"}
+    assert len(columns) == 1 and "restarts=2" in columns.pop()
 
 
 def test_a_failing_run_is_one_line_and_the_rest_goes_on(done: Path, tmp_path: Path, capsys: Any):
@@ -201,7 +208,7 @@ def test_goes_on_after_a_kill(tmp_path: Path, images: Path, capsys: pytest.Captu
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     before = tiny.times(tmp_path / "runs")
-    (first,) = [run.parent for run in tmp_path.glob("runs/*/*/eval-knn.json")]
+    (first,) = [run.parent for run in tmp_path.glob("runs/*/*/eval-knn-*.json")]
 
     assert main(given) == 0
     assert "[1/2] first on data, seed 5: trained already" in capsys.readouterr().out

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import change_args
+from support import change_args, entry
 
 from cueco_solo.cli import main
 
 
 def figures(run: Path, *arguments: str, file: str) -> dict[str, Any]:
     assert main([arguments[0], str(run), "--num-workers", "0", *arguments[1:]]) == 0
-    return json.loads((run / file).read_text())
+    return json.loads(entry(run, file).read_text())
 
 
 def test_knn(run: Path, capsys: pytest.CaptureFixture[str]):
@@ -63,11 +63,14 @@ def test_the_commands_share_features(
 
 
 def test_figures_that_cant_be_written_are_shown(run: Path, capsys: pytest.CaptureFixture[str]):
-    (run / "eval-knn.json").mkdir()
+    figures(run, "knn", "--k", "3", file="eval-knn.json")
+    path = entry(run, "eval-knn.json")
+    path.unlink()
+    path.mkdir()
     assert main(["knn", str(run), "--num-workers", "0", "--k", "3"]) == 2
     shown = capsys.readouterr()
     assert "cosine_3_top1" in shown.out
-    assert "eval-knn.json' can't be written (" in shown.err.splitlines()[-1]
+    assert f"{path.name}' can't be written (" in shown.err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("mode", [[], ["--cached"]])
@@ -107,11 +110,11 @@ def test_figures_are_kept_for_the_same_content_only(run: Path, monkeypatch: pyte
     from cueco_solo.comparison.evaluations import parse_evaluations
 
     (knn,) = parse_evaluations(["knn --k 3 --num-workers 0"])
-    path = knn.run(run)
+    (path,) = knn.run(run)
     written = path.stat().st_mtime_ns
-    assert knn.run(run).stat().st_mtime_ns == written
+    assert knn.run(run) == [path] and path.stat().st_mtime_ns == written
     (checkpoint,) = run.glob("*.ckpt")
     content = torch.load(checkpoint, weights_only=True)
     content["state_dict"]["backbone.conv1.weight"] *= -1
     torch.save(content, checkpoint)
-    assert knn.run(run).stat().st_mtime_ns > written
+    assert knn.run(run) == [path] and path.stat().st_mtime_ns > written

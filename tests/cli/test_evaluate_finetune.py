@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from support import change_args
+from support import change_args, entry
 
 from cueco_solo.cli import main
 
@@ -16,7 +16,7 @@ FAST = ("max_epochs=15", "enable_progress_bar=False")
 
 def finetune(run: Path, *arguments: str, file: str) -> dict[str, Any]:
     assert main(["finetune", str(run), "--num-workers", "0", *FAST, *arguments]) == 0
-    return json.loads((run / file).read_text())
+    return json.loads(entry(run, file).read_text())
 
 
 def test_the_whole_backbone_learns(

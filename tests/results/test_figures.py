@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support import entry
 
 from cueco_solo.cli import main
 from cueco_solo.errors import ConfigError
@@ -51,7 +52,7 @@ def test_real_evaluations_of_a_real_run(run: Path):
         "knn3-euclidean-top5",
     }
     assert {m for p, m in found if p == "clustering"} >= {"nmi", "ami", "ari", "acc"}
-    stored = json.loads((run / "eval-knn.json").read_text())["results"]
+    stored = json.loads(entry(run, "eval-knn.json").read_text())["results"]
     assert found["knn", "knn3-euclidean"] == stored["euclidean_3_top1"]
     online = (run / "metrics.csv").read_text().splitlines()
     column = online[0].split(",").index("val_acc1")

@@ -54,7 +54,7 @@ def test_untrained_figures_of_several_runs_complete_each_other():
     ):
         run.untrained = [figure(run, *key, value, method="untrained", epochs=0)]
     (row, *_) = make_table(found).rows
-    assert {key: f["value"] for single in row.singles for key, f in single.figures.items()} == {
+    assert {key[:2]: f["value"] for single in row.singles for key, f in single.figures.items()} == {
         ("knn", "knn20"): 41.0,
         ("clustering", "nmi"): 9.0,
     }
@@ -175,8 +175,38 @@ def test_published_figures_are_of_our_data_and_columns():
     assert (row.series, row.source, [cell and cell.mean for cell in row.cells]) == (
         "BYOL",
         "a paper",
-        [None if column.protocol == "knn" else 92.6 for column in make_table(found).columns],
+        [92.6],
     )
+
+
+def test_other_settings_are_other_columns_and_other_seeds_a_mean():
+    found = runs(1)
+    for run, hot in zip(found, (False, True, True), strict=True):
+        run.untrained = []
+        usual = figure(run, "knn", "knn20", 50.0, settings={"temperature": "0.07"})
+        other = figure(run, "knn", "knn20", 40.0, settings={"temperature": "0.1"})
+        # which doesn't depend on the temperature
+        plain = figure(run, "knn", "knn20-euclidean", 45.0)
+        seeds = [figure(run, "clustering", "nmi", v, evaluation_seed=int(v)) for v in (5.0, 7.0)]
+        run.figures = [other if hot else usual, plain, *(seeds if hot else seeds[:1])]
+    found[2].figures.append(
+        figure(found[2], "knn", "knn20", 60.0, settings={"temperature": "0.07"})
+    )
+    table = make_table(found, "mocov2plus")
+    heads = [(column.group, column.title) for column in table.columns]
+    assert heads == [
+        ("k-NN", "20-NN, Euclidean"),
+        ("k-NN (temperature=0.07)", "20-NN"),
+        ("k-NN (temperature=0.1)", "20-NN"),
+        ("Clustering", "NMI"),
+    ]
+    values = [[cell and cell.mean for cell in row.cells] for row in table.rows]
+    assert values == [[45.0, 50.0, None, 5.0], [45.0, None, 40.0, 6.0], [45.0, 60.0, 40.0, 6.0]]
+    compared = {(d.row.series, d.column.group): d.paired.difference for d in table.differences}
+    # never a difference between two temperatures
+    assert ("cueco", "k-NN (temperature=0.07)") not in compared
+    assert compared["rcl", "k-NN (temperature=0.07)"] == 10.0
+    assert sum(f["metric"] == "nmi" for f in table.figures()) == 5
 
 
 def test_labels_are_short_and_unique():
