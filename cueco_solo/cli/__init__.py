@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        Exit code: 0, 1 where ``doctor`` found something missing, 2 after a user's error.
+        Exit code: 0, 1 where ``doctor`` found something missing, 2 after a user's error, 130
+        after Ctrl-C.
     """
     args = parse_arguments(_parser(), argv)
     try:
@@ -49,3 +50,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ConfigError, HostError) as error:
         print(f"cueco-solo: error: {one_line(error)}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("cueco-solo: stopped by SIGINT", file=sys.stderr)
+        return 130

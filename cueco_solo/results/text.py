@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.files import write_text
 from cueco_solo.results.figures import Figure
 from cueco_solo.results.published import same_method
 from cueco_solo.results.table import Cell, Column, Difference, ResultTable
@@ -267,7 +268,7 @@ def write_results(out: Path, table: ResultTable) -> list[Path]:
     try:
         write_json(out / "results.json", table.figures())
         for name, render in texts.items():
-            (out / name).write_text(render(table), encoding="utf-8")
+            write_text(out / name, render(table))
     except OSError as error:
         raise unwritable(out, error) from error
     return [out / name for name in ("results.json", *texts)]
