@@ -69,4 +69,4 @@ def keep_out_of_working_folder() -> None:
         finally:
             del self.trainer.save_checkpoint
 
-    _SignalConnector._slurm_sigusr_handler_fn = requeue  # type: ignore[method-assign]
+    _SignalConnector._slurm_sigusr_handler_fn = requeue  # type: ignore

@@ -98,7 +98,7 @@ def _keep_metrics(logger: CSVLogger, path: Path, first_step: int) -> None:
     for row in rows:
         try:
             step = int(row.pop("step"))
-            values = {key: _number(text) for key, text in row.items() if text}
+            values: dict[str, Any] = {key: _number(text) for key, text in row.items() if text}
         except (AttributeError, KeyError, TypeError, ValueError):  # torn by a kill, or none of ours
             damaged += 1
             continue
