@@ -77,6 +77,7 @@ def register() -> None:
         cueco_solo.errors.HostError: no solo-learn is installed, or one that is too old.
     """
     from cueco_solo.host import METHODS, bring_callbacks
+    from cueco_solo.host.lightning_shims import keep_out_of_working_folder, write_whole
     from cueco_solo.methods import plugin_methods
     from cueco_solo.training.divergence import divergence_callbacks
     from cueco_solo.training.monitor import online_callbacks
@@ -84,3 +85,5 @@ def register() -> None:
     METHODS.update(plugin_methods())
     bring_callbacks(online_callbacks)
     bring_callbacks(divergence_callbacks)
+    bring_callbacks(write_whole)
+    keep_out_of_working_folder()

@@ -51,5 +51,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"cueco-solo: error: {one_line(error)}", file=sys.stderr)
         return getattr(error, "exit_code", 2)
     except KeyboardInterrupt:
-        print("\ncueco-solo: interrupted", file=sys.stderr)
+        print("\ncueco-solo: stopped by SIGINT", file=sys.stderr)
         return 130

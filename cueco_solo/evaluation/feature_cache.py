@@ -6,7 +6,6 @@ files may be removed at any time; when one is written, those of checkpoints that
 
 import hashlib
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from cueco_solo.data.checks import DOWNLOADED
 from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.evaluation.features import Features, load_backbone, run_features
+from cueco_solo.files import whole_file
 from cueco_solo.host import host_info
 from cueco_solo.host.images import regular_walk
 from cueco_solo.training.run_folder import Run
@@ -122,19 +122,14 @@ def write_features(path: Path, key: str, features: Features, checkpoint: str | N
         RuntimeError: torch's word for a full disk.
     """
     path.parent.mkdir(exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     content = {
         "key": key,
         "checkpoint": checkpoint,
         "digest": _digest_of_tensors(features),
         "features": vars(features),
     }
-    try:
-        with part.open("wb") as file:
-            torch.save(content, file)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as part, part.open("wb") as file:
+        torch.save(content, file)
 
 
 def _prune(run: Run, written: Path) -> str:

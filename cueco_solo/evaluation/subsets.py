@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cueco_solo.errors import config_error
+from cueco_solo.files import write_text
 
 
 def _sort_key(*key: Any) -> bytes:
@@ -99,7 +100,7 @@ def write_subset(path: Path, dataset: Any, chosen: Sequence[int]) -> None:
     names = _names(dataset)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(f"{names[index]}\n" for index in chosen), encoding="utf-8")
+        write_text(path, "".join(f"{names[index]}\n" for index in chosen))
     except OSError as error:
         reason = f"can't be written ({error.strerror})"
         raise config_error("subset", str(path), reason, "make the run folder writable") from error

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cueco_solo.errors import config_error
+from cueco_solo.files import write_text
 from cueco_solo.report.document import Document
 from cueco_solo.results.runs import RunFigures
 from cueco_solo.results.table import ResultTable
@@ -39,15 +40,11 @@ def write_report(
     from cueco_solo.report.html import render
 
     check_file(out)
-    part = out.with_name(f".{out.name}.part")
     document = gather_document(runs, described, table, **options)
     try:
-        part.write_text(render(document), encoding="utf-8")
-        part.replace(out)
+        write_text(out, render(document))
     except OSError as error:
         raise _unwritable(out, error) from error
-    finally:
-        part.unlink(missing_ok=True)
     _print_summary(document, out)
     return out
 

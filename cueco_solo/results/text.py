@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.files import write_text
 from cueco_solo.results.figures import Figure
 from cueco_solo.results.published import same_method
 from cueco_solo.results.settings import as_text
@@ -281,7 +282,7 @@ def write_results(out: Path, table: ResultTable) -> list[Path]:
     try:
         write_json(out / "results.json", _measurements(table))
         for name, render in texts.items():
-            (out / name).write_text(render(table), encoding="utf-8")
+            write_text(out / name, render(table))
     except OSError as error:
         raise unwritable(out, error) from error
     return [out / name for name in ("results.json", *texts)]

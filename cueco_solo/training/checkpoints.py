@@ -1,8 +1,10 @@
 """Checkpoints on disk: the newest of a run, what one holds, and whether a run can go on from it."""
 
+import functools
 import json
 import operator
 import re
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,14 +14,35 @@ from cueco_solo.errors import config_error
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint of the highest epoch in a run folder; of the newest file, if none is named."""
+    """The checkpoint of the highest epoch in a run folder; of the newest file, if none is named.
+
+    One that is truncated is passed over with a line, as long as there is another.
+    """
 
     def age(path: Path) -> tuple[int, float]:
         epoch = re.search(r"ep=(\d+)$", path.stem)
         return int(epoch.group(1)) if epoch else -1, path.stat().st_mtime
 
-    files = (path for path in folder.glob("*.ckpt") if path.is_file())
-    return max(files, key=age, default=None)
+    newest_first = sorted(filter(Path.is_file, folder.glob("*.ckpt")), key=age, reverse=True)
+    for path in newest_first:
+        if _ends_as_it_should(path):
+            for damaged in newest_first[: newest_first.index(path)]:
+                _say_damaged(damaged, path)
+            return path
+    return newest_first[0] if newest_first else None
+
+
+def _ends_as_it_should(path: Path) -> bool:
+    """Whether the file is a whole archive, which has its directory at its end."""
+    try:
+        return zipfile.is_zipfile(path)
+    except OSError:
+        return False
+
+
+@functools.cache
+def _say_damaged(path: Path, used: Path) -> None:
+    print(f"{path} is truncated or no checkpoint; {used.name} is used", flush=True)
 
 
 def read_checkpoint(path: Path, key: str) -> dict[str, Any]:

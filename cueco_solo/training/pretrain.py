@@ -3,6 +3,7 @@
 torch and Lightning, whose import takes seconds, are imported once settings and paths are checked.
 """
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from cueco_solo.data import checks
 from cueco_solo.data.fingerprint import fingerprint
 from cueco_solo.data.superclasses import count_superclasses
 from cueco_solo.errors import as_config_error, config_error
+from cueco_solo.files import remove_leftovers
 from cueco_solo.training import checkpoints, history, run_folder
 from cueco_solo.training.environment import write_environment
 from cueco_solo.training.hardware import Hardware, find_hardware
@@ -84,7 +86,7 @@ def pretrain(cfg: DictConfig) -> Path:
             }
         event = "resumed" if resume else "started"
         history.record(run, event, epoch=start.epoch, step=start.step, **facts)
-        with history.recorded(run, trainer):
+        with _full_disk(run), history.recorded(run, trainer):
             fit(
                 trainer,
                 model,
@@ -98,6 +100,20 @@ def pretrain(cfg: DictConfig) -> Path:
 
 def _allowed(cfg: DictConfig) -> list[str]:
     return list(OmegaConf.select(cfg, "resume.allow") or [])
+
+
+@contextmanager
+def _full_disk(run: Path) -> Iterator[None]:
+    """A full disk as one line that names the last good checkpoint."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        last = checkpoints.latest_checkpoint(run)
+        reason = f"can't be written ({os.strerror(error.errno)})"
+        remedy = f"make room; the last good checkpoint is {last}" if last else "make room"
+        raise config_error("checkpoint.dir", str(run), reason, remedy) from error
 
 
 def _print_once(text: str) -> None:
@@ -198,6 +214,8 @@ def _run_folder(cfg: DictConfig, resume: Path | None) -> Iterator[Path]:
     resumed = resume.parent if resume and _continues(cfg, resume) else None
     from lightning.pytorch.utilities import rank_zero_only
 
+    if resumed:
+        rank_zero_only(remove_leftovers)(resumed)
     run = rank_zero_only(_record)(cfg, resumed)
     new = run is not None and resumed is None
     if run is None:  # not the first process

@@ -16,6 +16,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.files import write_text
 from cueco_solo.training.checkpoints import latest_checkpoint
 from cueco_solo.training.recorded import read_args, read_config
 
@@ -151,9 +152,7 @@ def load_run(folder: Path, key: str = "RUN") -> Run:
 
 def write_json(path: Path, content: Any) -> None:
     """Write whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def open_runs(folders: Iterable[Path]) -> list[Run]:

@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, Timer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.errors import ConfigError, as_config_error, config_error
@@ -54,7 +54,8 @@ class RunCheckpointer(Checkpointer):
         self.last_ckpt = self.resumed
 
     def on_train_epoch_end(self, trainer: Trainer, *args: Any) -> None:
-        if trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs:
+        stopped = trainer.should_stop or trainer.received_sigterm
+        if stopped or trainer.current_epoch + 1 == trainer.max_epochs:
             self.save(trainer)
         else:
             super().on_train_epoch_end(trainer, *args)
@@ -86,17 +87,30 @@ def _plain(node: Any) -> Any:
 @rank_zero_only
 def _keep_metrics(logger: CSVLogger, path: Path, first_step: int) -> None:
     """Write the rows before ``first_step`` back: Lightning deletes an existing ``metrics.csv``."""
-    if not path.is_file():
-        return
-    with path.open(newline="") as file:
+    former = path.with_name("metrics.before.csv")
+    if not former.is_file():  # else a start was killed before it had written them back
+        if not path.is_file():
+            return
+        path.rename(former)
+    with former.open(newline="", encoding="utf-8", errors="replace") as file:
         rows = list(csv.DictReader(file))
-    path.unlink()
+    damaged = 0
     for row in rows:
-        step = int(row.pop("step"))
-        values: dict[str, Any] = {key: _number(text) for key, text in row.items() if text}
+        try:
+            step = int(row.pop("step"))
+            values: dict[str, Any] = {key: _number(text) for key, text in row.items() if text}
+        except (AttributeError, KeyError, TypeError, ValueError):  # torn by a kill, or none of ours
+            damaged += 1
+            continue
         if step < first_step:
             logger.log_metrics(values, step)
     logger.save()
+    if not damaged:
+        former.unlink()
+        return
+    kept = former.with_name(f"metrics.damaged-{first_step}.csv")
+    former.rename(kept)
+    print(f"{path}: {damaged} damaged rows left out; the file as it was: {kept.name}", flush=True)
 
 
 def _number(text: str) -> float:
@@ -203,6 +217,13 @@ def fit(
     except MisconfigurationException as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"Lightning can't train with this configuration: {reason}") from error
+    except SystemExit as stop:  # of Lightning, after a signal
+        interrupted = isinstance(stop.__context__, KeyboardInterrupt)
+        if interrupted or isinstance(stop, SIGTERMException):
+            name = "SIGINT" if interrupted else "SIGTERM"
+            rank_zero_only(print)(f"stopped by {name} after step {trainer.global_step}", flush=True)
+            stop.code = 130 if interrupted else 143
+        raise
     if trainer.global_step == first_step:
         raise ConfigError(
             "no step was trained; raise limit_train_batches or max_time, or give more data"

@@ -1,0 +1,65 @@
+"""Files that are whole or not there: written beside their place, then put into it."""
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_HOST = socket.gethostname()
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A name to write a file under that becomes ``path`` at the end, flushed to the disk.
+
+    It lies in the same folder, so that no other file system is filled and the renaming is atomic.
+    After an error ``path`` is what it was, and nothing else is left.
+
+    Raises:
+        OSError: the folder can't be written, or is full.
+    """
+    part = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.part")
+    try:
+        yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+        _sync_folder(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """UTF-8, whole or not at all; see :func:`whole_file`."""
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what writers on this machine that were killed have left in a folder."""
+    for part in folder.glob(f".*.{_HOST}.*.part"):
+        number = part.name.split(".")[-2]
+        if number.isdigit() and not _alive(int(number)):
+            part.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """Some file systems can't, and need not."""
+    with contextlib.suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)

@@ -1,0 +1,72 @@
+"""What Lightning does with checkpoints by itself, replaced in this process."""
+
+import functools
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch import Callback
+from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
+from lightning.pytorch.trainer.connectors.signal_connector import _SignalConnector
+
+from cueco_solo.files import whole_file
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint beside its place, reads it again, and then puts it there.
+
+    Lightning writes it to ``$TMPDIR`` first, and copies it from another file system in parts.
+    """
+
+    def save_checkpoint(self, checkpoint: Any, path: Any, storage_options: Any = None) -> None:
+        """See the base class.
+
+        Raises:
+            OSError: the folder is full, can't be written, or gave back something else.
+        """
+        path, content = Path(path), io.BytesIO()
+        torch.save(checkpoint, content)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as part:
+            part.write_bytes(content.getbuffer())
+            with zipfile.ZipFile(part) as archive:  # which has a checksum of each tensor
+                if damaged := archive.testzip():
+                    raise OSError(None, f"{damaged} is damaged on the disk", str(path))
+
+
+class WriteWhole(Callback):
+    """Lets a Trainer write its checkpoints by :class:`WholeCheckpoints`."""
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            trainer.strategy.checkpoint_io = WholeCheckpoints()
+
+
+def write_whole(cfg: Any) -> list[Callback]:
+    """Brought by every method."""
+    return [WriteWhole()]
+
+
+def keep_out_of_working_folder() -> None:
+    """Neither read nor write SLURM's ``hpc_ckpt_*.ckpt`` (idempotent).
+
+    Lightning leaves them in the working directory and lets every later training there, of whatever
+    configuration, start from them. The job is still requeued.
+    """
+    _CheckpointConnector._hpc_resume_path = property(lambda self: None)  # type: ignore[assignment]
+    stock = _SignalConnector._slurm_sigusr_handler_fn
+    if hasattr(stock, "__wrapped__"):
+        return
+
+    @functools.wraps(stock)
+    def requeue(self: Any, signum: Any, frame: Any) -> None:
+        self.trainer.save_checkpoint = lambda *_, **__: None
+        try:
+            stock(self, signum, frame)
+        finally:
+            del self.trainer.save_checkpoint
+
+    _SignalConnector._slurm_sigusr_handler_fn = requeue  # type: ignore

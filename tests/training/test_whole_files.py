@@ -1,0 +1,106 @@
+"""What a kill, a full disk or SLURM leaves of a run, in real processes."""
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+from support import python
+
+from cueco_solo.files import remove_leftovers, whole_file
+from cueco_solo.training.checkpoints import latest_checkpoint
+
+COMMAND = ("-m", "cueco_solo.cli", "pretrain", "--config-name", "tiny", "--config-path")
+QUICK = ("data.val_path=null", "limit_train_batches=1")
+
+
+def command(folder: Path, *overrides: str) -> list[object]:
+    return [*COMMAND, folder, *QUICK, *overrides]
+
+
+def test_a_file_stays_as_it_was_if_writing_fails(tmp_path: Path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), whole_file(path) as part:
+        part.write_text("half")
+        raise RuntimeError
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("old", [path])
+
+
+def test_leftovers_of_the_dead_go_and_those_of_the_living_stay(tmp_path: Path):
+    kill = "import os, sys, pathlib; from cueco_solo.files import whole_file\n"
+    kill += "with whole_file(pathlib.Path(sys.argv[1])) as part:\n"
+    kill += "    part.touch(); os.kill(os.getpid(), 9)"
+    python("-c", kill, tmp_path / "file")
+    assert len(list(tmp_path.iterdir())) == 1
+    with whole_file(tmp_path / "mine") as part:
+        part.touch()
+        remove_leftovers(tmp_path)
+        assert list(tmp_path.iterdir()) == [part]
+
+
+def test_a_truncated_newest_checkpoint_is_passed_over(
+    trained: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    run = shutil.copytree(trained, folder / "runs" / "mocov2plus" / trained.name)
+    newest = next(run.glob("*ep=1.ckpt"))
+    newest.write_bytes(newest.read_bytes()[:-1000])
+    found = latest_checkpoint(run)
+    assert found is not None and found.name.endswith("ep=0.ckpt")
+    assert f"{newest} is truncated" in capsys.readouterr().out
+    metrics = run / "metrics.csv"
+    metrics.write_bytes(metrics.read_bytes()[:-15] + b"\0\xff,x")
+    assert tiny.pretrain(folder, "max_epochs=2", "auto_resume.enabled=True") == 0
+    torch.load(newest, weights_only=True)  # written again
+    assert tiny.metric(run, "train_nce_loss_epoch", 1) == tiny.metric(
+        trained, "train_nce_loss_epoch", 1
+    )
+
+
+def test_a_full_disk_leaves_no_damaged_checkpoint(folder: Path):
+    limit = 20_000_000  # bytes of a file: no checkpoint of a ResNet-18 fits
+
+    def small() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    done = python(*command(folder), preexec_fn=small)
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("cueco-solo:")]
+    assert "can't be written (File too large); make room" in line
+    assert "Traceback" not in done.stderr
+    assert not [path for path in folder.rglob("*") if path.suffix in (".ckpt", ".part")]
+
+
+def test_slurms_variables_change_nothing_in_the_working_folder(folder: Path):
+    variables = {"SLURM_NTASKS": "1", "SLURM_JOB_NAME": "job", "SLURM_JOB_ID": "1"}
+    variables |= {"SLURM_LOCALID": "0", "SLURM_NODEID": "0", "SLURM_PROCID": "0"}
+    (folder / "hpc_ckpt_1.ckpt").write_bytes(b"of another run")
+    done = python(*command(folder), cwd=folder, env={**os.environ, **variables})
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in folder.glob("*.ckpt")} == {"hpc_ckpt_1.ckpt"}
+
+
+def test_sigterm_ends_with_a_checkpoint_and_143(folder: Path):
+    """After the epoch, whatever the frequency of checkpoints."""
+    words = command(folder, "max_epochs=1000", "checkpoint.frequency=1000")
+    words = [sys.executable, *map(str, words)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 120
+    while not list(folder.rglob("*ep=0.ckpt")):
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.05)
+    process.terminate()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert "stopped by SIGTERM after step" in out
+    (checkpoint,) = folder.rglob("*.ckpt")
+    steps = torch.load(checkpoint, weights_only=True)["global_step"]
+    assert f"after step {steps}\n" in out
