@@ -33,6 +33,8 @@ _LAST_EPOCH_ONLY = (
 def evaluation_data(run: Run, train_path: Any = None, val_path: Any = None) -> DictConfig:
     """``cfg.data`` to evaluate a run on, labelled: the run's, unless other paths are given.
 
+    For other data sets see :func:`.other_data.other_data`.
+
     Raises:
         ConfigError: a path is missing or doesn't hold labelled images.
     """

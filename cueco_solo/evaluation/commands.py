@@ -9,18 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from cueco_solo.arguments import above_zero, add_command, count, percentage, positive, seed
+from cueco_solo.evaluation.other_data import PathOfDataset, dataset_arguments, each_dataset
 
 SHARED = """RUN is a run folder of cueco-solo pretrain, or any folder with solo-learn's args.json
 and a checkpoint. Data and image size are those of the run unless other paths are given. The figures
 are printed and written to RUN/eval-*.json."""
+_OTHER = """With --dataset the data are others than the run's: image folders of any classes, or
+what torchvision reads. Images get the size and the normalisation of the run. Where a data set
+is usually scored by the mean of the classes' accuracies, the figure is mean_per_class."""
 _KEPT = """Features are extracted once and kept in RUN/features, to be read as long as checkpoint,
 data and transform are the same; the files may be removed."""
 
 
 def data_arguments(parser: argparse.ArgumentParser) -> None:
     """Which data, where to compute."""
-    parser.add_argument("--train-path", metavar="DIR", help="instead of the run's data.train_path")
-    parser.add_argument("--val-path", metavar="DIR", help="instead of the run's data.val_path")
+    for split in ("train", "val"):
+        parser.add_argument(
+            f"--{split}-path",
+            metavar="DIR",
+            action=PathOfDataset,
+            help=f"instead of the run's data.{split}_path",
+        )
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto"
     )
@@ -70,15 +79,17 @@ def add_parsers(commands: Any) -> None:
     linear = add_command(
         commands,
         "linear",
-        run_linear,
+        each_dataset(run_linear),
         "train a linear classifier on the frozen backbone",
         f"""Train a linear classifier on the frozen backbone, on augmented images as solo-learn's
         main_linear.py does, or with --cached on features extracted once, in seconds. {SHARED}
-        {_KEPT}""",
+        {_OTHER} {_KEPT}""",
         "cueco-solo linear trained_models/cueco/RUN --cached",
         "cueco-solo linear trained_models/cueco/RUN --config-name linear-cifar10 max_epochs=50",
+        "cueco-solo linear trained_models/cueco/RUN --cached --dataset flowers102 --dataset dtd",
     )
     run_arguments(linear)
+    dataset_arguments(linear)
     feature_arguments(linear)
     linear.add_argument(
         "--cached", action="store_true", help="train on features extracted once, unaugmented"
@@ -88,14 +99,15 @@ def add_parsers(commands: Any) -> None:
     knn = add_command(
         commands,
         "knn",
-        run_knn,
+        each_dataset(run_knn),
         "classify by nearest neighbours in the frozen features",
         f"""Classify validation images by their nearest training images, by cosine and by Euclidean
-        distance, with solo-learn's weighted votes. {SHARED} {_KEPT}""",
+        distance, with solo-learn's weighted votes. {SHARED} {_OTHER} {_KEPT}""",
         "cueco-solo knn trained_models/cueco/RUN",
         "cueco-solo knn trained_models/cueco/RUN --untrained --k 20",
     )
     run_arguments(knn)
+    dataset_arguments(knn)
     feature_arguments(knn)
     knn.add_argument(
         "--k", type=positive, nargs="+", default=[20, 100, 200], help="default: 20 100 200"
@@ -105,16 +117,17 @@ def add_parsers(commands: Any) -> None:
     cluster = add_command(
         commands,
         "cluster",
-        run_cluster,
+        each_dataset(run_cluster),
         "score K-means on the frozen features against the labels",
         f"""Fit K-means with one cluster per class on the training features and score it on the
         validation features: NMI, AMI, ARI and accuracy under the best matching. Beside them stands
         RankMe, the effective rank of the features of either split. The labels that Self-Classifier
         itself gives are scored, too: those of its first head and of the one of the lowest loss.
-        {SHARED} {_KEPT}""",
+        {SHARED} {_OTHER} {_KEPT}""",
         "cueco-solo cluster trained_models/cueco/RUN",
     )
     run_arguments(cluster)
+    dataset_arguments(cluster)
     feature_arguments(cluster)
     cluster.add_argument(
         "--restarts", type=positive, default=10, help="K-means starts, the best is followed (10)"
@@ -169,7 +182,7 @@ def run_knn(args: argparse.Namespace) -> None:
             raise config_error("--k", args.k, f"must be at most the {images} training images")
         for k in (k for k in args.k if k > images):
             print(f"k={k} is left out: there are only {images} training images")
-        return knn_accuracies(features, there, args.temperature)
+        return knn_accuracies(features, there, args.temperature, evaluation.per_class)
 
     evaluation.report("knn", {"k": args.k, "temperature": args.temperature}, compute)
 
@@ -200,10 +213,13 @@ def run_cluster(args: argparse.Namespace) -> None:
 
 def run_linear(args: argparse.Namespace) -> None:
     """Linear accuracies of a run."""
+    from cueco_solo.errors import config_error
     from cueco_solo.evaluation.run_evaluation import RunEvaluation
 
     evaluation = RunEvaluation(args)
     run = evaluation.run
+    if args.other and not args.cached:
+        raise config_error("--dataset", args.other, "is probed on cached features", "add --cached")
     composed = evaluation.compose(f"linear-{evaluation.data.dataset}", "linear-custom")
     from cueco_solo.evaluation import linear
     from cueco_solo.evaluation.features import load_backbone
@@ -212,7 +228,8 @@ def run_linear(args: argparse.Namespace) -> None:
 
     def compute() -> dict[str, float]:
         if args.cached:
-            return linear.cached_linear_accuracies(evaluation.features(), cfg)
+            features = evaluation.features()
+            return linear.cached_linear_accuracies(features, cfg, evaluation.per_class)
         backbone = load_backbone(run, args.untrained)
         return linear.linear_accuracies(backbone, cfg, run.cfg.augmentations[0])
 

@@ -15,7 +15,7 @@ UNTRAINED = "untrained"
 _ONLINE = {"top1": "val_acc1", "top5": "val_acc5"}
 _OWN_LABELS = re.compile(r"^(first|best)_head_")  # Self-Classifier's
 # the figures' data set and metric say these; seeds may differ
-_NOT_COMPARED = ("dataset", "superclasses", "k", "seed", "train_path")
+_NOT_COMPARED = ("dataset", "title", "superclasses", "k", "seed", "train_path")
 _OWN = "its own"
 _SPLITS = ("train", "training", "val", "valid", "validation", "test")
 
@@ -60,6 +60,8 @@ def dataset_name(data: Any) -> str:
     Args:
         data: a mapping with ``dataset`` and ``train_path``.
     """
+    if data.get("title"):  # other data than the run's, under the name that they were given
+        return data["title"]
     if data.get("superclasses"):
         return "cifar100-20"
     if data["dataset"] != "custom":
@@ -184,7 +186,7 @@ def _evaluated(run: Run, path: Path, checkpoint: str | None) -> list[Measured]:
         results, settings = content["results"], content["settings"]
         if content["checkpoint"] != checkpoint:
             return []
-        name = path.stem.removeprefix("eval-").removesuffix("-untrained")
+        name = path.stem.removeprefix("eval-").removesuffix("-untrained").partition("@")[0]
         data = settings if "dataset" in settings else {}
         dataset = dataset_name({**run.cfg.data, **data})
         return [
@@ -206,10 +208,13 @@ def _protocol(evaluation: str, key: str) -> str:
 
 
 def _metric(key: str) -> str:
-    """``cosine_20_top1`` is ``knn20``, ``euclidean_20_top5`` is ``knn20-euclidean-top5``."""
+    """``cosine_20_top1`` is ``knn20``, ``euclidean_20_top5`` is ``knn20-euclidean-top5``.
+
+    ``cosine_20_mean_per_class`` is ``knn20-mean_per_class``.
+    """
     key = _OWN_LABELS.sub("", key)
-    named = re.fullmatch(r"(cosine|euclidean)_(\d+)_(top[15])", key)
+    named = re.fullmatch(r"(cosine|euclidean)_(\d+)_(top[15]|mean_per_class)", key)
     if not named:
         return key
     distance, k, top = named.groups()
-    return f"knn{k}" + "-euclidean" * (distance != "cosine") + "-top5" * (top == "top5")
+    return f"knn{k}" + "-euclidean" * (distance != "cosine") + f"-{top}" * (top != "top1")
