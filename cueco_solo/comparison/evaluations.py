@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from omegaconf import DictConfig
+
 from cueco_solo.arguments import parse_arguments
 from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.evaluation.commands import add_parsers
+from cueco_solo.evaluation.other_data import chosen_data, other_data
 
 DEFAULT = ("linear --cached", "knn", "cluster")
 _COMMANDS = ("linear", "knn", "fewshot", "cluster", "finetune")
@@ -56,12 +59,58 @@ class Evaluation:
         """
         self._parse("RUN")
 
+    def check_data(self, key: str) -> None:
+        """Refuse other data sets that aren't there, which the user names by ``key``.
+
+        Raises:
+            ConfigError: they aren't.
+        """
+        args = self._parse("RUN")
+        try:
+            for name, train, val in chosen_data(args):
+                other_data(DictConfig({}), name, train, val, args.download)
+        except ConfigError as error:
+            raise ConfigError(f"{key}: {error}") from error
+
     def _parse(self, *more: str) -> argparse.Namespace:
         command, *rest = self.words
         try:
             return parse_arguments(_parser(), [command, *more, *rest])
         except ConfigError as error:
             raise config_error("evaluations", str(self), "isn't understood", str(error)) from error
+
+
+def transferred(
+    evaluations: Sequence[Evaluation], value: Any
+) -> tuple[tuple[str, ...], tuple[Evaluation, ...]]:
+    """Evaluations of every run on other data sets, the grid's ``transfer``.
+
+    Args:
+        evaluations: of the runs' own data; all but ``finetune`` are made on the others, too.
+        value: list of texts as one types them behind ``--dataset``; None stands for none.
+
+    Returns:
+        The texts, and the evaluations: those given first, then by data set.
+
+    Raises:
+        ConfigError: a text isn't understood, or a data set isn't there.
+    """
+    texts: Sequence[Any] = () if value is None else value
+    if not isinstance(texts, list | tuple) or not all(isinstance(t, str) and t for t in texts):
+        raise config_error("transfer", value, "must be a list of texts", "e.g. flowers102")
+    repeated = [evaluation for evaluation in evaluations if evaluation.words[0] != "finetune"]
+    found = list(evaluations)
+    for text in texts:
+        for evaluation in repeated:
+            if evaluation.words[0] == "linear" and "--cached" not in evaluation.words:
+                reason = "can't be done on transfer's data sets"
+                raise config_error("evaluations", str(evaluation), reason, "add --cached")
+            more = Evaluation((*evaluation.words, "--dataset", *shlex.split(text)))
+            if more in found:
+                raise config_error("transfer", text, "stands there twice", "remove one")
+            more.check_data("transfer")
+            found.append(more)
+    return tuple(texts), tuple(found)
 
 
 def _parser() -> argparse.ArgumentParser:

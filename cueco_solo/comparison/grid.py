@@ -11,7 +11,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from cueco_solo.comparison.evaluations import Evaluation, parse_evaluations
+from cueco_solo.comparison.evaluations import Evaluation, parse_evaluations, transferred
 from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.results.figures import dataset_name
 from cueco_solo.results.runs import check_baseline
@@ -43,7 +43,8 @@ class Grid:
         methods: in the order of the tables.
         data: overrides by data set; empty: each configuration's own data.
         seeds: of every method on every data set.
-        evaluations: of every run.
+        evaluations: of every run, those on other data sets included.
+        transfer: these data sets, as one types them behind ``--dataset``.
         overrides: of every pre-training.
         untrained: evaluate the untrained backbone of the first method too.
         baseline: the method that the others are compared with.
@@ -54,6 +55,7 @@ class Grid:
     data: dict[str, tuple[str, ...]]
     seeds: tuple[int, ...]
     evaluations: tuple[Evaluation, ...]
+    transfer: tuple[str, ...]
     overrides: tuple[str, ...]
     untrained: bool
     baseline: str | None
@@ -115,12 +117,16 @@ def _grid(content: dict[str, Any], path: Path) -> Grid:
     data = content.get("data") or {}
     if not isinstance(data, dict):
         raise config_error("data", data, "must map names of data sets to lists of overrides")
+    transfer, evaluations = transferred(
+        parse_evaluations(content.get("evaluations")), content.get("transfer")
+    )
     grid = Grid(
         name=str(content.get("name") or path.stem),
         methods=tuple(_method(str(name), value, path.parent) for name, value in methods.items()),
         data={str(name): _overrides(f"data.{name}", value) for name, value in data.items()},
         seeds=_seeds(content.get("seeds", [5])),
-        evaluations=parse_evaluations(content.get("evaluations")),
+        evaluations=evaluations,
+        transfer=transfer,
         overrides=_overrides("overrides", content.get("overrides")),
         untrained=_flag("untrained", content.get("untrained", False)),
         baseline=None if content.get("baseline") is None else str(content["baseline"]),
@@ -135,7 +141,10 @@ def _grid(content: dict[str, Any], path: Path) -> Grid:
     return grid
 
 
-_KEYS = ("name", "methods", "data", "seeds", "evaluations", "overrides", "untrained", "baseline")
+_KEYS = (
+    *("name", "methods", "data", "seeds", "evaluations", "transfer", "overrides", "untrained"),
+    "baseline",
+)
 
 
 def _mapping(key: str, value: Any, known: Sequence[str]) -> dict[str, Any]:

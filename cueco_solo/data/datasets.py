@@ -13,6 +13,7 @@ from cueco_solo import host
 from cueco_solo.data.checks import check_batch_size, download_error
 from cueco_solo.data.loaders import SeededData, plain_loader
 from cueco_solo.data.superclasses import label_superclasses
+from cueco_solo.data.transfer_sets import TRANSFER_SETS, transfer_datasets
 from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.errors import config_error
 
@@ -31,6 +32,9 @@ def labelled_datasets(
     Raises:
         ConfigError: a data set isn't on disk and can't be downloaded.
     """
+    if data.get("other") and data.dataset in TRANSFER_SETS:
+        train_set, val_set = transfer_datasets(data, train, val)
+        return label_superclasses(data, train_set), label_superclasses(data, val_set)
     try:
         both = host.classification_data.prepare_datasets(
             data.dataset,

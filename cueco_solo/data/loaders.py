@@ -57,6 +57,8 @@ def _image_file(dataset: Any, index: int) -> Path | None:
     """The image file behind an item, for datasets that read files."""
     if isinstance(dataset, Subset):
         return _image_file(dataset.dataset, dataset.indices[index])
+    if hasattr(dataset, "image_file"):
+        return dataset.image_file(index)
     if hasattr(dataset, "samples"):
         return Path(dataset.samples[index][0])
     if hasattr(dataset, "images"):

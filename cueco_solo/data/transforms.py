@@ -6,8 +6,7 @@ from typing import Any
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torchvision import transforms as T
 
-# up to here images are taken to be thumbnails, whose borders a centre crop would waste
-_SMALL = 64
+from cueco_solo.data.transfer_sets import SMALL
 
 
 def labelled_transforms(dataset: str, augmentation: Any) -> tuple[Callable, Callable]:
@@ -35,9 +34,32 @@ def labelled_transforms(dataset: str, augmentation: Any) -> tuple[Callable, Call
         ),
     ]
     train = [T.RandomResizedCrop(size, scale=(0.08, 1.0)), T.RandomHorizontalFlip()]
-    whole = (
-        [T.Resize((size, size))]
-        if size <= _SMALL
-        else [T.Resize(round(size * 256 / 224)), T.CenterCrop(size)]
-    )
-    return T.Compose([*train, *tensor]), T.Compose([*whole, *tensor])
+    return T.Compose([*train, *tensor]), T.Compose([*_resize(size), *tensor])
+
+
+def _resize(size: int) -> list[Any]:
+    if size <= SMALL:
+        return [T.Resize((size, size))]
+    return [T.Resize(round(size * 256 / 224)), T.CenterCrop(size)]
+
+
+def evaluation_transform(data: Any, run_dataset: str, augmentation: Any) -> Callable:
+    """Transform of the images that a run is evaluated on, PIL image -> [3, size, size].
+
+    On the run's own data it is :func:`labelled_transforms`'s for validation. On another data set,
+    marked by ``data.other``, images of any size get the size of the run's first view, and the
+    normalisation that the run was trained with.
+
+    Args:
+        data: of the evaluation.
+        run_dataset: ``data.dataset`` of the run.
+        augmentation: the run's first view.
+    """
+    _, own = labelled_transforms(run_dataset, augmentation)
+    if not data.get("other"):
+        if data.dataset == run_dataset:
+            return own
+        return labelled_transforms(data.dataset, augmentation)[1]
+    steps = own.transforms  # type: ignore[attr-defined]
+    (normalise,) = [step for step in steps if isinstance(step, T.Normalize)]
+    return T.Compose([*_resize(augmentation["crop_size"]), T.ToTensor(), normalise])

@@ -44,6 +44,8 @@ _SWEPT_ALWAYS = {
 def evaluation_data(run: Run, train_path: Any = None, val_path: Any = None) -> DictConfig:
     """``cfg.data`` to evaluate a run on, labelled: the run's, unless other paths are given.
 
+    For other data sets see :func:`.other_data.other_data`.
+
     Raises:
         ConfigError: a path is missing or doesn't hold labelled images.
     """

@@ -17,19 +17,28 @@ from cueco_solo.arguments import (
     positive,
     seed,
 )
+from cueco_solo.evaluation.other_data import PathOfDataset, dataset_arguments, each_dataset
 
 _SHOTS = (1, 2, 5, 10, 20)
 SHARED = """RUN is a run folder of cueco-solo pretrain, or any folder with solo-learn's args.json
 and a checkpoint. Data and image size are those of the run unless other paths are given. The figures
 are printed and written to RUN/eval-*.json."""
+_OTHER = """With --dataset the data are others than the run's: image folders of any classes, or
+what torchvision reads. Images get the size and the normalisation of the run. Where a data set
+is usually scored by the mean of the classes' accuracies, the figure is mean_per_class."""
 _KEPT = """Features are extracted once and kept in RUN/features, to be read as long as checkpoint,
 data and transform are the same; the files may be removed."""
 
 
 def data_arguments(parser: argparse.ArgumentParser) -> None:
     """Which data, where to compute."""
-    parser.add_argument("--train-path", metavar="DIR", help="instead of the run's data.train_path")
-    parser.add_argument("--val-path", metavar="DIR", help="instead of the run's data.val_path")
+    for split in ("train", "val"):
+        parser.add_argument(
+            f"--{split}-path",
+            metavar="DIR",
+            action=PathOfDataset,
+            help=f"instead of the run's data.{split}_path",
+        )
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto"
     )
@@ -81,18 +90,20 @@ def add_parsers(commands: Any) -> None:
     linear = add_command(
         commands,
         "linear",
-        run_linear,
+        each_dataset(run_linear),
         "train a linear classifier on the frozen backbone",
         f"""Train a linear classifier on the frozen backbone, on augmented images as solo-learn's
         main_linear.py does, or with --cached on features extracted once, in seconds. With --sweep
         13 learning rates are trained together on such features, scaled alike for all methods; the
         best on a tenth of the training images, held out by class, is trained on all of them and
-        then validated. {SHARED} {_KEPT}""",
+        then validated. {SHARED} {_OTHER} {_KEPT}""",
         "cueco-solo linear trained_models/cueco/RUN --cached",
         "cueco-solo linear trained_models/cueco/RUN --config-name linear-cifar10 max_epochs=50",
         "cueco-solo linear trained_models/cueco/RUN --sweep --weight-decay 0 1e-6 1e-4",
+        "cueco-solo linear trained_models/cueco/RUN --cached --dataset flowers102 --dataset dtd",
     )
     run_arguments(linear)
+    dataset_arguments(linear)
     feature_arguments(linear)
     linear.add_argument(
         "--cached", action="store_true", help="train on features extracted once, unaugmented"
@@ -137,14 +148,15 @@ def add_parsers(commands: Any) -> None:
     knn = add_command(
         commands,
         "knn",
-        run_knn,
+        each_dataset(run_knn),
         "classify by nearest neighbours in the frozen features",
         f"""Classify validation images by their nearest training images, by cosine and by Euclidean
-        distance, with solo-learn's weighted votes. {SHARED} {_KEPT}""",
+        distance, with solo-learn's weighted votes. {SHARED} {_OTHER} {_KEPT}""",
         "cueco-solo knn trained_models/cueco/RUN",
         "cueco-solo knn trained_models/cueco/RUN --untrained --k 20",
     )
     run_arguments(knn)
+    dataset_arguments(knn)
     feature_arguments(knn)
     knn.add_argument(
         "--k", type=positive, nargs="+", default=[20, 100, 200], help="default: 20 100 200"
@@ -154,16 +166,17 @@ def add_parsers(commands: Any) -> None:
     cluster = add_command(
         commands,
         "cluster",
-        run_cluster,
+        each_dataset(run_cluster),
         "score K-means on the frozen features against the labels",
         f"""Fit K-means with one cluster per class on the training features and score it on the
         validation features: NMI, AMI, ARI and accuracy under the best matching. Beside them stands
         RankMe, the effective rank of the features of either split. The labels that Self-Classifier
         itself gives are scored, too: those of its first head and of the one of the lowest loss.
-        {SHARED} {_KEPT}""",
+        {SHARED} {_OTHER} {_KEPT}""",
         "cueco-solo cluster trained_models/cueco/RUN",
     )
     run_arguments(cluster)
+    dataset_arguments(cluster)
     feature_arguments(cluster)
     cluster.add_argument(
         "--restarts", type=positive, default=10, help="K-means starts, the best is followed (10)"
@@ -218,7 +231,7 @@ def run_knn(args: argparse.Namespace) -> None:
             raise config_error("--k", args.k, f"must be at most the {images} training images")
         for k in (k for k in args.k if k > images):
             print(f"k={k} is left out: there are only {images} training images")
-        return knn_accuracies(features, there, args.temperature)
+        return knn_accuracies(features, there, args.temperature, evaluation.per_class)
 
     evaluation.report("knn", {"k": args.k, "temperature": args.temperature}, compute)
 
@@ -268,17 +281,19 @@ def protocol(cfg: Any) -> str:
 
 def run_linear(args: argparse.Namespace) -> None:
     """Linear accuracies of a run."""
+    from cueco_solo.errors import config_error
+
     if args.sweep:
         return run_sweep(args)
     if args.weight_decay is not None:
-        from cueco_solo.errors import config_error
-
         remedy = "add --sweep, or set optimizer.weight_decay=W"
         raise config_error("--weight-decay", args.weight_decay, "goes with --sweep", remedy)
     from cueco_solo.evaluation.run_evaluation import RunEvaluation
 
     evaluation = RunEvaluation(args)
     run = evaluation.run
+    if args.other and not args.cached:
+        raise config_error("--dataset", args.other, "is probed on cached features", "add --cached")
     name = f"linear-{evaluation.data.dataset}"
     composed = evaluation.compose(f"{name}-{run.cfg.method}", name, "linear-custom")
     from cueco_solo.evaluation import linear
@@ -289,7 +304,8 @@ def run_linear(args: argparse.Namespace) -> None:
 
     def compute() -> dict[str, float]:
         if args.cached:
-            return linear.cached_linear_accuracies(evaluation.features(), cfg)
+            features = evaluation.features()
+            return linear.cached_linear_accuracies(features, cfg, evaluation.per_class)
         backbone = load_backbone(run, args.untrained)
         return linear.linear_accuracies(backbone, cfg, run.cfg.augmentations[0])
 

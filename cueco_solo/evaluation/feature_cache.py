@@ -17,7 +17,8 @@ import torchvision
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.data.checks import DOWNLOADED
-from cueco_solo.data.transforms import labelled_transforms
+from cueco_solo.data.transfer_sets import TRANSFER_SETS
+from cueco_solo.data.transforms import evaluation_transform
 from cueco_solo.evaluation.features import Features, load_backbone, run_features
 from cueco_solo.files import whole_file
 from cueco_solo.host import host_info
@@ -46,7 +47,7 @@ def features_key(run: Run, data: DictConfig, untrained: bool = False) -> str:
     }
     names = {key: data.get(key) for key in ("dataset", "format", "fraction", "superclasses")}
     files = {key: _digest_of_files(data, key) for key in ("train_path", "val_path")}
-    _, transform = labelled_transforms(data.dataset, cfg.augmentations[0])
+    transform = evaluation_transform(data, cfg.data.dataset, cfg.augmentations[0])
     content = {
         "format": _FORMAT,
         "network": network,
@@ -77,7 +78,9 @@ def short_digest(key: str) -> str:
 def _digest_of_files(data: DictConfig, key: str) -> str:
     """Of the names, sizes and times of change below ``data[key]``, or of that file's own."""
     root = Path(data[key])
-    if data.dataset in DOWNLOADED:  # there may be other data sets beside it
+    if data.get("other") and data.dataset in TRANSFER_SETS:
+        root /= TRANSFER_SETS[data.dataset].folder
+    elif data.dataset in DOWNLOADED:  # there may be other data sets beside it
         root /= getattr(torchvision.datasets, data.dataset.upper()).base_folder
     paths = [root] if root.is_file() else []
     for folder, _, names in regular_walk(root) if root.is_dir() else ():

@@ -13,7 +13,7 @@ import cueco_solo
 from cueco_solo import host
 from cueco_solo.data.datasets import labelled_datasets
 from cueco_solo.data.loaders import plain_loader
-from cueco_solo.data.transforms import labelled_transforms
+from cueco_solo.data.transforms import evaluation_transform
 from cueco_solo.errors import as_config_error, config_error, moved
 from cueco_solo.training.checkpoints import finite_weights, part_of, read_weights
 from cueco_solo.training.run_folder import Run
@@ -92,7 +92,8 @@ def run_features(
         ConfigError: an image can't be read, a data set can't be had or has one class only, or the
             features aren't finite.
     """
-    _, transform = labelled_transforms(data.dataset, run.cfg.augmentations[0])
+    view = run.cfg.augmentations[0]
+    transform = evaluation_transform(data, run.cfg.data.dataset, view)
     train, test = (
         extract(backbone, plain_loader(dataset, batch_size, workers), device)
         for dataset in labelled_datasets(data, transform, transform)
@@ -111,7 +112,12 @@ def _check(features: Features, run: Run, data: DictConfig) -> None:
             f"gives features that aren't finite for {int((~finite).sum())} of {len(finite)} images",
             "the training has diverged: evaluate an earlier checkpoint or train with a lower lr",
         )
-    if len(features.train_labels.unique()) < 2:
+    classes = len(features.train_labels.unique())
+    if classes == len(features.train) > 1:
+        reason = f"has one image per class, {classes} in all"
+        remedy = "give a training folder with several images of each class"
+        raise config_error("--train-path", data.train_path, reason, remedy)
+    if classes < 2:
         raise config_error(
             "--train-path", data.train_path, "has one class only", "give images of several classes"
         )

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from cueco_solo.evaluation.accuracy import PER_CLASS, mean_per_class
 from cueco_solo.evaluation.features import Features
 
 DISTANCES = ("cosine", "euclidean")
@@ -19,7 +20,10 @@ _ZERO = 1e-12
 
 @torch.no_grad()
 def knn_accuracies(
-    features: Features, ks: Sequence[int] = (20, 100, 200), temperature: float = 0.07
+    features: Features,
+    ks: Sequence[int] = (20, 100, 200),
+    temperature: float = 0.07,
+    per_class: bool = False,
 ) -> dict[str, float]:
     """Accuracies of test features classified by their nearest train features.
 
@@ -31,11 +35,13 @@ def knn_accuracies(
         ks: numbers of neighbours; all train features, if there are fewer.
         temperature: of the cosine votes ``exp(cosine / temperature)``; Euclidean votes are
             ``1 / distance``.
+        per_class: also the mean of the classes' accuracies.
 
     Returns:
-        Percent by ``"<distance>_<k>_top1"`` and ``"..._top5"``.
+        Percent by ``"<distance>_<k>_top1"`` and ``"..._top5"``, also ``"..._mean_per_class"``.
     """
     hits = {f"{distance}_{k}_top{n}": 0 for distance in DISTANCES for k in ks for n in (1, 5)}
+    first: dict[str, list[Tensor]] = {}  # hits of the nearest class, by distance and k
     labels = features.train_labels
     classes = int(torch.cat((labels, features.test_labels)).max()) + 1
     most = min(max(ks), len(labels))
@@ -48,7 +54,13 @@ def knn_accuracies(
             right = votes.sort(1, descending=True).indices == targets[:, None]
             for n in (1, 5):
                 hits[f"{distance}_{k}_top{n}"] += int(right[:, : min(n, part.stop)].sum())
-    return {name: 100.0 * count / len(features.test) for name, count in hits.items()}
+            if per_class:
+                first.setdefault(f"{distance}_{k}_{PER_CLASS}", []).append(right[:, 0])
+    shares = {name: 100.0 * count / len(features.test) for name, count in hits.items()}
+    if not per_class:
+        return shares
+    targets = features.test_labels
+    return {**{n: mean_per_class(torch.cat(h), targets) for n, h in first.items()}, **shares}
 
 
 def _nearest(

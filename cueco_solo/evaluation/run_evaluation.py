@@ -9,9 +9,11 @@ from typing import Any
 
 from cueco_solo.data.checks import check_workers
 from cueco_solo.data.superclasses import check_superclasses
+from cueco_solo.data.transfer_sets import input_words
 from cueco_solo.errors import config_error
 from cueco_solo.evaluation.checks import check_classifier_settings, evaluation_data
 from cueco_solo.evaluation.entries import entry_path, former_path
+from cueco_solo.evaluation.other_data import checked_superclasses, other_data
 from cueco_solo.training.environment import versions
 from cueco_solo.training.hardware import torch_device
 from cueco_solo.training.log_filters import quieten
@@ -29,16 +31,30 @@ class RunEvaluation:
         quieten()
         self.args = args
         self.run = load_run(args.folder)
-        self.data = evaluation_data(self.run, args.train_path, args.val_path)
+        self.other = getattr(args, "other", None)
+        own, paths = self.run.cfg.data, (args.train_path, args.val_path)
+        keys = ["dataset", "train_path", "val_path"]
+        if self.other:
+            self.data = other_data(own, self.other, *paths, args.download)
+            checked_superclasses(self.data, args.superclasses)
+            size = self.run.cfg.augmentations[0].crop_size
+            self.data.input = input_words(own.dataset, size)
+            keys += ["title", "split", "superclasses", "input"]
+        else:
+            self.data = evaluation_data(self.run, *paths)
+            if args.superclasses or self.data.get("superclasses"):
+                self.data.superclasses = True
+                keys.append("superclasses")
+            check_superclasses(self.data, "--superclasses")
         if args.num_workers is not None:
             check_workers(args.num_workers, "--num-workers")
             self.data.num_workers = args.num_workers
-        keys = ["dataset", "train_path", "val_path"]
-        if args.superclasses or self.data.get("superclasses"):
-            self.data.superclasses = True
-            keys.append("superclasses")
-        check_superclasses(self.data, "--superclasses")
         self.settings: dict[str, Any] = {key: self.data[key] for key in keys}
+
+    @property
+    def per_class(self) -> bool:
+        """Whether the data set is usually scored by the mean of the classes' accuracies."""
+        return bool(self.data.get("per_class"))
 
     @cached_property
     def device(self) -> str:
@@ -73,8 +89,12 @@ class RunEvaluation:
         args = self.args
         there = config_names(args.config_path, linear=True)
         name = args.config_name or next((name for name in names if name in there), names[-1])
-        keys = (*self.settings, "num_workers", "format")
-        values = {"devices": 1, **{f"data.{key}": self.data[key] for key in keys}}
+        keys = ("dataset", "train_path", "val_path", "superclasses", "num_workers", "format")
+        given = {f"data.{key}": self.data[key] for key in keys if key in self.data}
+        if self.other:  # solo-learn knows image folders, and counts their classes
+            given["data.dataset"] = "custom"
+            given.pop("data.superclasses")
+        values = {"devices": 1, **given}
 
         def composed(*hardware: str) -> Any:
             overrides = [*hardware, *args.overrides]
@@ -114,7 +134,8 @@ class RunEvaluation:
         self._written(path)
         results = compute()  # which may download the images that the key tells apart
         backbone = f"{'an untrained ' if self.args.untrained else ''}{self.run.cfg.name}"
-        print(f"{name} evaluation of {backbone}, in percent")
+        on = f" on {self.data.title}" if self.other else ""
+        print(f"{name} evaluation of {backbone}{on}, in percent")
         width = max(len(figure) for figure in results)
         for figure, value in results.items():
             print(f"  {figure:{width}}  {value:6.2f}  {(notes or {}).get(figure, '')}".rstrip())

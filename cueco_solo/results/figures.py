@@ -79,6 +79,8 @@ def dataset_name(data: Any) -> str:
     Args:
         data: a mapping with ``dataset`` and ``train_path``.
     """
+    if data.get("title"):  # other data than the run's, under the name that they were given
+        return data["title"]
     if data.get("superclasses"):
         return "cifar100-20"
     if data["dataset"] != "custom":
@@ -240,10 +242,13 @@ def _protocol(evaluation: str, key: str) -> str:
 
 
 def _metric(key: str) -> str:
-    """``cosine_20_top1`` is ``knn20``, ``euclidean_20_top5`` is ``knn20-euclidean-top5``."""
+    """``cosine_20_top1`` is ``knn20``, ``euclidean_20_top5`` is ``knn20-euclidean-top5``.
+
+    ``cosine_20_mean_per_class`` is ``knn20-mean_per_class``.
+    """
     key = _OWN_LABELS.sub("", key)
-    named = re.fullmatch(r"(cosine|euclidean)_(\d+)_(top[15])", key)
+    named = re.fullmatch(r"(cosine|euclidean)_(\d+)_(top[15]|mean_per_class)", key)
     if not named:
         return key
     distance, k, top = named.groups()
-    return f"knn{k}" + "-euclidean" * (distance != "cosine") + "-top5" * (top == "top5")
+    return f"knn{k}" + "-euclidean" * (distance != "cosine") + f"-{top}" * (top != "top1")

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from cueco_solo.data.checks import DOWNLOADED
+from cueco_solo.data.transfer_sets import TRANSFER_SETS
 
 # the figures' data set and metric say these; a seed makes a repetition
-_NOT_COMPARED = ("dataset", "superclasses", "k", "seed")
+_NOT_COMPARED = ("dataset", "title", "superclasses", "k", "seed")
 _PATHS = ("train_path", "val_path")
 _OWN = "its own"
 
@@ -22,7 +23,7 @@ def compared_settings(settings: Mapping[str, Any], own: Mapping[str, Any]) -> di
     """
     kept = {key: value for key, value in settings.items() if key not in _NOT_COMPARED}
     for key in _PATHS:
-        if settings.get("dataset") in DOWNLOADED:  # whose name says it all
+        if settings.get("dataset") in (*DOWNLOADED, *TRANSFER_SETS):  # whose name says it all
             kept.pop(key, None)
         elif key in kept and kept[key] == own.get(key):
             kept[key] = _OWN

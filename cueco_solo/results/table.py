@@ -36,6 +36,7 @@ _PROTOCOLS = {
     "training": "Training",
 }
 _METRICS = {
+    "mean_per_class": "mean per class",
     "top1": "top-1",
     "top5": "top-5",
     "nmi": "NMI",
@@ -47,10 +48,11 @@ _METRICS = {
     "rankme_test": "RankMe, test",
     "seconds": "seconds",
 }
+_KNN_WORDS = {"euclidean": "Euclidean", "top5": "top-5", "mean_per_class": "mean per class"}
 # what every renderer shows; the others stand in CSV and JSON, and in the report on demand. A
 # protocol that has none of these shows all of its metrics.
 _PRIMARY = {
-    *("top1", "1-shot", "5-shot", "20-shot", "knn20"),
+    *("mean_per_class", "top1", "1-shot", "5-shot", "20-shot", "knn20-mean_per_class", "knn20"),
     *("nmi", "ami", "ari", "acc", "seconds"),
 }
 _INTERVAL = "-interval"
@@ -94,7 +96,7 @@ class Column:
         if not self.metric.startswith("knn"):
             return _METRICS.get(self.metric, self.metric)
         k, *rest = self.metric.removeprefix("knn").split("-")
-        words = [{"euclidean": "Euclidean", "top5": "top-5"}.get(word, word) for word in rest]
+        words = [_KNN_WORDS.get(word, word) for word in rest]
         return ", ".join([f"{k}-NN", *words])
 
 
