@@ -102,9 +102,11 @@ def transferred(
     found = list(evaluations)
     for text in texts:
         for evaluation in repeated:
-            if evaluation.words[0] == "linear" and "--cached" not in evaluation.words:
+            cached = {"--cached", "--sweep"} & {*evaluation.words}
+            if evaluation.words[0] == "linear" and not cached:
                 reason = "can't be done on transfer's data sets"
-                raise config_error("evaluations", str(evaluation), reason, "add --cached")
+                remedy = "add --cached or --sweep"
+                raise config_error("evaluations", str(evaluation), reason, remedy)
             more = Evaluation((*evaluation.words, "--dataset", *shlex.split(text)))
             if more in found:
                 raise config_error("transfer", text, "stands there twice", "remove one")

@@ -8,11 +8,12 @@ for, and torch isn't imported before a data set is opened.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from omegaconf import DictConfig
+from typing import TYPE_CHECKING, Any
 
 from cueco_solo.errors import config_error
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 ROOT = "datasets"
 # up to here images are taken to be thumbnails, whose borders a centre crop would waste
@@ -183,7 +184,7 @@ def _parts(name: str, root: str, options: tuple[Options, ...], download: bool) -
 
 
 def transfer_datasets(
-    data: DictConfig, train: Callable | None, test: Callable | None
+    data: "DictConfig", train: Callable | None, test: Callable | None
 ) -> tuple[TransferImages, TransferImages]:
     """Training and validation images of a data set in ``TRANSFER_SETS``.
 

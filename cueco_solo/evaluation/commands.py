@@ -123,16 +123,18 @@ def add_parsers(commands: Any) -> None:
     fewshot = add_command(
         commands,
         "fewshot",
-        run_fewshot,
+        each_dataset(run_fewshot),
         "classify from a few labels of each class",
         f"""Train a logistic regression on the frozen features of k training images of each class,
         drawn several times, and score it on all validation images: the mean over the draws and the
         half-width of its 95 % interval. The draws have the seeds S, S + 1, ..., the same for every
-        method, and a smaller k takes part of the images of a larger one. {SHARED} {_KEPT}""",
+        method, and a smaller k takes part of the images of a larger one. {SHARED} {_OTHER}
+        {_KEPT}""",
         "cueco-solo fewshot trained_models/cueco/RUN",
         "cueco-solo fewshot trained_models/cueco/RUN --k 1 5 --draws 20",
     )
     run_arguments(fewshot)
+    dataset_arguments(fewshot)
     feature_arguments(fewshot)
     fewshot.add_argument(
         "--k",
@@ -293,7 +295,9 @@ def run_linear(args: argparse.Namespace) -> None:
     evaluation = RunEvaluation(args)
     run = evaluation.run
     if args.other and not args.cached:
-        raise config_error("--dataset", args.other, "is probed on cached features", "add --cached")
+        raise config_error(
+            "--dataset", args.other, "is probed on cached features", "add --cached or --sweep"
+        )
     name = f"linear-{evaluation.data.dataset}"
     composed = evaluation.compose(f"{name}-{run.cfg.method}", name, "linear-custom")
     from cueco_solo.evaluation import linear
@@ -334,8 +338,8 @@ def run_sweep(args: argparse.Namespace) -> None:
     stated.optimizer = {key: cfg.optimizer[key] for key in ("name", "batch_size", "kwargs")}
 
     def compute() -> dict[str, float]:
-        results, choice = swept_linear(evaluation.features(), cfg, decays)
-        notes["top1"], details["sweep"] = f"at {choice}", asdict(choice)
+        results, choice = swept_linear(evaluation.features(), cfg, decays, evaluation.per_class)
+        notes[next(iter(results))], details["sweep"] = f"at {choice}", asdict(choice)
         return results
 
     low, high = rate_at(PLACES[0]), rate_at(PLACES[-1])
@@ -358,6 +362,7 @@ def run_fewshot(args: argparse.Namespace) -> None:
 
     def compute() -> dict[str, float]:
         from cueco_solo.evaluation import few_shot
+        from cueco_solo.evaluation.accuracy import PER_CLASS
 
         features = evaluation.features()
         if args.k:
@@ -366,12 +371,14 @@ def run_fewshot(args: argparse.Namespace) -> None:
         for k in (k for k in asked if k not in ks):
             print(f"k={k} is left out: a class has too few training images")
         results = {}
-        for k, shots in few_shot.few_shot_accuracies(features, ks, seeds).items():
-            results[f"{k}-shot"] = shots.mean
+        found = few_shot.few_shot_accuracies(features, ks, seeds, evaluation.per_class)
+        for k, shots in found.items():
+            name = f"{k}-shot-{PER_CLASS}" if evaluation.per_class else f"{k}-shot"
+            results[name] = shots.mean
             if shots.half_width is not None:
-                results[f"{k}-shot-interval"] = shots.half_width
-                notes[f"{k}-shot-interval"] = f"to either side: 95 % interval of {args.draws} draws"
-            draws[f"{k}-shot"] = dict(zip(seeds, shots.draws, strict=True))
+                results[f"{name}-interval"] = shots.half_width
+                notes[f"{name}-interval"] = f"to either side: 95 % interval of {args.draws} draws"
+            draws[name] = dict(zip(seeds, shots.draws, strict=True))
         return results
 
     settings = {"k": asked, "draws": args.draws, "seed": args.seed}

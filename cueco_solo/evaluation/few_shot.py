@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from scipy.stats import sem
 from scipy.stats import t as student
 from sklearn.linear_model import LogisticRegression
@@ -11,6 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from cueco_solo.errors import config_error
+from cueco_solo.evaluation.accuracy import mean_per_class
 from cueco_solo.evaluation.features import Features
 from cueco_solo.evaluation.scale import Standard
 from cueco_solo.evaluation.subsets import balanced_order
@@ -70,7 +72,7 @@ def check_shots(labels: Tensor, ks: Sequence[int]) -> None:
 
 
 def few_shot_accuracies(
-    features: Features, ks: Sequence[int], seeds: Sequence[int]
+    features: Features, ks: Sequence[int], seeds: Sequence[int], per_class: bool = False
 ) -> dict[int, Shots]:
     """Accuracies of test features from k training features of each class.
 
@@ -82,13 +84,14 @@ def few_shot_accuracies(
         ks: numbers of images of each class, each of which has that many.
         seeds: of the draws, one each; under one seed, a smaller k draws part of what a larger one
             draws.
+        per_class: the mean of the classes' accuracies, instead of that of the images.
 
     Returns:
         By k.
     """
     standard = Standard(features.train)
     x, labels = standard(features.train).numpy(), features.train_labels.numpy()
-    test, targets = standard(features.test).numpy(), features.test_labels.numpy()
+    test, targets = standard(features.test).numpy(), features.test_labels
     classes = len(np.unique(labels))
     hits: dict[int, list[float]] = {k: [] for k in ks}
     with tqdm(total=len(ks) * len(seeds), desc="few-shot", unit="fit", leave=False) as bar:
@@ -97,7 +100,9 @@ def few_shot_accuracies(
             for k in ks:
                 drawn = order[: k * classes]
                 fitted = LogisticRegression(max_iter=_ITERATIONS).fit(x[drawn], labels[drawn])
-                hits[k].append(100 * float((fitted.predict(test) == targets).mean()))
+                right = torch.from_numpy(fitted.predict(test)) == targets
+                share = mean_per_class(right, targets) if per_class else 100 * right.double().mean()
+                hits[k].append(float(share))
                 bar.update()
     return {k: Shots(float(np.mean(of)), _half_width(of), of) for k, of in hits.items()}
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from cueco_solo.data.checks import check_batch_size
 from cueco_solo.errors import config_error
+from cueco_solo.evaluation.accuracy import accuracies
 from cueco_solo.evaluation.features import Features
 from cueco_solo.evaluation.linear import rate_schedule
 from cueco_solo.evaluation.scale import Standard
@@ -240,7 +241,7 @@ def choose(
 
 
 def swept_linear(
-    features: Features, cfg: DictConfig, weight_decays: Sequence[float]
+    features: Features, cfg: DictConfig, weight_decays: Sequence[float], per_class: bool = False
 ) -> tuple[dict[str, float], Choice]:
     """The setting chosen on training features, trained on all of them, and then validated once.
 
@@ -248,9 +249,10 @@ def swept_linear(
         features: of both splits; the test split is used for the figures alone.
         cfg: a parsed configuration, whose ``optimizer.lr`` and ``weight_decay`` aren't used.
         weight_decays: that are tried with every rate, in units of scaled features.
+        per_class: also the mean of the classes' accuracies; images choose all the same.
 
     Returns:
-        tuple: percent of the test features, ``top1`` and ``top5``; and the choice.
+        tuple: percent of the test features, see :func:`.accuracy.accuracies`; and the choice.
 
     Raises:
         ConfigError: see :func:`choose`.
@@ -263,9 +265,7 @@ def swept_linear(
     weights = fit_probes(x, labels, everything, [choice.best.setting], cfg, standard)
     parts = _parts(weights, torch.arange(len(features.test)))
     scores = [_logits(weights, features.test[part].to(device), standard)[:, 0] for part in parts]
-    ranked = torch.cat(scores).cpu().topk(min(5, weights.size(1))).indices
-    right = ranked == features.test_labels[:, None]
-    return {f"top{k}": 100 * float(right[:, :k].any(1).double().mean()) for k in (1, 5)}, choice
+    return accuracies(torch.cat(scores).cpu(), features.test_labels, per_class), choice
 
 
 def _device(cfg: DictConfig) -> str:

@@ -4,12 +4,8 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig
-
-from cueco_solo.data.checks import check_labelled
-from cueco_solo.data.superclasses import check_superclasses
 from cueco_solo.data.transfer_sets import (
     ROOT,
     TRANSFER_SETS,
@@ -19,6 +15,9 @@ from cueco_solo.data.transfer_sets import (
     transfer_name,
 )
 from cueco_solo.errors import config_error
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 _TEST_FOLDERS = ("val", "valid", "validation", "test")
 # of the run's ``cfg.data``, what isn't that of other data
@@ -74,6 +73,8 @@ def each_dataset(run: Callable[[argparse.Namespace], None]) -> Callable[[argpars
         if not args.datasets:
             args.other = None
             return run(args)
+        from omegaconf import DictConfig  # a help text needs no configuration
+
         singles = []
         for name, train, val in chosen_data(args):
             paths = {"train_path": train, "val_path": val}
@@ -84,7 +85,7 @@ def each_dataset(run: Callable[[argparse.Namespace], None]) -> Callable[[argpars
             singles.append(single)
         for single in singles:
             run(single)
-            args.written = getattr(single, "written", None)
+            args.written = [*getattr(args, "written", ()), *getattr(single, "written", ())]
 
     return run_all
 
@@ -98,12 +99,12 @@ def chosen_data(args: argparse.Namespace) -> list[tuple[str, Any, Any]]:
 
 
 def other_data(
-    own: DictConfig,
+    own: "DictConfig",
     name: str,
     train_path: Any = None,
     val_path: Any = None,
     download: bool = False,
-) -> DictConfig:
+) -> "DictConfig":
     """``cfg.data`` for an evaluation on another data set than the run's.
 
     Args:
@@ -122,6 +123,10 @@ def other_data(
         ConfigError: there is no such data set, it isn't there, or its folders don't hold labelled
             images of the same classes.
     """
+    from omegaconf import DictConfig
+
+    from cueco_solo.data.checks import check_labelled
+
     data = DictConfig({key: value for key, value in own.items() if key not in _OWN})
     data.update(other=True, no_labels=False, format="image_folder", fraction=-1)
     data.setdefault("num_workers", 0)
@@ -163,12 +168,14 @@ def _folders(name: str, train_path: Any, val_path: Any) -> tuple[str, str, str]:
     return root.resolve().name, str(root / "train"), str(root / test)
 
 
-def checked_superclasses(data: DictConfig, asked: bool) -> None:
+def checked_superclasses(data: "DictConfig", asked: bool) -> None:
     """Label other data by CIFAR-100's superclasses where that is asked for, in place.
 
     Raises:
         ConfigError: the data set has none.
     """
+    from cueco_solo.data.superclasses import check_superclasses
+
     data.superclasses = asked
     check_superclasses(data, "--superclasses")
     if asked:

@@ -43,7 +43,7 @@ def test_an_interruption_is_one_line(
 
     monkeypatch.setattr("cueco_solo.cli.doctor.run", interrupted)
     assert main(["doctor"]) == 130
-    assert capsys.readouterr().err == "\ncueco-solo: interrupted\n"
+    assert capsys.readouterr().err == "\ncueco-solo: stopped by SIGINT\n"
 
 
 def test_overrides_may_stand_on_both_sides_of_an_option(capsys: pytest.CaptureFixture[str]):
