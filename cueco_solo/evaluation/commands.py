@@ -5,6 +5,7 @@ Modules that import torch are imported once names, paths and settings are checke
 """
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -304,7 +305,7 @@ def run_linear(args: argparse.Namespace) -> None:
     from cueco_solo.evaluation.features import load_backbone
 
     cfg = linear.parse_linear(composed)
-    print(protocol(cfg))
+    print(protocol(cfg), file=sys.stderr)  # seen in comparisons, too, which show no figures yet
 
     def compute() -> dict[str, float]:
         if args.cached:
