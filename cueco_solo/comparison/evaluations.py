@@ -59,14 +59,26 @@ class Evaluation:
         """
         self._parse("RUN")
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it names data of its own, which the grid's ``transfer`` doesn't replace."""
+        args = self._parse("RUN")
+        return any(getattr(args, key, None) for key in ("datasets", "train_path", "val_path"))
+
+    @property
+    def cached(self) -> bool:
+        """Whether a linear probe is trained on features extracted once."""
+        args = self._parse("RUN")
+        return bool(args.cached or args.sweep)
+
     def check_data(self, key: str) -> None:
         """Refuse other data sets that aren't there, which the user names by ``key``.
 
         Raises:
             ConfigError: they aren't.
         """
-        args = self._parse("RUN")
         try:
+            args = self._parse("RUN")
             for name, train, val in chosen_data(args):
                 other_data(DictConfig({}), name, train, val, args.download)
         except ConfigError as error:
@@ -98,16 +110,19 @@ def transferred(
     texts: Sequence[Any] = () if value is None else value
     if not isinstance(texts, list | tuple) or not all(isinstance(t, str) and t for t in texts):
         raise config_error("transfer", value, "must be a list of texts", "e.g. flowers102")
-    repeated = [evaluation for evaluation in evaluations if evaluation.words[0] != "finetune"]
+    repeated = [one for one in evaluations if one.words[0] != "finetune" and not one.elsewhere]
     found = list(evaluations)
     for text in texts:
+        try:
+            words = shlex.split(text)
+        except ValueError as error:
+            raise config_error("transfer", text, "isn't understood", str(error)) from error
         for evaluation in repeated:
-            cached = {"--cached", "--sweep"} & {*evaluation.words}
-            if evaluation.words[0] == "linear" and not cached:
+            if evaluation.words[0] == "linear" and not evaluation.cached:
                 reason = "can't be done on transfer's data sets"
                 remedy = "add --cached or --sweep"
                 raise config_error("evaluations", str(evaluation), reason, remedy)
-            more = Evaluation((*evaluation.words, "--dataset", *shlex.split(text)))
+            more = Evaluation((*evaluation.words, "--dataset", *words))
             if more in found:
                 raise config_error("transfer", text, "stands there twice", "remove one")
             more.check_data("transfer")
@@ -145,6 +160,7 @@ def parse_evaluations(value: Any) -> tuple[Evaluation, ...]:
             allowed = f"must start with one of {', '.join(_COMMANDS)}"
             raise config_error("evaluations", text, allowed)
         evaluation.check()
+        evaluation.check_data("evaluations")
         if evaluation in found:
             raise config_error("evaluations", text, "stands there twice", "remove one")
         found.append(evaluation)

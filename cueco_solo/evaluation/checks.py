@@ -30,7 +30,7 @@ _LAST_EPOCH_ONLY = (
     "val_check_interval",
 )
 # what a sweep of learning rates reads of a configuration; the rest is solo-learn's trainer's
-_SWEPT = ("data", "hardware", "max_epochs", "scheduler", "seed", "enable_progress_bar")
+_SWEPT = ("hardware", "max_epochs", "scheduler", "seed", "enable_progress_bar")
 # what else decides what a probe learns, and has one value in a sweep
 _SWEPT_ALWAYS = {
     "accumulate_grad_batches": 1,
@@ -105,11 +105,12 @@ def check_classifier_settings(cfg: DictConfig, finetune: bool) -> None:
         raise config_error("data.fraction", fraction, "is not supported here", remedy)
 
 
-def check_sweep_overrides(overrides: Sequence[str]) -> None:
+def check_sweep_overrides(overrides: Sequence[str], decays: bool = False) -> None:
     """Refuse what a sweep of learning rates doesn't read of a configuration.
 
     Args:
         overrides: as typed, ``KEY=VALUE``.
+        decays: weight decays are given by ``--weight-decay``.
 
     Raises:
         ConfigError: there is such a key.
@@ -118,6 +119,12 @@ def check_sweep_overrides(overrides: Sequence[str]) -> None:
         key, _, value = text.lstrip("+~").partition("=")
         if key == "optimizer.lr":
             raise config_error(key, value, "is chosen by --sweep", "leave one of them out")
+        if key == "optimizer.weight_decay" and decays:
+            reason = "stands beside --weight-decay"
+            raise config_error(key, value, reason, "leave one of them out")
+        if key.startswith("data."):
+            reason = "has no effect on features, which are those of the run's data"
+            raise config_error(key, value, reason, "use --train-path, --val-path or --dataset")
         first, *rest = key.split(".")
         if first not in _SWEPT and not (first == "optimizer" and rest):
             raise config_error(key, value, "has no effect on a sweep", "remove it")

@@ -322,7 +322,7 @@ def run_sweep(args: argparse.Namespace) -> None:
     from cueco_solo.evaluation.checks import check_sweep, check_sweep_overrides
     from cueco_solo.evaluation.run_evaluation import RunEvaluation
 
-    check_sweep_overrides(args.overrides)
+    check_sweep_overrides(args.overrides, args.weight_decay is not None)
     evaluation = RunEvaluation(args)
     composed = evaluation.compose(f"linear-{evaluation.data.dataset}", "linear-custom")
     check_sweep(composed)

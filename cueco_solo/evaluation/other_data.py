@@ -71,6 +71,8 @@ def each_dataset(run: Callable[[argparse.Namespace], None]) -> Callable[[argpars
 
     def run_all(args: argparse.Namespace) -> None:
         if not args.datasets:
+            if args.download:
+                raise config_error("--download", True, "goes with --dataset", "leave it out")
             args.other = None
             return run(args)
         from omegaconf import DictConfig  # a help text needs no configuration
@@ -150,9 +152,16 @@ def other_data(
 def _folders(name: str, train_path: Any, val_path: Any) -> tuple[str, str, str]:
     """Title, training and validation folder of image folders."""
     title = Path(name).name or name
-    if train_path and val_path:
-        return title, str(train_path), str(val_path)
     root, known = Path(name), ", ".join(TRANSFER_SETS)
+    if root.is_dir() and (train_path or val_path):
+        raise config_error(
+            "--dataset",
+            name,
+            "is a folder, whose own train/ and val/ or test/ are read, but a path is given, too",
+            "leave out --train-path and --val-path, or give the data another name",
+        )
+    if train_path and val_path:
+        return title, str(Path(train_path).resolve()), str(Path(val_path).resolve())
     if not root.is_dir():
         missing = "--train-path" if not train_path else "--val-path"
         raise config_error(
@@ -165,7 +174,8 @@ def _folders(name: str, train_path: Any, val_path: Any) -> tuple[str, str, str]:
     if not (root / "train").is_dir() or test is None:
         remedy = "give --train-path DIR --val-path DIR behind it"
         raise config_error("--dataset", name, "has no train/ and val/ or test/", remedy)
-    return root.resolve().name, str(root / "train"), str(root / test)
+    root = root.resolve()
+    return root.name, str(root / "train"), str(root / test)
 
 
 def checked_superclasses(data: "DictConfig", asked: bool) -> None:

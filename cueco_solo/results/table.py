@@ -52,7 +52,8 @@ _KNN_WORDS = {"euclidean": "Euclidean", "top5": "top-5", "mean_per_class": "mean
 # what every renderer shows; the others stand in CSV and JSON, and in the report on demand. A
 # protocol that has none of these shows all of its metrics.
 _PRIMARY = {
-    *("mean_per_class", "top1", "1-shot", "5-shot", "20-shot", "knn20-mean_per_class", "knn20"),
+    *("mean_per_class", "top1", "knn20-mean_per_class", "knn20"),
+    *(f"{k}-shot{of}" for k in (1, 5, 20) for of in ("", "-mean_per_class")),
     *("nmi", "ami", "ari", "acc", "seconds"),
 }
 _INTERVAL = "-interval"
@@ -152,10 +153,12 @@ class Row:
         series: what the method is called.
         dataset, backbone, epochs: what the figures are of; ``epochs`` is None if unknown.
         source: what published figures stand in; empty for ours.
-        label: ``series``, with backbone and epochs where the table has the series twice.
+        label: ``series``, with backbone, epochs or the data that it was pre-trained on where the
+            table has the series twice.
         singles: the runs; empty for published figures.
         cells: one per column of the table, of published figures per published column; None where
             nothing was measured.
+        pretrained: data set of the pre-training; empty for published figures.
     """
 
     series: str
@@ -166,6 +169,12 @@ class Row:
     label: str = ""
     singles: list[Single] = field(default_factory=list)
     cells: list[Cell | None] = field(default_factory=list)
+    pretrained: str = ""
+
+    @property
+    def transferred(self) -> bool:
+        """Whether the figures are of other images than those of the pre-training."""
+        return self.dataset not in (self.pretrained, f"{self.pretrained}-20")  # superclasses
 
     @property
     def setting(self) -> str:
@@ -301,13 +310,16 @@ def _order(known: dict[str, str]) -> Callable[[str], tuple[int, int, str]]:
 
 
 def _rows(runs: Sequence[RunFigures]) -> list[Row]:
-    """One row per series, data set, backbone and epochs; a run evaluated on several has several."""
-    rows: dict[tuple[str, str, str, int | None], Row] = {}
+    """One row per series, data set, backbone, epochs and data set of the pre-training.
+
+    A run evaluated on several data sets has several.
+    """
+    rows: dict[tuple[str, str, str, int | None, str], Row] = {}
     key_of = _keys(figure for run in runs for figure in (*run.untrained, *run.figures))
 
     def row(series: str, dataset: str, run: RunFigures, epochs: int | None) -> Row:
         names = series, dataset, run.backbone, epochs
-        return rows.setdefault(names, Row(*names))
+        return rows.setdefault((*names, run.dataset), Row(*names, pretrained=run.dataset))
 
     for run in runs:
         for figure in run.untrained:
@@ -363,7 +375,10 @@ def _mark_best(rows: Sequence[Row], columns: Sequence[Column]) -> None:
 def _label(rows: Sequence[Row]) -> None:
     for row in rows:
         same = [r for r in rows if (r.series, r.dataset) == (row.series, row.dataset)]
-        row.label = row.series if len(same) == 1 else f"{row.series}, {row.setting}"
+        several = {other.setting for other in same}, {other.pretrained for other in same}
+        parts = row.setting, f"from {row.pretrained}"
+        shown = [part for part, of in zip(parts, several, strict=True) if len(of) > 1]
+        row.label = ", ".join([row.series, *shown])
 
 
 def _differences(
@@ -371,7 +386,8 @@ def _differences(
 ) -> list[Difference]:
     found = []
     for row in rows:
-        others = [o for o in rows if (o.series, o.dataset) == (baseline, row.dataset)]
+        of = baseline, row.dataset, row.pretrained
+        others = [o for o in rows if (o.series, o.dataset, o.pretrained) == of]
         alike = [o for o in others if o.setting == row.setting]
         for column in columns if row.series != baseline else ():
             base: dict[int, float] = {}
@@ -391,6 +407,7 @@ def _published(figures: Iterable[Published], ours: Sequence[Row]) -> tuple[list[
     measured = {
         (row.dataset, protocol, key.metric)
         for row in ours
+        if not row.transferred  # which the published ones aren't
         for single in row.singles
         for key in single.measured
         for protocol in (key.protocol, *([UNKNOWN] if key.protocol in (ONLINE, OFFLINE) else []))
