@@ -107,7 +107,8 @@ def test_checkpoint_of_another_number_of_images(tmp_path):
     model.trainer.save_checkpoint(tmp_path / "eight.ckpt")
     assert refusal(fit, rcl(), ckpt_path=tmp_path / "eight.ckpt") == (
         "method_kwargs.num_samples=32 images, but this checkpoint was trained with 8 and knows "
-        "each by its index; resume with the same images, or start anew"
+        "each by its index; resume with the same images, or start anew; the checkpoint is "
+        f"{tmp_path / 'eight.ckpt'}"
     )
 
 

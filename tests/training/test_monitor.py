@@ -119,7 +119,9 @@ class Altered(Callback):
 
     def setup(self, trainer: Any, module: Any, stage: str) -> None:
         if self.features:
-            module.backbone.register_forward_hook(lambda *args: self.features(args[-1]))
+            module.backbone.register_forward_hook(
+                lambda net, _, x: None if net.training else self.features(x)
+            )
 
     def on_validation_batch_start(self, trainer: Any, module: Any, batch: Any, *_: Any) -> None:
         if self.labels:
