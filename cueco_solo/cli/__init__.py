@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         Exit code: 0, 1 where ``doctor`` found something missing, 2 after a user's error, 3
-        after a training that has diverged, 130 after Ctrl-C.
+        after a training that has diverged, 130 after Ctrl-C, 143 after SIGTERM.
     """
     args = parse_arguments(_parser(), argv)
     try:

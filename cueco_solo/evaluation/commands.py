@@ -271,13 +271,14 @@ _PAPERS = {
 }
 
 
-def protocol(cfg: Any) -> str:
+def protocol(cfg: Any, swept: bool = False) -> str:
     """One line on a parsed configuration of a linear probe: its name, its paper, what it does."""
     optimizer = cfg.optimizer
+    rate = "s swept" if swept else f" {optimizer.lr:g}"
     paper = _PAPERS.get(cfg.name.removesuffix("-dali"))
     return (
         f"protocol: {cfg.name}{f', of the {paper} paper' if paper else ''}: {optimizer.name}, "
-        f"batch {optimizer.batch_size}, learning rate {optimizer.lr:g}, weight decay "
+        f"batch {optimizer.batch_size}, learning rate{rate}, weight decay "
         f"{optimizer.weight_decay:g}, {cfg.max_epochs} epochs"
     )
 
@@ -332,6 +333,7 @@ def run_sweep(args: argparse.Namespace) -> None:
     from cueco_solo.evaluation.linear_sweep import HELD_OUT, PLACES, rate_at, swept_linear
 
     cfg, notes, details = parse_linear(composed), {}, {}
+    print(protocol(cfg, swept=True), file=sys.stderr)
     decays = sorted(
         {cfg.optimizer.weight_decay} if args.weight_decay is None else {*args.weight_decay}
     )

@@ -30,7 +30,12 @@ def _walk(
     top: str, above: set[str], followlinks: bool
 ) -> Iterator[tuple[str, list[str], list[str]]]:
     folders, files = [], []
-    with os.scandir(top) as entries:
+    try:
+        scanned = os.scandir(top)
+    except OSError as error:
+        say_once(f"{top} can't be read ({error.strerror}) and is left out")
+        return
+    with scanned as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=followlinks):
                 folders.append(entry.name)

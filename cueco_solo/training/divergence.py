@@ -66,6 +66,7 @@ class DivergenceGuard(Callback):
     def __init__(self, every: int = EVERY) -> None:
         self.every = every
         self._since = 0  # steps since the last look
+        self._compared = 0  # steps since the last comparison with what is usual
         self._first: Tensor | None = None  # step of the first such loss, -1 if there is none
         self._number: Tensor | None = None  # of such losses since the last look
         self._hook: Any = None
@@ -85,7 +86,7 @@ class DivergenceGuard(Callback):
         self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
         """Listen to the backbone in the step before a look."""
-        if self._since == self.every - 1 and hasattr(pl_module, "backbone"):
+        if self._compared == self.every - 1 and hasattr(pl_module, "backbone"):
             self._hook = pl_module.backbone.register_forward_hook(self._listen)
 
     def _listen(self, backbone: Any, images: Any, output: Any) -> None:
@@ -108,7 +109,10 @@ class DivergenceGuard(Callback):
                 (self._first < 0) & wrong, max(trainer.global_step, 1), self._first
             )
         self._since += 1
-        if self._since >= self.every or trainer.is_last_batch:
+        self._compared += 1
+        # a scaler skips single steps: the few at an epoch's end alone tell nothing
+        scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
+        if self._since >= self.every or (trainer.is_last_batch and not scaled):
             self._look(trainer, pl_module)
 
     def _look(self, trainer: Trainer, module: Any) -> None:
@@ -121,9 +125,10 @@ class DivergenceGuard(Callback):
             step = -1 if self._first is None else int(self._first)
             what = "the loss isn't finite" if lost else "weights aren't finite"
             raise self._error(trainer, what, step if lost else trainer.global_step)
-        if self._since >= self.every:
+        if self._compared >= self.every:
             self._compare(trainer)
-        self._since, self._first, self._number, self._spread = 0, None, None, None
+            self._compared, self._spread = 0, None
+        self._since, self._first, self._number = 0, None, None
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: Any) -> None:
         """Let no checkpoint be written whose numbers aren't finite."""

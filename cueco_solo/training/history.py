@@ -3,7 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,8 @@ def recorded(run: Path, trainer: Any) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        by = one_line(error) if isinstance(error, Exception) else type(error).__name__
+        by = {130: "SIGINT", 143: "SIGTERM"}.get(getattr(error, "code", None) or 0)
+        by = by or (one_line(error) if isinstance(error, Exception) else type(error).__name__)
         _finished(run, "stopped", trainer, by=by)
         raise
     if trainer.current_epoch >= (trainer.max_epochs or 0):
@@ -64,8 +65,10 @@ def recorded(run: Path, trainer: Any) -> Iterator[None]:
 
 
 def _finished(run: Path, event: str, trainer: Any, **facts: Any) -> None:
-    if run.is_dir():
-        record(run, event, epoch=trainer.current_epoch, step=trainer.global_step, **facts)
+    # a full disk must not hide how the run ended
+    with suppress(OSError):
+        if run.is_dir():
+            record(run, event, epoch=trainer.current_epoch, step=trainer.global_step, **facts)
 
 
 def told(run: Path) -> list[str]:

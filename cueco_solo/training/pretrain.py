@@ -50,6 +50,7 @@ def pretrain(cfg: DictConfig) -> Path:
     quieten()
     import torch
     from lightning.pytorch import seed_everything
+    from lightning.pytorch.utilities import rank_zero_only
 
     from cueco_solo.data.datasets import pretraining_data
     from cueco_solo.training.resume import changes_since, in_effect, settle
@@ -64,7 +65,8 @@ def pretrain(cfg: DictConfig) -> Path:
     if not parsed.performance.disable_channel_last:
         model = model.to(memory_format=torch.channels_last)
     start = _check_resume(resume, model, composed) if resume else checkpoints.Progress()
-    images = fingerprint(parsed.data)
+    # millions of files, which one process looks at where nothing is compared
+    images = fingerprint(parsed.data) if resume or getattr(rank_zero_only, "rank", 0) == 0 else {}
     changes = changes_since(resume, model.cfg, method, images) if resume else None
     told = settle(resume, changes, _allowed(composed)) if resume else []
     if resume and start.epoch == composed.max_epochs:
@@ -225,8 +227,10 @@ def _run_folder(cfg: DictConfig, resume: Path | None) -> Iterator[Path]:
     os.environ[RUN_VARIABLE] = str(run)
     try:
         yield run
-    except Exception:
-        if new and not (run / "metrics.csv").exists() and not checkpoints.latest_checkpoint(run):
+    except BaseException as error:
+        # a diverged run says so in its history
+        kept = getattr(error, "exit_code", 2) == 3 or (run / "metrics.csv").exists()
+        if new and not kept and not checkpoints.latest_checkpoint(run):
             shutil.rmtree(run)
         raise
     finally:

@@ -93,8 +93,12 @@ def _keep_metrics(logger: CSVLogger, path: Path, first_step: int) -> None:
             return
         path.rename(former)
     with former.open(newline="", encoding="utf-8", errors="replace") as file:
-        rows = list(csv.DictReader(file))
-    damaged = 0
+        rows: list[dict[str, Any]] = []
+        damaged, reader = 0, csv.DictReader(file)
+        try:
+            rows.extend(reader)
+        except csv.Error:  # of bytes that are no text: what follows can't be told apart
+            damaged += 1
     for row in rows:
         try:
             step = int(row.pop("step"))
