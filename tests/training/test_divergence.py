@@ -249,7 +249,7 @@ def test_the_hot_path_waits_for_nothing(monkeypatch: pytest.MonkeyPatch):
     guard = DivergenceGuard()
     from types import SimpleNamespace
 
-    trainer: Any = SimpleNamespace(global_step=1, is_last_batch=False)
+    trainer: Any = SimpleNamespace(global_step=1, is_last_batch=False, precision_plugin=None)
     module: Any = torch.nn.Linear(1, 1)
 
     def read(*_: Any) -> None:
