@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _HOST = socket.gethostname()
+# by this process, now: in a container every process may have the number of the one before it
+_writing: set[Path] = set()
 
 
 @contextmanager
@@ -21,6 +23,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         OSError: the folder can't be written, or is full.
     """
     part = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.part")
+    _writing.add(part)
     try:
         yield part
         with part.open("rb") as file:
@@ -29,6 +32,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
+        _writing.discard(part)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -41,11 +45,13 @@ def remove_leftovers(folder: Path) -> None:
     """Remove what writers on this machine that were killed have left in a folder."""
     for part in folder.glob(f".*.{_HOST}.*.part"):
         number = part.name.split(".")[-2]
-        if number.isdigit() and not _alive(int(number)):
+        if number.isdigit() and part not in _writing and not _alive(int(number)):
             part.unlink(missing_ok=True)
 
 
 def _alive(process: int) -> bool:
+    if process == os.getpid():  # whose present files are in _writing
+        return False
     try:
         os.kill(process, 0)
     except ProcessLookupError:

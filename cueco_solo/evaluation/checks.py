@@ -137,6 +137,10 @@ def check_sweep(cfg: DictConfig) -> None:
         ConfigError: it isn't SGD, or does more than momentum and weight decay.
     """
     remedy = "change it, or leave --sweep out"
+    for key in ("scheduler.min_lr", "scheduler.warmup_start_lr"):
+        if rate := OmegaConf.select(cfg, key):
+            reason = "is one rate for all, but a sweep's probes differ in theirs"
+            raise config_error(key, rate, reason, remedy)
     if cfg.optimizer.name != "sgd":
         raise config_error("optimizer.name", cfg.optimizer.name, "isn't sgd", remedy)
     more = {f"kwargs.{key}": value for key, value in (cfg.optimizer.get("kwargs") or {}).items()}

@@ -20,7 +20,7 @@ from cueco_solo.data.checks import DOWNLOADED
 from cueco_solo.data.transfer_sets import TRANSFER_SETS
 from cueco_solo.data.transforms import evaluation_transform
 from cueco_solo.evaluation.features import Features, load_backbone, run_features
-from cueco_solo.files import whole_file
+from cueco_solo.files import remove_leftovers, whole_file
 from cueco_solo.host import host_info
 from cueco_solo.host.images import regular_walk
 from cueco_solo.training.run_folder import Run
@@ -125,6 +125,7 @@ def write_features(path: Path, key: str, features: Features, checkpoint: str | N
         RuntimeError: torch's word for a full disk.
     """
     path.parent.mkdir(exist_ok=True)
+    remove_leftovers(path.parent)
     content = {
         "key": key,
         "checkpoint": checkpoint,

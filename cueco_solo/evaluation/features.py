@@ -55,7 +55,8 @@ def load_backbone(run: Run, untrained: bool = False) -> nn.Module:
     whole = untrained and "method_kwargs" in cfg
     model = host.method_class(cfg.method) if whole else host.BaseMethod
     with as_config_error(
-        f"the backbone of {run.folder} can't be built from its args.json",
+        f"backbone.name={cfg.backbone.name!r} of {run.folder} can't be built from its args.json; "
+        "mend that file, or use the solo-learn that trained it",
         *(AssertionError, AttributeError, KeyError, MemoryError, RuntimeError),
     ):
         backbone: nn.Module = model(cfg).backbone

@@ -8,6 +8,7 @@ from cueco_solo.export.card import model_card
 from cueco_solo.export.folder import check_folder, unusable
 from cueco_solo.export.formats import FORMATS, Written, check_format, export_file
 from cueco_solo.export.subject import Subject
+from cueco_solo.files import write_text
 
 CARD = "README.md"
 
@@ -42,7 +43,7 @@ def export_backbone(subject: Subject, formats: Iterable[str], out: Path) -> dict
     try:
         out.mkdir(parents=True, exist_ok=True)
         written = {format: export_file(format, subject, out) for format in chosen}
-        (out / CARD).write_text(model_card(subject, written), encoding="utf-8")
+        write_text(out / CARD, model_card(subject, written))
     except BaseException as error:
         for name in (CARD, *(kind.file for kind in FORMATS.values())):
             if out.is_dir():

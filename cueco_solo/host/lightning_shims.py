@@ -1,5 +1,6 @@
 """What Lightning does with checkpoints by itself, replaced in this process."""
 
+import errno
 import functools
 import io
 import zipfile
@@ -32,9 +33,13 @@ class WholeCheckpoints(TorchCheckpointIO):
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as part:
             part.write_bytes(content.getbuffer())
-            with zipfile.ZipFile(part) as archive:  # which has a checksum of each tensor
-                if damaged := archive.testzip():
-                    raise OSError(None, f"{damaged} is damaged on the disk", str(path))
+            try:
+                with zipfile.ZipFile(part) as archive:  # which has a checksum of each tensor
+                    damaged = archive.testzip()
+            except zipfile.BadZipFile as error:
+                raise OSError(errno.EIO, "what was written is damaged", str(path)) from error
+            if damaged:
+                raise OSError(errno.EIO, f"{damaged} is damaged on the disk", str(path))
 
 
 class WriteWhole(Callback):

@@ -69,6 +69,7 @@ class Measured(NamedTuple):
     value: float
     settings: dict[str, str] = {}
     evaluation_seed: int | None = None
+    own: bool = True  # of the run's own data, not of a data set that only has its name
 
 
 def dataset_name(data: Any) -> str:
@@ -127,7 +128,7 @@ def run_figures(
     return [
         Figure(
             source="ours",
-            dataset=dataset if dataset and one.dataset == own else one.dataset,
+            dataset=dataset if dataset and one.own and one.dataset == own else one.dataset,
             method=UNTRAINED if untrained else run.cfg.method,
             backbone=run.cfg.backbone.name,
             epochs=0 if untrained else epochs(run),
@@ -225,7 +226,7 @@ def _evaluated(run: Run, path: Path, checkpoint: str | None) -> list[Measured]:
             stated = {k: v for k, v in compared.items() if k not in without}
             of = None if "seed" in without else seed
             place = dataset, _protocol(name, key), _metric(key)
-            found.append(Measured(*place, float(value), stated, of))
+            found.append(Measured(*place, float(value), stated, of, "title" not in settings))
         return found
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         remedy = "remove it and evaluate again"

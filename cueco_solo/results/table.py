@@ -129,8 +129,12 @@ class Single:
 
     @property
     def figures(self) -> dict[Key, Figure]:
-        """By column, the mean over the evaluation's seeds."""
-        return {key: _mean_figure(list(found.values())) for key, found in self.measured.items()}
+        """By column, the mean over the evaluation's seeds; of these, half-widths have none."""
+        return {
+            key: _mean_figure(list(found.values()))
+            for key, found in self.measured.items()
+            if len(found) == 1 or not key.metric.endswith(_INTERVAL)
+        }
 
     def add(self, key: Key, figure: Figure) -> None:
         """Add a figure, unless there is one of this column and seed."""

@@ -111,20 +111,20 @@ class DivergenceGuard(Callback):
         self._since += 1
         self._compared += 1
         # a scaler skips single steps: the few at an epoch's end alone tell nothing
-        scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
-        if self._since >= self.every or (trainer.is_last_batch and not scaled):
+        if self._since >= self.every or (trainer.is_last_batch and not _scaled(trainer)):
             self._look(trainer, pl_module)
 
     def _look(self, trainer: Trainer, module: Any) -> None:
         """Read the flags; on all processes at the same steps."""
         number = 0 if self._number is None else int(self._number)
-        scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
-        lost = number == self._since if scaled else number > 0
+        lost = number == self._since if _scaled(trainer) else number > 0
         broken = not _true(all_finite(module.parameters()))
         if trainer.strategy.reduce_boolean_decision(lost or broken, all=False):
-            step = -1 if self._first is None else int(self._first)
+            own = lost  # another process may have lost what this one hasn't
+            lost = trainer.strategy.reduce_boolean_decision(lost, all=False)
+            step = int(self._first) if own and self._first is not None else trainer.global_step
             what = "the loss isn't finite" if lost else "weights aren't finite"
-            raise self._error(trainer, what, step if lost else trainer.global_step)
+            raise self._error(trainer, what, step)
         if self._compared >= self.every:
             self._compare(trainer)
             self._compared, self._spread = 0, None
@@ -201,6 +201,10 @@ def _labelled(batch: Any, loss: Tensor) -> Tensor:
     if not isinstance(targets, Tensor) or targets.is_floating_point():
         return torch.ones((), dtype=torch.bool, device=loss.device)
     return (targets >= 0).any()
+
+
+def _scaled(trainer: Trainer) -> bool:
+    return getattr(trainer.precision_plugin, "scaler", None) is not None
 
 
 def _true(flag: Tensor | None) -> bool:

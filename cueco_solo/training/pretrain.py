@@ -20,7 +20,7 @@ from cueco_solo.data import checks
 from cueco_solo.data.fingerprint import fingerprint
 from cueco_solo.data.superclasses import count_superclasses
 from cueco_solo.errors import as_config_error, config_error
-from cueco_solo.files import remove_leftovers
+from cueco_solo.files import remove_leftovers, write_text
 from cueco_solo.training import checkpoints, history, run_folder
 from cueco_solo.training.environment import write_environment
 from cueco_solo.training.hardware import Hardware, find_hardware
@@ -104,17 +104,23 @@ def _allowed(cfg: DictConfig) -> list[str]:
     return list(OmegaConf.select(cfg, "resume.allow") or [])
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UNWRITABLE = (errno.EACCES, errno.EIO, errno.EPERM, errno.EROFS, errno.ESTALE)
+
+
 @contextmanager
 def _full_disk(run: Path) -> Iterator[None]:
-    """A full disk as one line that names the last good checkpoint."""
+    """A full disk, or a folder that can't be written any more, as one line."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno not in (*_FULL, *_UNWRITABLE):
             raise
         last = checkpoints.latest_checkpoint(run)
         reason = f"can't be written ({os.strerror(error.errno)})"
-        remedy = f"make room; the last good checkpoint is {last}" if last else "make room"
+        remedy = "make room" if error.errno in _FULL else "mend the folder or its disk"
+        if last:
+            remedy += f"; the last good checkpoint is {last}"
         raise config_error("checkpoint.dir", str(run), reason, remedy) from error
 
 
@@ -205,7 +211,7 @@ def _record(cfg: DictConfig, run: Path | None) -> Path:
     """Make the folder, unless a run is resumed in it, and record what is run."""
     if run is None:
         run = run_folder.new_run(cfg)
-        OmegaConf.save(cfg, run / "config.yaml")
+        write_text(run / "config.yaml", OmegaConf.to_yaml(cfg))
     write_environment(run, cfg.seed)
     return run
 

@@ -17,6 +17,7 @@ _UNREADABLE = (OSError, ValueError, AttributeError, KeyError, TypeError, Recursi
 # a reference to another key of the same file, which shows nothing that isn't in it
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][\w.]*)\}")
 _DEPTH = 10
+_LONGEST = 10_000
 
 
 class _Recorded(Options):
@@ -81,32 +82,42 @@ def unresolved(content: Any) -> Any:
 
     References to other keys of the content are replaced by what stands there, as
     ``${data.train_path}``; other interpolations, which could read the environment or files, by
-    ``<not resolved: ...>``; ``???`` by None.
+    ``<not resolved: ...>``, as are texts that references would make longer than any setting;
+    ``???`` by None.
     """
-    return _plain(content, content, _DEPTH)
+    return _plain(content, content, _DEPTH, {})
 
 
-def _plain(node: Any, root: Any, depth: int) -> Any:
+def _plain(node: Any, root: Any, depth: int, known: dict[tuple[str, int], Any]) -> Any:
+    """``known``: texts with references that were resolved already, since these can branch."""
     if isinstance(node, dict):
-        return {key: _plain(value, root, depth) for key, value in node.items()}
+        return {key: _plain(value, root, depth, known) for key, value in node.items()}
     if isinstance(node, list):
-        return [_plain(value, root, depth) for value in node]
+        return [_plain(value, root, depth, known) for value in node]
     if not isinstance(node, str):
         return node
     if node == "???":
         return None
+    if (node, depth) not in known:
+        known[node, depth] = _resolved(node, root, depth, known)
+    return known[node, depth]
+
+
+def _resolved(node: str, root: Any, depth: int, known: dict[tuple[str, int], Any]) -> Any:
     if depth and (whole := _REFERENCE.fullmatch(node)):
         found = _select(root, whole[1])
         if found is not None:
-            return _plain(found, root, depth - 1)
+            return _plain(found, root, depth - 1, known)
 
     def replaced(match: re.Match[str]) -> str:
         found = _select(root, match[1]) if depth else None
         if isinstance(found, str | int | float):
-            return str(_plain(found, root, depth - 1))
+            return str(_plain(found, root, depth - 1, known))
         return f"<not resolved: {match[1]}>"
 
     text = _REFERENCE.sub(replaced, node)
+    if len(text) > max(_LONGEST, len(node)):
+        return "<not resolved: too long>"
     while (shorter := re.sub(r"\\*\$\{([^${}]*)\}", r"<not resolved: \1>", text)) != text:
         text = shorter
     return text.replace("${", "$ {")

@@ -166,7 +166,7 @@ def settle(checkpoint: Path, changes: Changes | None, allowed: Sequence[str]) ->
             str(checkpoint),
             f"is of a run with other settings: {shown}",
             f"change them back, or go on with resume.allow=[{','.join(refused)}], or start anew "
-            "(auto_resume.enabled=False)",
+            "(without resume_from_checkpoint, auto_resume.enabled=False)",
         )
     return [f"changed: {key} was {old}, is {new}" for key, (old, new) in changes.items()]
 

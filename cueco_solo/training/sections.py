@@ -110,7 +110,7 @@ class DataOptions(Options):
     @field_validator("fraction")
     @classmethod
     def _check_fraction(cls, fraction: float) -> float:
-        if fraction <= 0 and fraction != -1:
+        if fraction != -1 and not 0 < fraction < 1:
             allowed = "must be a share above 0 and below 1"
             raise config_error("data.fraction", fraction, allowed, "use -1 for all data")
         return fraction

@@ -54,7 +54,10 @@ class RunCheckpointer(Checkpointer):
         self.last_ckpt = self.resumed
 
     def on_train_epoch_end(self, trainer: Trainer, *args: Any) -> None:
-        stopped = trainer.should_stop or trainer.received_sigterm
+        # on all processes, or some would wait for the others while saving
+        stopped = trainer.strategy.reduce_boolean_decision(
+            trainer.should_stop or trainer.received_sigterm, all=False
+        )
         if stopped or trainer.current_epoch + 1 == trainer.max_epochs:
             self.save(trainer)
         else:

@@ -142,6 +142,9 @@ def one_image_each(data: Path) -> None:
 
 def test_errors(run: Path, tmp_path: Path, images: Path, refused: Any):
     plain = ("--num-workers", 0)
+    assert "scheduler.min_lr=0.01 is one rate for all" in refused(
+        "linear", run, "--sweep", *plain, "scheduler.min_lr=0.01"
+    )
     assert "optimizer.name='adamw' isn't sgd; change it, or leave --sweep out" in refused(
         "linear", run, "--sweep", *plain, "optimizer.name=adamw"
     )

@@ -166,7 +166,7 @@ def test_checkpoints_that_are_none(damage: Any, text: str, run: Path, refused: C
     ("key", "value", "text"),
     [
         ("backbone__kwargs", {"zero_init": True}, "can't be built from its args.json"),
-        ("backbone__name", "resnet18x", "resnet18x"),
+        ("backbone__name", "resnet18x", "backbone.name='resnet18x'"),
         ("optimizer", {}, "can't be built from its args.json"),
     ],
 )
@@ -231,3 +231,10 @@ def test_a_damaged_environment_of_a_resumed_run(
 def test_data_that_nobody_knows(run: Path, refused: Callable[..., str]):
     change_args(run, data__dataset="mnist")
     assert "data.dataset='mnist' of the run's args.json must be one of" in refused("knn", run)
+
+
+def test_references_that_branch_stay_small():
+    content = {"a0": "x" * 100, **{f"a{n}": f"${{a{n - 1}}}-" * 10 for n in range(1, 10)}}
+    plain = unresolved(content)
+    assert plain["a1"] == ("x" * 100 + "-") * 10
+    assert all(len(value) < 20_000 for value in plain.values())

@@ -44,6 +44,9 @@ def test_leftovers_of_the_dead_go_and_those_of_the_living_stay(tmp_path: Path):
         part.touch()
         remove_leftovers(tmp_path)
         assert list(tmp_path.iterdir()) == [part]
+    part.touch()  # as a process of this number, in a container that started anew, had left it
+    remove_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == [tmp_path / "mine"]
 
 
 def test_a_truncated_newest_checkpoint_is_passed_over(
@@ -89,7 +92,7 @@ def test_slurms_variables_change_nothing_in_the_working_folder(folder: Path):
 
 
 def test_sigterm_ends_with_a_checkpoint_and_143(folder: Path):
-    """After the epoch, whatever the frequency of checkpoints."""
+    """At the end of an epoch, here of one step, whatever the frequency of checkpoints."""
     words = command(folder, "max_epochs=1000", "checkpoint.frequency=1000")
     words = [sys.executable, *map(str, words)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
