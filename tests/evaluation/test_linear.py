@@ -7,7 +7,7 @@ import torch
 from omegaconf import DictConfig
 from support import refusal
 
-from cueco_solo.evaluation.commands import protocol
+from cueco_solo.evaluation.evaluate import protocol
 from cueco_solo.evaluation.features import Features
 from cueco_solo.evaluation.linear import cached_linear_accuracies, parse_linear
 from cueco_solo.training.compose import compose_config

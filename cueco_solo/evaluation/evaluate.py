@@ -1,0 +1,227 @@
+"""What the commands of :mod:`.commands` do: from checked arguments to the figures of a run folder.
+
+Modules that import torch are imported once names, paths and settings are checked.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+_SHOTS = (1, 2, 5, 10, 20)
+
+
+def run_knn(args: argparse.Namespace) -> None:
+    """k-NN accuracies of a run."""
+    from cueco_solo.errors import config_error
+    from cueco_solo.evaluation.run_evaluation import RunEvaluation
+
+    evaluation = RunEvaluation(args)
+
+    def compute() -> dict[str, float]:
+        from cueco_solo.evaluation.knn import knn_accuracies
+
+        features = evaluation.features()
+        images = len(features.train)
+        there = [k for k in args.k if k <= images]
+        if not there:
+            raise config_error("--k", args.k, f"must be at most the {images} training images")
+        for k in (k for k in args.k if k > images):
+            print(f"k={k} is left out: there are only {images} training images")
+        return knn_accuracies(features, there, args.temperature, evaluation.per_class)
+
+    evaluation.report("knn", {"k": args.k, "temperature": args.temperature}, compute)
+
+
+def run_cluster(args: argparse.Namespace) -> None:
+    """Clustering scores of a run."""
+    from cueco_solo.evaluation.run_evaluation import RunEvaluation
+
+    evaluation, notes = RunEvaluation(args), {}
+
+    def compute() -> dict[str, float]:
+        from cueco_solo.evaluation.cluster import cluster_scores
+        from cueco_solo.evaluation.own_labels import own_label_scores
+        from cueco_solo.numerics import rank_me
+
+        features = evaluation.features()
+        results = cluster_scores(features, args.restarts, args.seed)
+        for split in ("train", "test"):
+            matrix = getattr(features, split)
+            results[f"rankme_{split}"] = float(rank_me(matrix))
+            notes[f"rankme_{split}"] = f"dimensions, of {min(matrix.shape)} possible"
+        own = {} if args.untrained else own_label_scores(evaluation.run, features)
+        return {**results, **own}
+
+    settings = {"restarts": args.restarts, "seed": args.seed}
+    evaluation.report("cluster", settings, compute, notes)
+
+
+# whose evaluation of frozen features a configuration of ours is
+_PAPERS = {
+    **dict.fromkeys(("linear-cifar10", "linear-cifar100", "linear-imagenet100"), "CueCo"),
+    "linear-imagenet": "RCL",
+    "linear-imagenet-self_classifier": "Self-Classifier",
+}
+
+
+def protocol(cfg: Any, swept: bool = False) -> str:
+    """One line on a parsed configuration of a linear probe: its name, its paper, what it does."""
+    optimizer = cfg.optimizer
+    rate = "s swept" if swept else f" {optimizer.lr:g}"
+    paper = _PAPERS.get(cfg.name.removesuffix("-dali"))
+    return (
+        f"protocol: {cfg.name}{f', of the {paper} paper' if paper else ''}: {optimizer.name}, "
+        f"batch {optimizer.batch_size}, learning rate{rate}, weight decay "
+        f"{optimizer.weight_decay:g}, {cfg.max_epochs} epochs"
+    )
+
+
+def run_linear(args: argparse.Namespace) -> None:
+    """Linear accuracies of a run."""
+    from cueco_solo.errors import config_error
+
+    if args.sweep:
+        return run_sweep(args)
+    if args.weight_decay is not None:
+        remedy = "add --sweep, or set optimizer.weight_decay=W"
+        raise config_error("--weight-decay", args.weight_decay, "goes with --sweep", remedy)
+    from cueco_solo.evaluation.run_evaluation import RunEvaluation
+
+    evaluation = RunEvaluation(args)
+    run = evaluation.run
+    if args.other and not args.cached:
+        raise config_error(
+            "--dataset", args.other, "is probed on cached features", "add --cached or --sweep"
+        )
+    name = f"linear-{evaluation.data.dataset}"
+    composed = evaluation.compose(f"{name}-{run.cfg.method}", name, "linear-custom")
+    from cueco_solo.evaluation import linear
+    from cueco_solo.evaluation.features import load_backbone
+
+    cfg = linear.parse_linear(composed)
+    print(protocol(cfg), file=sys.stderr)  # seen in comparisons, too, which show no figures yet
+
+    def compute() -> dict[str, float]:
+        if args.cached:
+            features = evaluation.features()
+            return linear.cached_linear_accuracies(features, cfg, evaluation.per_class)
+        backbone = load_backbone(run, args.untrained)
+        return linear.linear_accuracies(backbone, cfg, run.cfg.augmentations[0])
+
+    evaluation.report_training("linear-cached" if args.cached else "linear", cfg, compute)
+
+
+def run_sweep(args: argparse.Namespace) -> None:
+    """Linear accuracies of a run at the learning rate that suits it best."""
+    from cueco_solo.evaluation.checks import check_sweep, check_sweep_overrides
+    from cueco_solo.evaluation.run_evaluation import RunEvaluation
+
+    check_sweep_overrides(args.overrides, args.weight_decay is not None)
+    evaluation = RunEvaluation(args)
+    composed = evaluation.compose(f"linear-{evaluation.data.dataset}", "linear-custom")
+    check_sweep(composed)
+    from dataclasses import asdict
+
+    from cueco_solo.evaluation.linear import parse_linear
+    from cueco_solo.evaluation.linear_sweep import HELD_OUT, PLACES, rate_at, swept_linear
+
+    cfg, notes, details = parse_linear(composed), {}, {}
+    print(protocol(cfg, swept=True), file=sys.stderr)
+    decays = sorted(
+        {cfg.optimizer.weight_decay} if args.weight_decay is None else {*args.weight_decay}
+    )
+    stated = cfg.copy()
+    stated.optimizer = {key: cfg.optimizer[key] for key in ("name", "batch_size", "kwargs")}
+
+    def compute() -> dict[str, float]:
+        results, choice = swept_linear(evaluation.features(), cfg, decays, evaluation.per_class)
+        notes[next(iter(results))], details["sweep"] = f"at {choice}", asdict(choice)
+        return results
+
+    low, high = rate_at(PLACES[0]), rate_at(PLACES[-1])
+    grid = {
+        "rates": f"{len(PLACES)} from {low:g} to {high:g}",
+        "weight_decays": decays,
+        "held_out_percent": HELD_OUT,
+    }
+    evaluation.report_training("linear-sweep", stated, compute, notes, details, **grid)
+
+
+def run_fewshot(args: argparse.Namespace) -> None:
+    """Accuracies of a run from a few labels."""
+    from cueco_solo.evaluation.run_evaluation import RunEvaluation
+
+    evaluation, notes = RunEvaluation(args), {}
+    draws: dict[str, dict[int, float]] = {}
+    asked = sorted(set(args.k or _SHOTS))
+    seeds = range(args.seed, args.seed + args.draws)
+
+    def compute() -> dict[str, float]:
+        from cueco_solo.evaluation import few_shot
+        from cueco_solo.evaluation.accuracy import PER_CLASS
+
+        features = evaluation.features()
+        if args.k:
+            few_shot.check_shots(features.train_labels, asked)
+        ks = few_shot.possible_shots(features.train_labels, asked)
+        for k in (k for k in asked if k not in ks):
+            print(f"k={k} is left out: a class has too few training images")
+        results = {}
+        found = few_shot.few_shot_accuracies(features, ks, seeds, evaluation.per_class)
+        for k, shots in found.items():
+            name = f"{k}-shot-{PER_CLASS}" if evaluation.per_class else f"{k}-shot"
+            results[name] = shots.mean
+            if shots.half_width is not None:
+                results[f"{name}-interval"] = shots.half_width
+                notes[f"{name}-interval"] = f"to either side: 95 % interval of {args.draws} draws"
+            draws[name] = dict(zip(seeds, shots.draws, strict=True))
+        return results
+
+    settings = {"k": asked, "draws": args.draws, "seed": args.seed}
+    evaluation.report("fewshot", settings, compute, notes, {"draws": draws})
+
+
+def _subset(args: argparse.Namespace, train: Any, seed: int) -> tuple[list[int], Path]:
+    """The images to learn from, and the file that lists them."""
+    from cueco_solo.evaluation import subsets
+
+    if args.subset:
+        return subsets.read_subset(args.subset, train, args.percent), args.subset
+    chosen = subsets.balanced_subset(subsets.labels_of(train), args.percent, seed)
+    path = args.folder / "subsets" / f"{args.percent:g}pct-seed{seed}.txt"
+    subsets.write_subset(path, train, chosen)
+    return chosen, path
+
+
+def run_finetune(args: argparse.Namespace) -> None:
+    """Semi-supervised accuracies of a run."""
+    from cueco_solo.evaluation.run_evaluation import RunEvaluation
+    from cueco_solo.evaluation.subsets import read_names
+
+    evaluation = RunEvaluation(args)
+    if args.subset:
+        read_names(args.subset)
+    name, dataset = f"finetune-{args.percent:g}pct", evaluation.data.dataset
+    cfg = evaluation.compose(
+        f"finetune-{dataset}-{args.percent:g}pct",
+        f"finetune-{dataset}",
+        "finetune-custom",
+        finetune=True,
+    )
+    from cueco_solo.evaluation.features import load_backbone
+    from cueco_solo.evaluation.finetune import finetune_accuracies, finetune_data, parse_finetune
+
+    train, val = finetune_data(evaluation.data, evaluation.run.cfg.augmentations[0])
+    seed = 5 if cfg.get("seed") is None else cfg.seed
+    chosen, path = _subset(args, train, seed)
+    parsed = parse_finetune(cfg, len(chosen))
+
+    def compute() -> dict[str, float]:
+        if len(chosen) < cfg.optimizer.batch_size:
+            print(f"batches of all {len(chosen)} images: there are no {cfg.optimizer.batch_size}")
+        backbone = load_backbone(evaluation.run, args.untrained)
+        return finetune_accuracies(backbone, parsed, train, val, chosen)
+
+    stated = {"percent": args.percent, "images": len(chosen), "subset": str(path)}
+    evaluation.report_training(name, parsed, compute, **stated)
