@@ -173,3 +173,24 @@ def fit(
 def a_byte_of_the_checkpoint(folder: Path) -> None:
     path = next(folder.glob("*.ckpt"))
     path.write_bytes(path.read_bytes() + b"\0")
+
+
+def known_images(content: dict[str, Any]) -> set[str]:
+    """The figures of an evaluation's file that what it keeps of each image gives, too."""
+    from cueco_solo.clustering.agreement import agreement
+    from cueco_solo.evaluation.accuracy import PER_CLASS
+    from cueco_solo.evaluation.per_image import PerImage, unpacked
+
+    images, results = PerImage.from_json(content["images"]), content["results"]
+    found = {}
+    for name, text in images.hits.items():
+        hits = unpacked(text).astype(float)
+        classes = [hits[images.labels == label].mean() for label in set(images.labels)]
+        found[name] = 100 * (
+            sum(classes) / len(classes) if name.endswith(PER_CLASS) else hits.mean()
+        )
+    for prefix, text in images.clusters.items():
+        scores = agreement(images.labels, unpacked(text))
+        found |= {f"{prefix}{name}": value for name, value in scores.items()}
+    assert found == {name: pytest.approx(results[name], abs=0.02) for name in found}
+    return set(found)

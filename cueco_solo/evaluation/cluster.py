@@ -11,6 +11,7 @@ from sklearn.cluster import KMeans
 from cueco_solo.clustering.agreement import agreement
 from cueco_solo.errors import config_error, moved
 from cueco_solo.evaluation.features import Features
+from cueco_solo.evaluation.per_image import PerImage
 
 _MOVES = 10
 _DRAWN_FROM = 10_000  # features that starts are drawn from
@@ -71,9 +72,14 @@ def assigned_clusters(features: Features, restarts: int = 10, seed: int = 5) -> 
     return kmeans.predict(features.test.numpy())
 
 
-def cluster_scores(features: Features, restarts: int = 10, seed: int = 5) -> dict[str, float]:
-    """:func:`agreement` of :func:`assigned_clusters` with the test labels."""
-    return agreement(features.test_labels.numpy(), assigned_clusters(features, restarts, seed))
+def cluster_scores(
+    features: Features, restarts: int = 10, seed: int = 5, images: PerImage | None = None
+) -> dict[str, float]:
+    """:func:`agreement` of :func:`assigned_clusters`, noted in ``images``, with the test labels."""
+    clusters, labels = assigned_clusters(features, restarts, seed), features.test_labels.numpy()
+    if images is not None:
+        images.add_clusters("", clusters, labels)
+    return agreement(labels, clusters)
 
 
 __getattr__ = moved(

@@ -45,12 +45,14 @@ def run_cluster(args: argparse.Namespace) -> None:
         from cueco_solo.numerics import rank_me
 
         features = evaluation.features()
-        results = cluster_scores(features, args.restarts, args.seed)
+        results = cluster_scores(features, args.restarts, args.seed, evaluation.images)
         for split in ("train", "test"):
             matrix = getattr(features, split)
             results[f"rankme_{split}"] = float(rank_me(matrix))
             notes[f"rankme_{split}"] = f"dimensions, of {min(matrix.shape)} possible"
-        own = {} if args.untrained else own_label_scores(evaluation.run, features)
+        own = (
+            {} if args.untrained else own_label_scores(evaluation.run, features, evaluation.images)
+        )
         return {**results, **own}
 
     settings = {"restarts": args.restarts, "seed": args.seed}
@@ -105,11 +107,14 @@ def run_linear(args: argparse.Namespace) -> None:
     def compute() -> dict[str, float]:
         if args.cached:
             features = evaluation.features()
-            return linear.cached_linear_accuracies(features, cfg, evaluation.per_class)
+            return linear.cached_linear_accuracies(
+                features, cfg, evaluation.per_class, evaluation.images
+            )
         backbone = load_backbone(run, args.untrained)
-        return linear.linear_accuracies(backbone, cfg, run.cfg.augmentations[0])
+        return linear.linear_accuracies(backbone, cfg, run.cfg.augmentations[0], evaluation.images)
 
-    evaluation.report_training("linear-cached" if args.cached else "linear", cfg, compute)
+    name = "linear-cached" if args.cached else "linear"
+    evaluation.report_training(name, cfg, compute)
 
 
 def run_sweep(args: argparse.Namespace) -> None:
@@ -135,7 +140,8 @@ def run_sweep(args: argparse.Namespace) -> None:
     stated.optimizer = {key: cfg.optimizer[key] for key in ("name", "batch_size", "kwargs")}
 
     def compute() -> dict[str, float]:
-        results, choice = swept_linear(evaluation.features(), cfg, decays, evaluation.per_class)
+        features, per_class = evaluation.features(), evaluation.per_class
+        results, choice = swept_linear(features, cfg, decays, per_class, evaluation.images)
         notes[next(iter(results))], details["sweep"] = f"at {choice}", asdict(choice)
         return results
 
@@ -172,6 +178,7 @@ def run_fewshot(args: argparse.Namespace) -> None:
         for k, shots in found.items():
             name = f"{k}-shot-{PER_CLASS}" if evaluation.per_class else f"{k}-shot"
             results[name] = shots.mean
+            evaluation.images.add_hits(name, shots.hits, features.test_labels)
             if shots.half_width is not None:
                 results[f"{name}-interval"] = shots.half_width
                 notes[f"{name}-interval"] = f"to either side: 95 % interval of {args.draws} draws"
@@ -221,7 +228,7 @@ def run_finetune(args: argparse.Namespace) -> None:
         if len(chosen) < cfg.optimizer.batch_size:
             print(f"batches of all {len(chosen)} images: there are no {cfg.optimizer.batch_size}")
         backbone = load_backbone(evaluation.run, args.untrained)
-        return finetune_accuracies(backbone, parsed, train, val, chosen)
+        return finetune_accuracies(backbone, parsed, train, val, chosen, evaluation.images)
 
     stated = {"percent": args.percent, "images": len(chosen), "subset": str(path)}
     evaluation.report_training(name, parsed, compute, **stated)

@@ -27,11 +27,13 @@ class Shots(NamedTuple):
         mean: over the draws.
         half_width: of the 95 % interval of the mean (Student's t); None of a single draw.
         draws: one by one.
+        hits: of each test image, the share of the draws that classify it correctly, ``[M]``.
     """
 
     mean: float
     half_width: float | None
     draws: list[float]
+    hits: Tensor
 
 
 def possible_shots(labels: Tensor, ks: Sequence[int]) -> list[int]:
@@ -93,7 +95,8 @@ def few_shot_accuracies(
     x, labels = standard(features.train).numpy(), features.train_labels.numpy()
     test, targets = standard(features.test).numpy(), features.test_labels
     classes = len(np.unique(labels))
-    hits: dict[int, list[float]] = {k: [] for k in ks}
+    shares: dict[int, list[float]] = {k: [] for k in ks}
+    hits = {k: torch.zeros(len(test)) for k in ks}
     with tqdm(total=len(ks) * len(seeds), desc="few-shot", unit="fit", leave=False) as bar:
         for seed in seeds:
             order = balanced_order(labels.tolist(), seed)
@@ -102,9 +105,10 @@ def few_shot_accuracies(
                 fitted = LogisticRegression(max_iter=_ITERATIONS).fit(x[drawn], labels[drawn])
                 right = torch.from_numpy(fitted.predict(test)) == targets
                 share = mean_per_class(right, targets) if per_class else 100 * right.double().mean()
-                hits[k].append(float(share))
+                shares[k].append(float(share))
+                hits[k] += right / len(seeds)
                 bar.update()
-    return {k: Shots(float(np.mean(of)), _half_width(of), of) for k, of in hits.items()}
+    return {k: Shots(float(np.mean(of)), _half_width(of), of, hits[k]) for k, of in shares.items()}
 
 
 def _half_width(values: Sequence[float]) -> float | None:

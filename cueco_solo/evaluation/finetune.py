@@ -11,6 +11,7 @@ from cueco_solo.data.datasets import labelled_datasets
 from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.errors import config_error
 from cueco_solo.evaluation.linear import fitted_accuracies, parse_linear
+from cueco_solo.evaluation.per_image import PerImage
 
 
 def finetune_data(data: DictConfig, view: Any) -> tuple[Any, Any]:
@@ -46,13 +47,19 @@ def parse_finetune(cfg: DictConfig, images: int) -> DictConfig:
 
 
 def finetune_accuracies(
-    backbone: nn.Module, cfg: DictConfig, train: Any, val: Any, chosen: Sequence[int]
+    backbone: nn.Module,
+    cfg: DictConfig,
+    train: Any,
+    val: Any,
+    chosen: Sequence[int],
+    images: PerImage | None = None,
 ) -> dict[str, float]:
     """Fine-tune a backbone and a linear head on some of the training images.
 
     Args:
         backbone: trained further, in place.
         chosen: numbers of the training images.
+        images: where the right answers are noted.
 
     Returns:
         Percent on the validation set after the last epoch: ``top1``, ``top5``.
@@ -62,4 +69,4 @@ def finetune_accuracies(
     """
     # Lightning leaves modes as they are, and solo-learn's model thaws nothing
     backbone.train().requires_grad_(True)
-    return fitted_accuracies(backbone, cfg, Subset(train, chosen), val)
+    return fitted_accuracies(backbone, cfg, Subset(train, chosen), val, images)

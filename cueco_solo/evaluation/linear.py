@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer, seed_everything
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 from torch.utils.data import (
@@ -21,9 +21,10 @@ from cueco_solo.data.loaders import SeededData
 from cueco_solo.data.superclasses import count_superclasses
 from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.errors import as_config_error, config_error
-from cueco_solo.evaluation.accuracy import accuracies
+from cueco_solo.evaluation.accuracy import PER_CLASS, mean_per_class
 from cueco_solo.evaluation.checks import check_classifier_settings
 from cueco_solo.evaluation.features import Features
+from cueco_solo.evaluation.per_image import PerImage
 from cueco_solo.training.hardware import find_hardware, lightning_arguments
 from cueco_solo.training.trainer import fit, new_trainer, trainer_options
 
@@ -89,6 +90,40 @@ def _accuracies(trainer: Trainer, cfg: DictConfig) -> dict[str, float]:
     return {f"top{k}": float(metrics[f"val_acc{k}"]) for k in (1, 5)}
 
 
+class _RightAnswers(Callback):
+    """Which validation images a ``LinearModel`` classifies correctly, of the last validation."""
+
+    def __init__(self) -> None:
+        self.hits: list[Tensor] = []
+        self.labels: list[Tensor] = []
+        self._logits: Tensor | None = None
+        self._hook: Any = None
+
+    def on_validation_start(self, trainer: Trainer, pl_module: Any) -> None:
+        self.hits, self.labels = [], []
+        self._hook = pl_module.classifier.register_forward_hook(self._listen)
+
+    def _listen(self, classifier: Any, features: Any, logits: Tensor) -> None:
+        self._logits = logits
+
+    def on_validation_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, *_: Any
+    ) -> None:
+        if self._logits is not None:
+            labels = batch[-1]
+            self.hits.append((self._logits.argmax(1) == labels).cpu())
+            self.labels.append(labels.cpu())
+
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
+        self._hook.remove()
+
+    def add_to(self, images: PerImage | None, *figures: str) -> None:
+        """Note them under these figures."""
+        if images is not None and self.hits:
+            for figure in figures:
+                images.add_hits(figure, torch.cat(self.hits), torch.cat(self.labels))
+
+
 def _model(backbone: nn.Module, cfg: DictConfig) -> LightningModule:
     seed_everything(cfg.seed, workers=True, verbose=False)
     with as_config_error(
@@ -134,7 +169,9 @@ def rate_schedule(cfg: DictConfig, steps_per_epoch: int) -> list[float]:
     return factors
 
 
-def linear_accuracies(backbone: nn.Module, cfg: DictConfig, view: Any) -> dict[str, float]:
+def linear_accuracies(
+    backbone: nn.Module, cfg: DictConfig, view: Any, images: PerImage | None = None
+) -> dict[str, float]:
     """:func:`fitted_accuracies` on augmented images, as solo-learn's script does.
 
     ``view``, an entry of the pre-training's ``augmentations``, gives the size of the images.
@@ -143,13 +180,16 @@ def linear_accuracies(backbone: nn.Module, cfg: DictConfig, view: Any) -> dict[s
         ConfigError: see :func:`fitted_accuracies`; or the data can't be read.
     """
     train, val = labelled_datasets(cfg.data, *labelled_transforms(cfg.data.dataset, view))
-    return fitted_accuracies(backbone, cfg, train, val)
+    return fitted_accuracies(backbone, cfg, train, val, images)
 
 
 def fitted_accuracies(
-    backbone: nn.Module, cfg: DictConfig, train: Any, val: Any
+    backbone: nn.Module, cfg: DictConfig, train: Any, val: Any, images: PerImage | None = None
 ) -> dict[str, float]:
     """Train solo-learn's ``LinearModel`` on labelled images.
+
+    Args:
+        images: where the right answers are noted.
 
     Returns:
         Percent on the validation set after the last epoch: ``top1``, ``top5``.
@@ -160,14 +200,16 @@ def fitted_accuracies(
     """
     batch_size = cfg.optimizer.batch_size
     check_batch_size(batch_size, 1, len(train))
-    trainer = _trainer(cfg)
+    answers = _RightAnswers()
+    trainer = _trainer(cfg, callbacks=[answers])
     data = SeededData(train, val, batch_size, cfg.data.num_workers, cfg.seed)
     fit(trainer, _model(backbone, cfg), datamodule=data)
+    answers.add_to(images, "top1")
     return _accuracies(trainer, cfg)
 
 
 def cached_linear_accuracies(
-    features: Features, cfg: DictConfig, per_class: bool = False
+    features: Features, cfg: DictConfig, per_class: bool = False, images: PerImage | None = None
 ) -> dict[str, float]:
     """The same on features extracted once, without augmentation: seconds instead of minutes.
 
@@ -181,7 +223,8 @@ def cached_linear_accuracies(
     check_batch_size(batch_size, 1, len(features.train))
     cfg.data.num_classes = features.num_classes
     OmegaConf.update(cfg, "performance.disable_channel_last", True, force_add=True)  # no images
-    trainer = _trainer(cfg, enable_progress_bar=False)
+    answers = _RightAnswers()
+    trainer = _trainer(cfg, enable_progress_bar=False, callbacks=[answers])
     model = _model(_FeatureInput(features.train.size(1)), cfg)
     order = torch.Generator().manual_seed(cfg.seed)
     fit(
@@ -191,11 +234,11 @@ def cached_linear_accuracies(
         _batches(features.test, features.test_labels, batch_size),
     )
     found = _accuracies(trainer, cfg)
-    if not per_class:
-        return found
-    with torch.no_grad():
-        scores = torch.cat([model.cpu().classifier(x) for x in features.test.split(8192)])  # type: ignore[operator]
-    return accuracies(scores, features.test_labels, per_class=True)
+    if per_class:
+        hits = torch.cat(answers.hits)
+        found = {PER_CLASS: mean_per_class(hits, features.test_labels), **found}
+    answers.add_to(images, *(name for name in found if name != "top5"))
+    return found
 
 
 def _batches(

@@ -22,6 +22,7 @@ from cueco_solo.errors import config_error
 from cueco_solo.evaluation.accuracy import accuracies
 from cueco_solo.evaluation.features import Features
 from cueco_solo.evaluation.linear import rate_schedule
+from cueco_solo.evaluation.per_image import PerImage
 from cueco_solo.evaluation.scale import Standard
 from cueco_solo.evaluation.subsets import held_out
 from cueco_solo.training.hardware import find_hardware
@@ -241,7 +242,11 @@ def choose(
 
 
 def swept_linear(
-    features: Features, cfg: DictConfig, weight_decays: Sequence[float], per_class: bool = False
+    features: Features,
+    cfg: DictConfig,
+    weight_decays: Sequence[float],
+    per_class: bool = False,
+    images: PerImage | None = None,
 ) -> tuple[dict[str, float], Choice]:
     """The setting chosen on training features, trained on all of them, and then validated once.
 
@@ -250,6 +255,7 @@ def swept_linear(
         cfg: a parsed configuration, whose ``optimizer.lr`` and ``weight_decay`` aren't used.
         weight_decays: that are tried with every rate, in units of scaled features.
         per_class: also the mean of the classes' accuracies; images choose all the same.
+        images: where the right answers of the chosen probe are noted.
 
     Returns:
         tuple: percent of the test features, see :func:`.accuracy.accuracies`; and the choice.
@@ -265,7 +271,8 @@ def swept_linear(
     weights = fit_probes(x, labels, everything, [choice.best.setting], cfg, standard)
     parts = _parts(weights, torch.arange(len(features.test)))
     scores = [_logits(weights, features.test[part].to(device), standard)[:, 0] for part in parts]
-    return accuracies(torch.cat(scores).cpu(), features.test_labels, per_class), choice
+    found = accuracies(torch.cat(scores).cpu(), features.test_labels, per_class, images)
+    return found, choice
 
 
 def _device(cfg: DictConfig) -> str:

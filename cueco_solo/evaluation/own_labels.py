@@ -6,6 +6,7 @@ from torch import Tensor
 
 from cueco_solo.clustering.agreement import label_scores
 from cueco_solo.evaluation.features import Features
+from cueco_solo.evaluation.per_image import PerImage
 from cueco_solo.training.checkpoints import part_of, read_checkpoint
 from cueco_solo.training.run_folder import Run
 
@@ -35,8 +36,10 @@ def own_labels(run: Run, features: Tensor) -> Tensor:
     return classifiers(z, torch.stack([torch.tensor(0), losses.argmin()])).argmax(-1)
 
 
-def own_label_scores(run: Run, features: Features) -> dict[str, float]:
-    """How well a run's own labels of the test images agree with the classes.
+def own_label_scores(
+    run: Run, features: Features, images: PerImage | None = None
+) -> dict[str, float]:
+    """How well a run's own labels of the test images, noted in ``images``, agree with the classes.
 
     Returns:
         Percent: for either head what :func:`.agreement.label_scores` returns, under ``first_head_``
@@ -48,8 +51,11 @@ def own_label_scores(run: Run, features: Features) -> dict[str, float]:
     if run.cfg.method != "self_classifier":
         return {}
     classes = features.test_labels.numpy()
-    return {
-        f"{name}_head_{figure}": value
-        for name, labels in zip(HEADS, own_labels(run, features.test), strict=True)
-        for figure, value in label_scores(classes, labels.numpy()).items()
-    }
+    scores = {}
+    for name, labels in zip(HEADS, own_labels(run, features.test).numpy(), strict=True):
+        prefix = f"{name}_head_"
+        if images is not None:
+            images.add_clusters(prefix, labels, classes)
+        for figure, value in label_scores(classes, labels).items():
+            scores[f"{prefix}{figure}"] = value
+    return scores

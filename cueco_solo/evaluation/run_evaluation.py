@@ -14,6 +14,7 @@ from cueco_solo.errors import config_error
 from cueco_solo.evaluation.checks import check_classifier_settings, evaluation_data
 from cueco_solo.evaluation.entries import entry_path, former_path
 from cueco_solo.evaluation.other_data import checked_superclasses, other_data
+from cueco_solo.evaluation.per_image import PerImage
 from cueco_solo.training.environment import versions
 from cueco_solo.training.hardware import torch_device
 from cueco_solo.training.log_filters import quieten
@@ -50,6 +51,7 @@ class RunEvaluation:
             check_workers(args.num_workers, "--num-workers")
             self.data.num_workers = args.num_workers
         self.settings: dict[str, Any] = {key: self.data[key] for key in keys}
+        self.images = PerImage()
 
     @property
     def per_class(self) -> bool:
@@ -115,8 +117,9 @@ class RunEvaluation:
     ) -> None:
         """Print what ``compute`` gives and write it to the evaluation's entry.
 
-        Figures are percent; what others are, ``compute`` may put into ``notes``, and how they came
-        about, as JSON, into ``details``, which go to the file. Nothing is computed where
+        Figures are percent; what others are, ``compute`` may put into ``notes``, how they came
+        about, as JSON, into ``details``, and what was found of each validation image into
+        ``self.images``; the latter two go to the file. Nothing is computed where
         ``args.reuse`` is set and the entry has the figures of this very checkpoint and data. The
         entry is added to ``args.written``. See :mod:`.entries`.
 
@@ -132,6 +135,7 @@ class RunEvaluation:
                     self._written(done)
                     return
         self._written(path)
+        self.images = PerImage()
         results = compute()  # which may download the images that the key tells apart
         backbone = f"{'an untrained ' if self.args.untrained else ''}{self.run.cfg.name}"
         on = f" on {self.data.title}" if self.other else ""
@@ -148,6 +152,7 @@ class RunEvaluation:
             "key": self._key(),
             "versions": versions(),
             **(details or {}),
+            **({"images": self.images.to_json()} if self.images else {}),
         }
         try:
             write_json(path, content)

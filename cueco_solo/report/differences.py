@@ -9,6 +9,9 @@ _READINGS = {
     "higher": "higher",
     "lower": "lower",
     "undecided": "undecided",
+    "one seed: higher": "higher over images (one seed)",
+    "one seed: lower": "lower over images (one seed)",
+    "one seed: undecided": "undecided over images (one seed)",
     "one seed": "without an interval (one seed)",
 }
 
@@ -20,7 +23,7 @@ class DifferenceView:
     Attributes:
         item: the difference.
         difference, interval: as text.
-        reading: one of higher, lower, undecided, one seed.
+        reading: higher, lower or undecided; "one seed", and what images alone say, if they do.
         plot: low, mean, high in percent of the width.
     """
 
@@ -29,6 +32,11 @@ class DifferenceView:
     interval: str
     reading: str
     plot: tuple[float, float, float]
+
+    @property
+    def tone(self) -> str:
+        """The reading that a colour may stress: none of a single seed."""
+        return "" if self.item.over_images else self.reading
 
 
 def difference_views(differences: Sequence[Difference]) -> list[DifferenceView]:
@@ -70,6 +78,8 @@ def _view(item: Difference, scale: float) -> DifferenceView:
     else:
         interval, ends = f"{low:+.1f} to {high:+.1f}", (low, high)
         reading = "higher" if low > 0 else "lower" if high < 0 else "undecided"
+        if item.over_images:
+            interval, reading = f"[{interval}]", f"one seed: {reading}"
     plot = (50 + 48 * ends[0] / scale, 50 + 48 * mean / scale, 50 + 48 * ends[1] / scale)
     return DifferenceView(
         item,

@@ -11,7 +11,13 @@ from markupsafe import Markup
 
 from cueco_solo.report.differences import difference_views, verdicts
 from cueco_solo.report.document import Document, RunPart
-from cueco_solo.results.table import ResultTable, Row, Single
+from cueco_solo.results.table import (
+    DIFFERENCE_OVER_IMAGES,
+    OVER_IMAGES,
+    ResultTable,
+    Row,
+    Single,
+)
 
 _SCRIPTS = ("base.js", "tables.js", "plots.js", "charts.js", "features.js", "config.js")
 
@@ -90,6 +96,8 @@ def _view(document: Document) -> dict[str, Any]:
         "notes": table.notes,
         "baseline": table.baseline,
         "differences": compared,
+        "over_images": OVER_IMAGES if table.over_images else "",
+        "difference_over_images": DIFFERENCE_OVER_IMAGES,
         "verdicts": verdicts(compared),
         "has": _parts(runs),
         "missing": _missing(runs),

@@ -5,10 +5,11 @@ import json
 import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.evaluation.entries import evaluation_of, is_untrained
+from cueco_solo.evaluation.per_image import PerImage
 from cueco_solo.results.settings import compared_settings
 from cueco_solo.training.checkpoints import finite_weights, read_checkpoint
 from cueco_solo.training.run_folder import Run
@@ -44,6 +45,8 @@ class Figure(TypedDict):
         settings: of the evaluation, dotted key to value as text, see
             :func:`.settings.compared_settings`; empty if published.
         evaluation_seed: of the evaluation; None where it has none.
+        images: what was found of each validation image, and the figure's name there; only where
+            it is known.
     """
 
     source: str
@@ -58,6 +61,7 @@ class Figure(TypedDict):
     run: str | None
     settings: dict[str, str]
     evaluation_seed: int | None
+    images: NotRequired[tuple[PerImage, str]]
 
 
 class Measured(NamedTuple):
@@ -70,6 +74,7 @@ class Measured(NamedTuple):
     settings: dict[str, str] = {}
     evaluation_seed: int | None = None
     own: bool = True  # of the run's own data, not of a data set that only has its name
+    images: tuple[PerImage, str] | None = None
 
 
 def dataset_name(data: Any) -> str:
@@ -125,7 +130,7 @@ def run_figures(
     found += newest.values()
     found += time
     own = dataset_name(run.cfg.data)
-    return [
+    figures = [
         Figure(
             source="ours",
             dataset=dataset if dataset and one.own and one.dataset == own else one.dataset,
@@ -142,6 +147,10 @@ def run_figures(
         )
         for one in found
     ]
+    for figure, one in zip(figures, found, strict=True):
+        if one.images:
+            figure["images"] = one.images
+    return figures
 
 
 def evaluation_files(run: Run, only: Collection[str] | None = None) -> list[Path]:
@@ -220,13 +229,16 @@ def _evaluated(run: Run, path: Path, checkpoint: str | None) -> list[Measured]:
         data = settings if "dataset" in settings else {}
         dataset = dataset_name({**run.cfg.data, **data})
         compared, seed = compared_settings(settings, run.cfg.data), settings.get("seed")
+        images = PerImage.from_json(content["images"]) if "images" in content else None
         found = []
         for key, value in results.items():
             without = next((w for start, w in _INDEPENDENT.items() if key.startswith(start)), ())
             stated = {k: v for k, v in compared.items() if k not in without}
             of = None if "seed" in without else seed
             place = dataset, _protocol(name, key), _metric(key)
-            found.append(Measured(*place, float(value), stated, of, "title" not in settings))
+            known = (images, key) if images else None
+            own = "title" not in settings
+            found.append(Measured(*place, float(value), stated, of, own, known))
         return found
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         remedy = "remove it and evaluate again"

@@ -3,8 +3,11 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from cueco_solo.results.bootstrap import half_width, resampled
 from cueco_solo.results.figures import UNTRAINED, Figure
 from cueco_solo.results.published import OFFLINE, ONLINE, UNKNOWN, Published
 from cueco_solo.results.runs import RunFigures, check_baseline
@@ -56,6 +59,15 @@ _PRIMARY = {
     *(f"{k}-shot{of}" for k in (1, 5, 20) for of in ("", "-mean_per_class")),
     *("nmi", "ami", "ari", "acc", "seconds"),
 }
+# what the renderers say of intervals over images
+OVER_IMAGES = (
+    "[low, high], of a single seed: 95 % interval over the validation images (bootstrap). It says "
+    "nothing of other seeds."
+)
+DIFFERENCE_OVER_IMAGES = (
+    "[low to high], of a single pair: 95 % interval over the validation images (bootstrap, the "
+    "same images for both). It says nothing of other seeds."
+)
 _INTERVAL = "-interval"
 # neither a high rank nor a long training is an aim in itself
 _NOT_RANKED = ("rankme", "seconds")
@@ -105,7 +117,8 @@ class Column:
 class Cell:
     """Mean over ``n`` runs and their sample standard deviation; ``best`` of its data set.
 
-    ``note`` is the footnote of a published figure.
+    ``note`` is the footnote of a published figure; ``half``, of a single run, the half-width of the
+    95 % interval over the validation images.
     """
 
     mean: float
@@ -113,6 +126,14 @@ class Cell:
     n: int = 1
     best: bool = False
     note: str = ""
+    half: float | None = None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The ends of the interval over images, in percent."""
+        if self.half is None:
+            return None
+        return max(-100.0, self.mean - self.half), min(100.0, self.mean + self.half)
 
 
 @dataclass
@@ -135,6 +156,24 @@ class Single:
             for key, found in self.measured.items()
             if len(found) == 1 or not key.metric.endswith(_INTERVAL)
         }
+
+    def resampled(self, key: Key, other: "Single | None" = None) -> Any:
+        """The figure of each resample of the validation images, ``[RESAMPLES]``.
+
+        The mean over the evaluation's seeds; None where it isn't known what was found of each
+        image, or ``other``'s images are others.
+        """
+        found = self.measured[key].values()
+        known = [figure["images"] for figure in found if "images" in figure]
+        theirs = (
+            [f["images"] for f in other.measured[key].values() if "images" in f] if other else []
+        )
+        if len(known) < len(found) or not all(
+            known[0][0].same_images(images) for images, _ in [*known, *theirs]
+        ):
+            return None
+        values = [value for one in known if (value := resampled(*one)) is not None]
+        return np.mean(values, axis=0) if values and len(values) == len(found) else None
 
     def add(self, key: Key, figure: Figure) -> None:
         """Add a figure, unless there is one of this column and seed."""
@@ -186,13 +225,12 @@ class Row:
         epochs = "unknown" if self.epochs is None else self.epochs
         return f"{self.backbone}, {epochs} {'epoch' if epochs == 1 else 'epochs'}"
 
-    def by_seed(self, key: tuple[str, ...]) -> dict[int, float]:
-        """The values of one column by seed, of the runs whose seed is known."""
-        column = Key(*key)
+    def by_seed(self, key: Key) -> dict[int, Single]:
+        """The runs with a figure in one column by seed, where that is known."""
         return {
-            single.run.seed: single.figures[column]["value"]
+            single.run.seed: single
             for single in self.singles
-            if column in single.measured and single.run.seed is not None
+            if key in single.figures and single.run.seed is not None
         }
 
 
@@ -203,6 +241,11 @@ class Difference:
     row: Row
     column: Column
     paired: Paired
+
+    @property
+    def over_images(self) -> bool:
+        """Whether the interval is one over validation images, as there is one pair of seeds."""
+        return self.paired.n == 1 and self.paired.low is not None
 
 
 @dataclass(frozen=True)
@@ -224,6 +267,11 @@ class ResultTable:
     published: list[Row]
     baseline: str | None
     differences: list[Difference]
+
+    @property
+    def over_images(self) -> bool:
+        """Whether a cell has an interval over validation images."""
+        return any(cell and cell.half is not None for row in self.rows for cell in row.cells)
 
     @property
     def notes(self) -> dict[str, str]:
@@ -272,7 +320,7 @@ def make_table(
     rows = _rows(runs)
     columns = make_columns(key for row in rows for single in row.singles for key in single.measured)
     for row in rows:
-        row.cells = [_mean(row, column.key) for column in columns]
+        row.cells = [_mean(row, column) for column in columns]
     _mark_best(rows, columns)
     _label(rows)
     differences = _differences(rows, columns, baseline, same_setting) if baseline else []
@@ -358,9 +406,16 @@ def _keys(figures: Iterable[Figure]) -> Callable[[Figure], Key]:
     return key
 
 
-def _mean(row: Row, key: Key) -> Cell | None:
-    values = [single.figures[key]["value"] for single in row.singles if key in single.figures]
-    return Cell(*mean_std(values)) if values else None
+def _mean(row: Row, column: Column) -> Cell | None:
+    there = [single for single in row.singles if column.key in single.measured]
+    values = {id(s): s.figures[column.key]["value"] for s in there if column.key in s.figures}
+    if not values:
+        return None
+    cell = Cell(*mean_std(list(values.values())))
+    if len(there) > 1 or not column.primary:
+        return cell
+    over_images = there[0].resampled(column.key)
+    return cell if over_images is None else replace(cell, half=half_width(over_images))
 
 
 def _mark_best(rows: Sequence[Row], columns: Sequence[Column]) -> None:
@@ -394,12 +449,30 @@ def _differences(
         others = [o for o in rows if (o.series, o.dataset, o.pretrained) == of]
         alike = [o for o in others if o.setting == row.setting]
         for column in columns if row.series != baseline else ():
-            base: dict[int, float] = {}
+            base: dict[int, Single] = {}
             for other in alike or ([] if same_setting else others):
                 base = other.by_seed(column.key) | base
-            if pairs := paired(row.by_seed(column.key), base):
+            own = row.by_seed(column.key)
+            values = (
+                {n: s.figures[column.key]["value"] for n, s in x.items()} for x in (own, base)
+            )
+            if pairs := paired(*values):
+                if pairs.n == 1 and column.primary:
+                    seed = next(iter(own.keys() & base.keys()))
+                    pairs = _over_images(pairs, own[seed], base[seed], column.key)
                 found.append(Difference(row, column, pairs))
     return found
+
+
+def _over_images(pairs: Paired, own: Single, base: Single, key: Key) -> Paired:
+    """A single pair with the interval over the validation images, where both have the same."""
+    values = own.resampled(key, base), base.resampled(key, own)
+    if values[0] is None or values[1] is None:
+        return pairs
+    half = half_width(values[0] - values[1])
+    if half is None:
+        return pairs
+    return pairs._replace(low=pairs.difference - half, high=pairs.difference + half)
 
 
 def _published(figures: Iterable[Published], ours: Sequence[Row]) -> tuple[list[Column], list[Row]]:

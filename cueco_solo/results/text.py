@@ -13,10 +13,18 @@ from cueco_solo.files import write_text
 from cueco_solo.results.figures import Figure
 from cueco_solo.results.published import same_method
 from cueco_solo.results.settings import as_text
-from cueco_solo.results.table import Cell, Column, Difference, ResultTable
+from cueco_solo.results.table import (
+    DIFFERENCE_OVER_IMAGES,
+    OVER_IMAGES,
+    Cell,
+    Column,
+    Difference,
+    ResultTable,
+)
 from cueco_solo.training.run_folder import write_json
 
 PUBLISHED = "published"
+_COLUMNS = [name for name in Figure.__annotations__ if name != "images"]
 _LATEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -90,6 +98,8 @@ def _means(table: ResultTable, dataset: str) -> TextTable:
         "Mean ± sample standard deviation over seeds; in percent, except seconds and RankMe. "
         "A cell with fewer seeds than its row gives its own n."
     )
+    if any(cell and cell.half is not None for row in rows for cell in row.cells):
+        note += f" {OVER_IMAGES}"
     if theirs:
         note += (
             f" Columns headed {PUBLISHED} were not measured here: they are as printed there, and "
@@ -134,7 +144,11 @@ def _as_printed(column: dict[str, str], method: str) -> str:
 def _mean(cell: Cell | None, most: int) -> str:
     if cell is None:
         return ""
-    text = f"{cell.mean:.1f}" if cell.std is None else f"{cell.mean:.1f} ± {cell.std:.1f}"
+    text = f"{cell.mean:.1f}"
+    if cell.std is not None:
+        text += f" ± {cell.std:.1f}"
+    elif ends := cell.interval:
+        text += f" [{ends[0]:.1f}, {ends[1]:.1f}]"
     return text if cell.n == most else f"{text}, n = {cell.n}"
 
 
@@ -152,8 +166,10 @@ def _differences(table: ResultTable, dataset: str, items: Sequence[Difference]) 
     note = (
         "Mean difference over common seeds and its 95 % confidence interval (Student's t, paired "
         f"by seed). An interval that contains 0 doesn't separate a method from {table.baseline}; "
-        "a single seed gives no interval."
+        "a single seed gives no such interval."
     )
+    if any(item.over_images for item in items if item.column.primary):
+        note += f" {DIFFERENCE_OVER_IMAGES}"
     title = f"{dataset}: difference to {table.baseline}"
     return TextTable(title, _head(table, shown, "pairs"), lines, len(lines), note)
 
@@ -164,7 +180,8 @@ def _difference(item: Difference | None, most: int) -> str:
     pairs = item.paired
     text = f"{pairs.difference:+.1f}"
     if pairs.low is not None and pairs.high is not None:
-        text += f" ({pairs.low:+.1f} to {pairs.high:+.1f})"
+        ends = f"{pairs.low:+.1f} to {pairs.high:+.1f}"
+        text += f" [{ends}]" if item.over_images else f" ({ends})"
     text = text.replace("-", "\N{MINUS SIGN}")
     return text if pairs.n == most else f"{text}, n = {pairs.n}"
 
@@ -253,13 +270,17 @@ def escape_latex(text: str) -> str:
 
 
 def _measurements(table: ResultTable) -> list[dict[str, Any]]:
-    return [{**figure, "settings": as_text(figure["settings"])} for figure in table.figures()]
+    return [
+        {name: value for name, value in figure.items() if name in _COLUMNS}
+        | {"settings": as_text(figure["settings"])}
+        for figure in table.figures()
+    ]
 
 
 def csv_text(table: ResultTable) -> str:
     """Our figures, one line per measurement."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(Figure.__annotations__), lineterminator="\n")
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(_measurements(table))
     return text.getvalue()

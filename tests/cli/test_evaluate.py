@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import change_args, entry
+from support import change_args, entry, known_images
 
 from cueco_solo.cli import main
 
@@ -35,6 +35,7 @@ def test_cluster_of_an_untrained_backbone(run: Path, capsys: pytest.CaptureFixtu
     )
     ranks = {"rankme_train", "rankme_test"}
     assert content["results"].keys() == {"nmi", "ami", "ari", "acc"} | ranks
+    assert known_images(content) == {"nmi", "ami", "ari", "acc"}
     assert content["settings"]["restarts"] == 2
     assert content["checkpoint"] is None
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
@@ -83,6 +84,7 @@ def test_linear(run: Path, mode: list[str]):
     assert content["settings"]["max_epochs"] == 4
     assert content["settings"]["optimizer"]["lr"] == pytest.approx(3.0 * 9 / 256)
     assert content["results"]["top1"] >= 50
+    assert known_images(content) == {"top1"}
 
 
 def test_folders_with_any_name(run: Path, images: Path, tmp_path: Path):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from support import change_args, entry
+from support import change_args, entry, known_images
 
 from cueco_solo.cli import main
 
@@ -44,6 +44,7 @@ def test_the_whole_backbone_learns(
     assert settings["optimizer"]["lr"] == pytest.approx(0.05 * 9 / 256)
     assert "batches of all 9 images: there are no 64" in capsys.readouterr().out
     assert content["results"].keys() == {"top1", "top5"}
+    assert known_images(content) == {"top1"}
     names = (run / "subsets" / "50pct-seed5.txt").read_text().splitlines()
     assert (
         sorted(name.split("/")[0] for name in names) == ["blue"] * 3 + ["green"] * 3 + ["red"] * 3

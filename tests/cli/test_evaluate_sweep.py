@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from support import change_args
+from support import change_args, known_images
 
 from cueco_solo.cli import main
 from cueco_solo.comparison.evaluations import parse_evaluations
@@ -30,6 +30,7 @@ def written(run: Path, command: str, *arguments: object) -> dict[str, Any]:
 def test_sweep(run: Path, capsys: pytest.CaptureFixture[str]):
     content = written(run, "linear", "--sweep", *SWEEP, "--weight-decay", "1e-3", "0")
     assert content["results"].keys() == {"top1", "top5"}
+    assert known_images(content) == {"top1"}
     assert content["settings"]["weight_decays"] == [0, 1e-3]
     assert content["settings"]["optimizer"].keys() == {"name", "batch_size", "kwargs"}
     assert content["settings"]["seed"] == 5
@@ -47,6 +48,7 @@ def test_fewshot(run: Path, capsys: pytest.CaptureFixture[str]):
     content = written(run, "fewshot", "--draws", 3)
     names = [f"{k}-shot{more}" for k in (1, 2, 5) for more in ("", "-interval")]
     assert list(content["results"]) == names
+    assert known_images(content) == {"1-shot", "2-shot", "5-shot"}
     assert content["draws"]["2-shot"].keys() == {"5", "6", "7"}
     printed = capsys.readouterr().out
     assert "k=10 is left out: a class has too few training images\nk=20 is left out" in printed

