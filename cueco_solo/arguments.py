@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
+WAIT = "for another process that works on the same folder, instead of stopping with an error"
+
 
 def add_command(
     commands: Any,

@@ -1,11 +1,13 @@
 """Files that are whole or not there: written beside their place, then put into it."""
 
 import contextlib
+import json
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 _HOST = socket.gethostname()
 # by this process, now: in a container every process may have the number of the one before it
@@ -39,6 +41,11 @@ def write_text(path: Path, text: str) -> None:
     """UTF-8, whole or not at all; see :func:`whole_file`."""
     with whole_file(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """JSON, whole or not at all."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cueco_solo.arguments import add_command
+from cueco_solo.arguments import WAIT, add_command
 
 _QUICKSTART = "quickstart"
 
@@ -26,6 +26,7 @@ def add_parsers(commands: Any) -> None:
         "cueco-solo quickstart seed=6",
         "cueco-solo quickstart max_epochs=2",
     )
+    quickstart.add_argument("--wait", action="store_true", help=WAIT)
     quickstart.add_argument(
         "overrides",
         nargs="*",
@@ -70,6 +71,7 @@ def add_parsers(commands: Any) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="print what would be trained, and do nothing"
     )
+    parser.add_argument("--wait", action="store_true", help=WAIT)
     parser.add_argument("--no-report", action="store_true", help="write the tables only")
 
 
@@ -85,13 +87,15 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--evaluation goes with --runs; a grid has its own evaluations")
     if args.dry_run:
         return print_jobs(args)
-    return compare_grid(args.overrides, args.out, args.baseline, report=not args.no_report)
+    return compare_grid(
+        args.overrides, args.out, args.baseline, report=not args.no_report, wait=args.wait
+    )
 
 
 def run_quickstart(args: argparse.Namespace) -> int:
     """Compare the packaged grid."""
     words = [_QUICKSTART, *args.overrides]
-    return compare_grid(words, title="Quickstart: digits-placed")
+    return compare_grid(words, title="Quickstart: digits-placed", wait=args.wait)
 
 
 def compare_grid(
@@ -100,6 +104,7 @@ def compare_grid(
     baseline: str | None = None,
     report: bool = True,
     title: str | None = None,
+    wait: bool = False,
 ) -> int:
     """Train, evaluate, write.
 
@@ -109,17 +114,20 @@ def compare_grid(
         baseline: instead of the grid's.
         report: write one.
         title: of the report; default: the name of ``out``.
+        wait: for another comparison in this folder, or another training of a run, to be done.
     """
     from cueco_solo.comparison.execute import error_log, run_jobs
     from cueco_solo.comparison.results import check_folder
+    from cueco_solo.locks import locked
 
     start = time.monotonic()
     grid, todo = _grid_and_jobs(words, baseline)
     out = out or Path("comparisons", grid.name)
     check_folder(out)
-    outcomes = run_jobs(grid, todo, error_log(out))
-    shown = (title or out.name) if report else None
-    code = _finish(out, outcomes, baseline or grid.baseline, shown, named=True)
+    with locked(out, "--out", wait):
+        outcomes = run_jobs(grid, todo, error_log(out), wait)
+        shown = (title or out.name) if report else None
+        code = _finish(out, outcomes, baseline or grid.baseline, shown, named=True)
     print(f"done in {time.monotonic() - start:.0f} seconds")
     return code
 
@@ -158,6 +166,7 @@ def compare_runs(args: argparse.Namespace) -> int:
     from cueco_solo.comparison.evaluations import parse_evaluations
     from cueco_solo.comparison.execute import error_log, evaluate
     from cueco_solo.comparison.results import check_folder, outcomes_of
+    from cueco_solo.locks import locked
     from cueco_solo.results.runs import check_baseline
 
     evaluations = parse_evaluations(args.evaluation)
@@ -165,13 +174,14 @@ def compare_runs(args: argparse.Namespace) -> int:
     check_baseline(args.baseline, [outcome.method for outcome in outcomes])
     out = args.out or Path("comparisons", "runs")
     check_folder(out)
-    log = error_log(out)
-    for number, outcome in enumerate(outcomes, 1):
-        print(f"[{number}/{len(outcomes)}] {outcome}", flush=True)
-        for evaluation in evaluations:
-            evaluate(outcome, evaluation, log)
-    title = None if args.no_report else out.name
-    return _finish(out, outcomes, args.baseline, title, named=False)
+    with locked(out, "--out", args.wait):
+        log = error_log(out)
+        for number, outcome in enumerate(outcomes, 1):
+            print(f"[{number}/{len(outcomes)}] {outcome}", flush=True)
+            for evaluation in evaluations:
+                evaluate(outcome, evaluation, log)
+        title = None if args.no_report else out.name
+        return _finish(out, outcomes, args.baseline, title, named=False)
 
 
 def _finish(

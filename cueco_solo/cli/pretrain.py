@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from cueco_solo.arguments import add_command
+from cueco_solo.arguments import WAIT, add_command
 
 
 def add_parsers(commands: Any) -> None:
@@ -27,6 +27,7 @@ def add_parsers(commands: Any) -> None:
     parser.add_argument(
         "--cfg", action="store_true", help="print the resolved configuration and exit"
     )
+    parser.add_argument("--wait", action="store_true", help=WAIT)
     parser.add_argument(
         "overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides, e.g. max_epochs=10"
     )
@@ -44,5 +45,5 @@ def run(args: argparse.Namespace) -> int:
         return 0
     from cueco_solo.training.pretrain import pretrain
 
-    pretrain(cfg)
+    pretrain(cfg, args.wait)
     return 0

@@ -54,13 +54,14 @@ def error_log(folder: Path) -> Path:
     return path
 
 
-def run_jobs(grid: Grid, jobs: Sequence[Job], log: Path) -> list[Outcome]:
+def run_jobs(grid: Grid, jobs: Sequence[Job], log: Path, wait: bool = False) -> list[Outcome]:
     """Do all jobs; a failing one is reported in a line, and the next one follows.
 
     Args:
         grid: for its evaluations.
         jobs: in this order.
         log: file that gets the tracebacks of what failed unexpectedly.
+        wait: where another process trains a run, until it is done.
     """
     clock = _Clock(jobs)
     outcomes = []
@@ -70,7 +71,7 @@ def run_jobs(grid: Grid, jobs: Sequence[Job], log: Path) -> list[Outcome]:
         outcome = Outcome(job.method, job.dataset, job.seed, done)
         with _reported(outcome, "training", log):
             if done is None:
-                outcome.folder = _train(job)
+                outcome.folder = _train(job, wait)
         if outcome.folder is not None:
             first = grid.untrained and job.method == grid.methods[0].name
             for evaluation in grid.evaluations:
@@ -123,7 +124,7 @@ def _free() -> None:
         torch.cuda.empty_cache()
 
 
-def _train(job: Job) -> Path:
+def _train(job: Job, wait: bool) -> Path:
     from cueco_solo.training.hardware import find_hardware
     from cueco_solo.training.pretrain import pretrain
 
@@ -135,7 +136,7 @@ def _train(job: Job) -> Path:
         )
     _write_digits(job)
     with _as_typed(job.command):
-        return pretrain(job.cfg)
+        return pretrain(job.cfg, wait)
 
 
 def _write_digits(job: Job) -> None:

@@ -15,10 +15,11 @@ from cueco_solo.evaluation.checks import check_classifier_settings, evaluation_d
 from cueco_solo.evaluation.entries import entry_path, former_path
 from cueco_solo.evaluation.other_data import checked_superclasses, other_data
 from cueco_solo.evaluation.per_image import PerImage
+from cueco_solo.files import write_json
 from cueco_solo.training.environment import versions
 from cueco_solo.training.hardware import torch_device
 from cueco_solo.training.log_filters import quieten
-from cueco_solo.training.run_folder import load_run, write_json
+from cueco_solo.training.run_folder import load_run
 
 
 class RunEvaluation:

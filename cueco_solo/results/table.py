@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cueco_solo.results.bootstrap import half_width, resampled
 from cueco_solo.results.figures import UNTRAINED, Figure
 from cueco_solo.results.published import OFFLINE, ONLINE, UNKNOWN, Published
 from cueco_solo.results.runs import RunFigures, check_baseline
@@ -163,6 +162,8 @@ class Single:
         The mean over the evaluation's seeds; None where it isn't known what was found of each
         image, or ``other``'s images are others.
         """
+        from cueco_solo.results.bootstrap import resampled  # imports torch and scikit-learn
+
         found = self.measured[key].values()
         known = [figure["images"] for figure in found if "images" in figure]
         theirs = (
@@ -415,7 +416,13 @@ def _mean(row: Row, column: Column) -> Cell | None:
     if len(there) > 1 or not column.primary:
         return cell
     over_images = there[0].resampled(column.key)
-    return cell if over_images is None else replace(cell, half=half_width(over_images))
+    return cell if over_images is None else replace(cell, half=_half_width(over_images))
+
+
+def _half_width(values: Any) -> float | None:
+    from cueco_solo.results.bootstrap import half_width
+
+    return half_width(values)
 
 
 def _mark_best(rows: Sequence[Row], columns: Sequence[Column]) -> None:
@@ -469,7 +476,7 @@ def _over_images(pairs: Paired, own: Single, base: Single, key: Key) -> Paired:
     values = own.resampled(key, base), base.resampled(key, own)
     if values[0] is None or values[1] is None:
         return pairs
-    half = half_width(values[0] - values[1])
+    half = _half_width(values[0] - values[1])
     if half is None:
         return pairs
     return pairs._replace(low=pairs.difference - half, high=pairs.difference + half)

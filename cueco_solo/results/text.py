@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cueco_solo.errors import ConfigError, config_error
-from cueco_solo.files import write_text
+from cueco_solo.files import write_json, write_text
 from cueco_solo.results.figures import Figure
 from cueco_solo.results.published import same_method
 from cueco_solo.results.settings import as_text
@@ -21,7 +21,6 @@ from cueco_solo.results.table import (
     Difference,
     ResultTable,
 )
-from cueco_solo.training.run_folder import write_json
 
 PUBLISHED = "published"
 _COLUMNS = [name for name in Figure.__annotations__ if name != "images"]

@@ -11,8 +11,8 @@ from typing import Any
 
 import cueco_solo
 from cueco_solo.errors import config_error
+from cueco_solo.files import write_json
 from cueco_solo.host import host_info
-from cueco_solo.training.run_folder import write_json
 
 _LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "scikit-learn")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cueco_solo.errors import one_line
-from cueco_solo.training.run_folder import write_json
+from cueco_solo.files import write_json
 
 _FILE = "history.json"
 

@@ -7,7 +7,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from cueco_solo.data.fingerprint import fingerprint
 from cueco_solo.data.superclasses import count_superclasses
 from cueco_solo.errors import as_config_error, config_error
 from cueco_solo.files import remove_leftovers, write_text
+from cueco_solo.locks import locked
 from cueco_solo.training import checkpoints, history, run_folder
 from cueco_solo.training.environment import write_environment
 from cueco_solo.training.hardware import Hardware, find_hardware
@@ -33,17 +34,38 @@ from cueco_solo.training.settings import check_settings, with_defaults
 _WHOLE_BATCHES = ("all4one", "mocov2plus", "nnbyol", "nnclr", "nnsiam", "ressl")
 
 
-def pretrain(cfg: DictConfig) -> Path:
+def pretrain(cfg: DictConfig, wait: bool = False) -> Path:
     """Train one run of a composed, resolved configuration and return the run folder.
 
+    Args:
+        cfg: the configuration.
+        wait: where another process trains this very run, until it is done, and go on from there.
+
     Raises:
-        ConfigError: something in it, on the disk or in a checkpoint can't be used.
+        ConfigError: something in it, on the disk or in a checkpoint can't be used, or the run's
+            folder is in use.
         HostError: the installed solo-learn can't do it.
     """
     composed = with_defaults(cfg)
     check_settings(composed)
     checks.check_paths(composed.data)
-    resume = _resume_point(composed)
+    with ExitStack() as locks:
+        resume = _resume_point(composed)
+        if resume and _is_first() and _continues(composed, resume):
+            locks.enter_context(locked(resume.parent, "RUN", wait))
+            resume = _resume_point(composed)  # which another process may have gone on from
+        return _train(composed, resume, locks)
+
+
+def _is_first() -> bool:
+    """Whether this is the first process of a training: the one that owns the folder."""
+    from lightning.pytorch.utilities import rank_zero_only
+
+    return RUN_VARIABLE not in os.environ and getattr(rank_zero_only, "rank", 0) == 0
+
+
+def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
+    """The same from a checked configuration; ``locks`` takes that of a new folder."""
     if resume is None:
         run_folder.check_runs_folder(composed)
     hardware = find_hardware(composed)
@@ -74,7 +96,7 @@ def pretrain(cfg: DictConfig) -> Path:
         return resume.parent
     data, steps = pretraining_data(parsed, hardware.world_size, start.epoch)
 
-    with _run_folder(composed, resume) as run:
+    with _run_folder(composed, resume, locks) as run:
         replaced = resume if resume and resume.parent == run else None
         trainer = make_trainer(parsed, hardware, run, steps, start.step, replaced)
         if resume:
@@ -207,24 +229,25 @@ def _continues(cfg: DictConfig, checkpoint: Path) -> bool:
     )
 
 
-def _record(cfg: DictConfig, run: Path | None) -> Path:
+def _record(cfg: DictConfig, run: Path | None, locks: ExitStack) -> Path:
     """Make the folder, unless a run is resumed in it, and record what is run."""
     if run is None:
         run = run_folder.new_run(cfg)
+        locks.enter_context(locked(run, "RUN"))
         write_text(run / "config.yaml", OmegaConf.to_yaml(cfg))
     write_environment(run, cfg.seed)
     return run
 
 
 @contextmanager
-def _run_folder(cfg: DictConfig, resume: Path | None) -> Iterator[Path]:
+def _run_folder(cfg: DictConfig, resume: Path | None, locks: ExitStack) -> Iterator[Path]:
     """The folder that all processes of this run write to; a start that fails leaves none."""
     resumed = resume.parent if resume and _continues(cfg, resume) else None
     from lightning.pytorch.utilities import rank_zero_only
 
     if resumed:
         rank_zero_only(remove_leftovers)(resumed)
-    run = rank_zero_only(_record)(cfg, resumed)
+    run = rank_zero_only(_record)(cfg, resumed, locks)
     new = run is not None and resumed is None
     if run is None:  # not the first process
         run = Path(

@@ -8,6 +8,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.errors import ConfigError, config_error
-from cueco_solo.files import write_text
+from cueco_solo.locks import is_locked
 from cueco_solo.training.checkpoints import latest_checkpoint
+from cueco_solo.training.history import read_history
 from cueco_solo.training.recorded import read_args, read_config
 
 # the run folder, from the first process to those that Lightning starts with the same arguments
@@ -86,6 +88,8 @@ def _unwritable(cfg: DictConfig, reason: str | None) -> ConfigError:
 def new_run(cfg: DictConfig) -> Path:
     """Make the run's folder; a second run of the same configuration gets the suffix ``-2``.
 
+    A folder that a run was killed in before its first checkpoint is made anew.
+
     Raises:
         ConfigError: ``checkpoint.dir`` can't be written.
     """
@@ -96,10 +100,25 @@ def new_run(cfg: DictConfig) -> Path:
             folder.mkdir(parents=True)
             return folder
         except FileExistsError:
+            if _abandoned(folder, cfg):
+                shutil.rmtree(folder)
+                continue
             number += 1
             folder = base.with_name(f"{base.name}-{number}")
         except OSError as error:
             raise _unwritable(cfg, error.strerror) from error
+
+
+def _abandoned(folder: Path, cfg: DictConfig) -> bool:
+    """Whether a run of this configuration was killed there and left nothing to go on from."""
+    if is_locked(folder) or any(folder.glob("*.ckpt")):
+        return False
+    events = read_history(folder)
+    config = read_config(folder / "config.yaml")
+    if config is None or identity(config) != identity(cfg):
+        return False
+    # one that was stopped or has diverged says so, and keeps its curves
+    return [event["event"] for event in events] in ([], ["started"])
 
 
 def same_run(cfg: DictConfig) -> Path | None:
@@ -148,11 +167,6 @@ def load_run(folder: Path, key: str = "RUN") -> Run:
             key, str(folder), "holds no .ckpt", "the run must have finished its first epoch"
         )
     return Run(folder, cfg, checkpoint)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write whole or not at all."""
-    write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def open_runs(folders: Iterable[Path]) -> list[Run]:

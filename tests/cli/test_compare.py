@@ -141,7 +141,7 @@ def test_a_failing_run_is_one_line_and_the_rest_goes_on(done: Path, tmp_path: Pa
 def test_an_unforeseen_error_is_kept_whole(
     done: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
 ):
-    def fail(cfg: object) -> None:
+    def fail(*_: object) -> None:
         raise RuntimeError("out of\nmemory")
 
     monkeypatch.setattr("cueco_solo.training.pretrain.pretrain", fail)

@@ -17,7 +17,7 @@ from cueco_solo.training.checkpoints import latest_checkpoint
 
 def test_a_run_folder_says_all_about_the_run(trained: Path):
     assert trained.name.startswith("tiny-seed5-")
-    kinds = {"args.json", "config.yaml", "environment.json", "history.json", "metrics.csv"}
+    kinds = {"args.json", "config.yaml", "environment.json", "history.json", "metrics.csv", ".lock"}
     checkpoints = {f"tiny-{trained.name}-ep={epoch}.ckpt" for epoch in (0, 1)}
     assert {path.name for path in trained.iterdir()} == kinds | checkpoints
 

@@ -1,0 +1,78 @@
+"""One process at a time for a folder: who trains or compares there holds its lock."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cueco_solo.errors import config_error
+from cueco_solo.files import write_json
+
+LOCK, _OWNER = ".lock", ".owner.json"
+
+
+@contextmanager
+def locked(folder: Path, key: str, wait: bool = False) -> Iterator[None]:
+    """Hold the lock of an existing folder.
+
+    It is the operating system's, which frees it when its process ends, however that ends. So a lock
+    file that is left over blocks nobody.
+
+    Args:
+        folder: what is written to.
+        key: what the user calls it, for the message.
+        wait: until whoever holds the lock is done; says so once.
+
+    Raises:
+        ConfigError: another process holds the lock, and ``wait`` isn't set.
+        OSError: the folder can't be written.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if not wait:
+            remedy = "stop it, or add --wait to go on when it is done"
+            raise config_error(key, str(folder), f"is in use by {_owner(folder)}", remedy) from None
+        print(f"{folder} is in use by {_owner(folder)}; waiting", flush=True)
+        lock.acquire(poll_interval=1.0)
+    try:
+        me = {"host": socket.gethostname(), "process": os.getpid(), "since": time.time()}
+        write_json(folder / _OWNER, me)
+        yield
+    finally:
+        with suppress(OSError):
+            (folder / _OWNER).unlink(missing_ok=True)
+        lock.release()
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether another process holds the folder's lock now."""
+    from filelock import FileLock, Timeout
+
+    if not (folder / LOCK).exists():
+        return False
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:  # a folder that isn't ours
+        return False
+    lock.release()
+    return False
+
+
+def _owner(folder: Path) -> str:
+    """Who holds the lock, and for how long, as far as that is written."""
+    try:
+        owner = json.loads((folder / _OWNER).read_text(encoding="utf-8"))
+        minutes = (time.time() - owner["since"]) / 60
+        return f"process {owner['process']} on {owner['host']} for {minutes:.0f} min"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"

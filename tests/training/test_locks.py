@@ -1,0 +1,109 @@
+"""One trainer of a folder, in real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import tiny
+from support import python
+
+from cueco_solo.cli import main
+from cueco_solo.errors import ConfigError
+from cueco_solo.locks import is_locked, locked
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from cueco_solo.locks import locked
+with locked(Path(sys.argv[1]), "RUN"):
+    print("held", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def holder(folder: Path, seconds: float) -> subprocess.Popen[str]:
+    """A process that holds the folder's lock."""
+    made = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder), str(seconds)], stdout=subprocess.PIPE, text=True
+    )
+    assert made.stdout is not None and made.stdout.readline() == "held\n"
+    return made
+
+
+def test_a_lock_says_whose_it_is_and_ends_with_its_process(tmp_path: Path):
+    process = holder(tmp_path, 60)
+    try:
+        assert is_locked(tmp_path)
+        words = f"in use by process {process.pid} on .* for 0 min"
+        with pytest.raises(ConfigError, match=words), locked(tmp_path, "RUN"):
+            pass
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not is_locked(tmp_path)
+    with locked(tmp_path, "RUN"):
+        assert not list(tmp_path.glob("*.part"))
+    with locked(tmp_path, "RUN"):  # after an orderly end, too
+        pass
+
+
+def test_waiting_goes_on_when_the_other_is_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    process, start = holder(tmp_path, 1.0), time.monotonic()
+    with locked(tmp_path, "RUN", wait=True):
+        assert time.monotonic() - start > 0.3
+    assert process.wait() == 0
+    assert f"in use by process {process.pid}" in capsys.readouterr().out
+
+
+def test_a_second_trainer_of_a_run_stops_with_a_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    """As a job that was requeued while the old one lives; with --wait it finds the run done."""
+    words = ("data.val_path=null", "limit_train_batches=1", "auto_resume.enabled=True")
+    assert tiny.pretrain(folder, *words, "max_epochs=1") == 0
+    (run,) = tiny.run_folders(folder)
+    process, before = holder(run, 2.0), tiny.times(run)
+    capsys.readouterr()
+    assert tiny.pretrain(folder, *words, "max_epochs=1") == 2
+    error = capsys.readouterr().err
+    assert f"'{run}' is in use by process {process.pid}" in error
+    assert "add --wait" in error and len(error.splitlines()) == 1
+    assert tiny.times(run) == before
+    assert tiny.pretrain(folder, *words, "max_epochs=1", "--wait") == 0
+    assert "nothing to do: this run ended" in capsys.readouterr().out
+    process.wait()
+
+
+def test_two_comparisons_in_one_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    process = holder(tmp_path, 60)
+    try:
+        assert main(["compare", "quickstart", "--out", str(tmp_path)]) == 2
+        assert f"is in use by process {process.pid}" in capsys.readouterr().err
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_folder_of_a_run_killed_before_its_first_checkpoint_is_used_again(folder: Path):
+    command = ["-m", "cueco_solo.cli", "pretrain", "--config-name", "tiny", "--config-path"]
+    words = ("data.val_path=null", "limit_train_batches=1", "max_epochs=1")
+    kill = (
+        "import os; from cueco_solo.methods.momentum import resume_momentum\n"
+        "import cueco_solo.training.trainer as t, sys\n"
+        "t.fit = lambda *a, **k: os.kill(os.getpid(), 9)\n"
+        "from cueco_solo.cli import main; main(sys.argv[1:])"
+    )
+    killed = python("-c", kill, *command[2:], folder, *words)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    (left,) = tiny.run_folders(folder)
+    assert (left / "config.yaml").exists() and not list(left.glob("*.ckpt"))
+    assert tiny.pretrain(folder, *words) == 0
+    assert tiny.run_folders(folder) == [left]
+    assert list(left.glob("*.ckpt"))
+    assert tiny.pretrain(folder, *words) == 0  # a finished one is kept
+    assert len(tiny.run_folders(folder)) == 2
+    assert os.listdir(left)
