@@ -34,6 +34,12 @@ class EpochSampler(DistributedSampler):
 
     skipped = 0
 
+    def set_epoch(self, epoch: int) -> None:
+        """Another epoch has all its samples, even if nothing of this one was left to read."""
+        if epoch != self.epoch:
+            self.skipped = 0
+        super().set_epoch(epoch)
+
     def __iter__(self) -> Iterator[Any]:
         epoch, skipped, self.skipped = self.epoch, self.skipped, 0
         return ((epoch, index) for index in islice(super().__iter__(), skipped, None))
