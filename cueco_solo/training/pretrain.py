@@ -204,6 +204,7 @@ def _check_resume(
     content: dict[str, Any], path: Path, model: Any, cfg: DictConfig
 ) -> checkpoints.Progress:
     """Where to resume, if the checkpoint is one of this model's and training isn't over."""
+    checkpoints.add_late_buffers(content["state_dict"], model)
     checkpoints.check_state(content["state_dict"], model, path)
     start = checkpoints.progress(content, path)
     if start.epoch >= cfg.max_epochs and not _continues(cfg, path):

@@ -78,6 +78,7 @@ class Stopper(Callback):
         self._position: Any = None
         self._trainer: Any = None
         self._module: Any = None
+        self._buffers: dict[str, torch.Tensor] = {}
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Hook into the loops."""
@@ -106,14 +107,25 @@ class Stopper(Callback):
         self._saved_at = time.monotonic()
         started = getattr(trainer.strategy.launcher, "procs", ())
         signals.before_the_end(lambda: [process.kill() for process in started])
+        # of which the module's own hook, which comes next, may make new ones
+        self._buffers = dict(pl_module.named_buffers()) if trainer.ckpt_path else {}
         signals.defer(True)
 
+    def _keep_buffers(self) -> None:
+        present = dict(self._module.named_buffers())
+        for name, restored in self._buffers.items():
+            if present[name] is not restored and present[name].shape == restored.shape:
+                present[name].copy_(restored)
+        self._buffers = {}
+
     def _start(self) -> None:
+        self._keep_buffers()
         if self._position is not None:
             go_on_from(self._position, self._trainer, self._module)
 
     def _continue(self) -> None:
         module, bar = self._module, self._trainer.progress_bar_callback
+        self._keep_buffers()
         if hasattr(module, "momentum_updater"):
             resume_momentum(module)
         if bar is not None:
