@@ -1,4 +1,4 @@
-"""``cueco-solo``, but its training gets a signal: ``python signalled.py SIGNAL STEP RANK WORDS...``.
+"""``cueco-solo`` whose training gets a signal: ``signalled.py SIGNAL STEP RANK WORDS...``.
 
 The process of that rank sends it to itself at the end of that step. SIGNAL may be ``two``: two
 SIGTERM, with which the step then goes on for a minute.

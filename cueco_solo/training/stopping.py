@@ -198,7 +198,7 @@ class Stopper(Callback):
             where += f", batch {done} of {trainer.num_training_batches} in epoch"
             where += f" {trainer.current_epoch}"
         last = None if self.checkpointer is None else self.checkpointer.last_ckpt
-        kept = f"checkpoint: {last}" if last else "no checkpoint, as checkpoint.enabled=False"
+        kept = f"checkpoint: {last}" if last else "no checkpoint: checkpoint.enabled=False"
         _print(f"stopped by {stop.name} after {where}; {kept}")
         environment = trainer._accelerator_connector.cluster_environment
         if isinstance(environment, LightningEnvironment) and trainer.local_rank > 0:
