@@ -59,6 +59,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ConfigError, HostError) as error:
         print(f"cueco-solo: error: {one_line(error)}", file=sys.stderr)
         return getattr(error, "exit_code", 2)
-    except KeyboardInterrupt:
-        print("\ncueco-solo: stopped by SIGINT", file=sys.stderr)
-        return 130

@@ -70,7 +70,10 @@ def hook_loops(
 
     def on_step_end(fetcher: Any) -> None:
         if not loop._should_accumulate():
-            step_done(loop._should_check_val_fx(fetcher), loop._is_training_done)
+            # Lightning counts on one where the loaders are none, too
+            there = trainer.val_dataloaders is None or any(trainer.num_val_batches)
+            validates = there and loop._should_check_val_fx(fetcher)
+            step_done(validates, loop._is_training_done)
         stock_step_end(fetcher)
 
     fit.on_advance_start, fit.on_advance_end = on_epoch_start, on_epoch_end

@@ -309,7 +309,7 @@ def test_a_second_signal_ends_it_at_once(folder: Path):
     assert not [*folder.rglob("*.ckpt"), *folder.rglob("*.part")]
 
 
-def test_all_processes_stop_at_the_same_step(folder: Path):
+def test_all_processes_stop_at_the_same_step(folder: Path, capsys: pytest.CaptureFixture[str]):
     """Two, of which the second gets the signal; and they go on together, but not one alone."""
     words = (*WORDS, *tiny.CUECO, NO_VALIDATION, "limit_train_batches=2")
     words += ("devices=2", "strategy=ddp")
@@ -323,9 +323,8 @@ def test_all_processes_stop_at_the_same_step(folder: Path):
     assert len(saved["random"]) == len(saved["amid"]["logged"]) == 2
     sums = [each["training_step.train_nce_loss"]["sum"] for each in saved["amid"]["logged"]]
     assert sums[0] != sums[1]
-    done = python("-m", "cueco_solo.cli", *command, f"resume_from_checkpoint={run}", "devices=1")
-    assert done.returncode == 2
-    assert "processes was 2, is 1" in done.stderr
+    assert tiny.pretrain(folder, *words, f"resume_from_checkpoint={run}", "devices=1") == 2
+    assert "processes was 2, is 1" in capsys.readouterr().err
     whole = tiny.write_config(folder / "whole", folder)
     shutil.copy(folder / "tiny.yaml", whole)
     for more in ([f"resume_from_checkpoint={run}"], [f"checkpoint.dir={whole}"]):
