@@ -12,10 +12,9 @@ import pytest
 import torch
 from support import change_args
 
-from cueco_solo import host
 from cueco_solo.cli import main
 from cueco_solo.comparison.evaluations import parse_evaluations
-from cueco_solo.evaluation import few_shot, knn, linear_sweep
+from cueco_solo.evaluation import few_shot, knn, linear, linear_sweep
 from cueco_solo.results.runs import describe, read_figures
 from cueco_solo.results.table import make_table
 from cueco_solo.training.run_folder import open_runs
@@ -116,7 +115,7 @@ def test_the_report_says_that_the_rate_is_at_the_edge(run: Path):
         (("fewshot",), few_shot, "balanced_order"),
         (("knn", "--k", "5"), knn, "knn_accuracies"),
         # within Lightning
-        (("linear", "--cached", *SWEEP), host.LinearModel, "training_step"),
+        (("linear", "--cached", *SWEEP), linear._FeatureInput, "forward"),
     ],
 )
 def test_an_interruption_is_a_line_and_leaves_nothing_half_done(
