@@ -61,8 +61,9 @@ def hook_loops(
             return
         # Lightning has put its counters back by now. What it would still do for a restart counts
         # a step twice where a validation was due.
-        loop.val_loop.restarting = False
-        loop.on_iteration_done()
+        loop.restarting = False
+        if hasattr(loop, "on_iteration_done"):  # from Lightning 2.5 on
+            loop.on_iteration_done()
         # the tensors that are logged from now on aren't the first of the epoch
         trainer._logger_connector._first_loop_iter = False
         continuing()

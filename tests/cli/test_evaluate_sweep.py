@@ -24,7 +24,7 @@ SWEEP = ("optimizer.batch_size=9", "max_epochs=5", "enable_progress_bar=False")
 
 def written(run: Path, command: str, *arguments: object) -> dict[str, Any]:
     assert main([command, str(run), "--num-workers", "0", *map(str, arguments)]) == 0
-    name = "linear-sweep" if command == "linear" else command
+    name = "linear-sweep" if command == "linear" and "--cached" not in arguments else command
     (path,) = run.glob(f"eval-{name}*.json")
     return json.loads(path.read_text())
 
