@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_NAMES = ("SIGINT", "SIGTERM", "SIGUSR1")
+SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 # seconds within which another one counts as the same: timeout(1) and SLURM may send it twice
 _SAME = 0.5
 
@@ -87,7 +88,7 @@ def listening() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         theirs.close()  # ends the thread
         _last_acts.clear()
-        _deferred = _heard = False
+        _first, _deferred, _heard = 0, False, False
 
 
 def _note(number: int, frame: Any) -> None:
@@ -130,7 +131,7 @@ def leave_to_parent(*_: Any) -> None:
     The parent needs its batches to finish the step, and ends the process when it is done.
     """
     signal.set_wakeup_fd(-1)  # inherited: the parent would take our signals for its own
-    for number in (signal.SIGINT, signal.SIGUSR1):
+    for number in {*SIGNALS} - {signal.SIGTERM}:
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "sigwaitinfo"):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})

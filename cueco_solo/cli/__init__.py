@@ -1,7 +1,6 @@
 """The console script ``cueco-solo``: everything that works without a solo-learn checkout."""
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -53,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except signals.Stopped as stop:
         if not stop.told:
             print(f"\ncueco-solo: stopped by {stop.name}; no file is half-written", file=sys.stderr)
-        if stop.name == signal.SIGUSR1.name and (line := signals.requeue()):
+        if stop.name == "SIGUSR1" and (line := signals.requeue()):
             print(f"cueco-solo: {line}", file=sys.stderr)
         return int(stop.code or 0)
     except (ConfigError, HostError) as error:

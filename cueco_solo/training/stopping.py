@@ -50,6 +50,10 @@ class Agreement:
         former[1].synchronize()
         return former[0].tolist()
 
+    def forget(self) -> None:
+        """Drop what was said and not yet read."""
+        self._former = None
+
     @staticmethod
     def _sent(trainer: Trainer, own: tuple[int, ...]) -> torch.Tensor:
         values = torch.tensor(own, device=trainer.strategy.root_device)
@@ -177,6 +181,7 @@ class Stopper(Callback):
         finally:
             self._saving = False
         self._saved_at = time.monotonic()
+        self._agreement.forget()  # on all processes: the wish that was fulfilled just now
 
     def _stop(self, number: int) -> None:
         if self.checkpointer is None:
