@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from cueco_solo import signals
 from cueco_solo.arguments import epilog, parse_arguments
 from cueco_solo.errors import ConfigError, HostError, one_line
 
@@ -42,14 +43,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         Exit code: 0, 1 where ``doctor`` found something missing, 2 after a user's error, 3
-        after a training that has diverged, 130 after Ctrl-C, 143 after SIGTERM.
+        after a training that has diverged, 130 after Ctrl-C, 143 after SIGTERM, 138 after SIGUSR1.
     """
     args = parse_arguments(_parser(), argv)
     try:
-        return args.run(args) or 0
+        with signals.listening():
+            return args.run(args) or 0
+    except signals.Stopped as stop:
+        if not stop.told:
+            print(f"\ncueco-solo: stopped by {stop.name}; no file is half-written", file=sys.stderr)
+        if stop.name == "SIGUSR1" and (line := signals.requeue()):
+            print(f"cueco-solo: {line}", file=sys.stderr)
+        return int(stop.code or 0)
     except (ConfigError, HostError) as error:
         print(f"cueco-solo: error: {one_line(error)}", file=sys.stderr)
         return getattr(error, "exit_code", 2)
-    except KeyboardInterrupt:
-        print("\ncueco-solo: stopped by SIGINT", file=sys.stderr)
-        return 130

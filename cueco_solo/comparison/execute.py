@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cueco_solo import signals
 from cueco_solo.comparison.evaluations import Evaluation
 from cueco_solo.comparison.grid import Grid, Job
 from cueco_solo.errors import ConfigError, HostError, one_line
@@ -136,7 +137,9 @@ def _train(job: Job, wait: bool) -> Path:
         )
     _write_digits(job)
     with _as_typed(job.command):
-        return pretrain(job.cfg, wait)
+        folder = pretrain(job.cfg, wait)
+    signals.raise_received()  # that came with the last step, which the training has finished
+    return folder
 
 
 def _write_digits(job: Job) -> None:

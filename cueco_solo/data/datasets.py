@@ -106,7 +106,7 @@ def count_images(data: DictConfig, key: str) -> int:
 
 
 def pretraining_data(
-    cfg: DictConfig, world_size: int, first_epoch: int = 0
+    cfg: DictConfig, world_size: int, first_epoch: int = 0, first_batch: int = 0
 ) -> tuple[LightningDataModule, int]:
     """Data module of a pre-training, and the steps that each process takes in an epoch.
 
@@ -116,6 +116,7 @@ def pretraining_data(
     Args:
         cfg: configuration as solo-learn parsed it.
         first_epoch: of a resumed run, else 0.
+        first_batch: likewise, of that epoch; DALI can't start with another than 0.
 
     Raises:
         ConfigError: the data can't be read or is smaller than a batch.
@@ -130,7 +131,7 @@ def pretraining_data(
     check_batch_size(batch_size, world_size, len(train))
     val = _validation_set(cfg)
     result = (
-        SeededData(train, val, batch_size, data.num_workers, cfg.seed, first_epoch)
+        SeededData(train, val, batch_size, data.num_workers, cfg.seed, first_epoch, first_batch)
         if dali is None
         else _dali_data(cfg, dali, val)
     )

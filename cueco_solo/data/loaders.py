@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,30 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, Subset, ge
 
 from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.host.images import load_image
+from cueco_solo.signals import leave_to_parent
 
 
 class EpochSampler(DistributedSampler):
     """``DistributedSampler`` (one process is a world of one) that yields ``(epoch, index)``.
 
     The epoch travels with the index because workers are told of nothing else.
+
+    Attributes:
+        skipped: samples that the first pass leaves out at its beginning, which a run that is
+            resumed amid an epoch has had. Its length stays that of an epoch.
     """
 
+    skipped = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Another epoch has all its samples, even if nothing of this one was left to read."""
+        if epoch != self.epoch:
+            self.skipped = 0
+        super().set_epoch(epoch)
+
     def __iter__(self) -> Iterator[Any]:
-        epoch = self.epoch
-        return ((epoch, index) for index in super().__iter__())
+        epoch, skipped, self.skipped = self.epoch, self.skipped, 0
+        return ((epoch, index) for index in islice(super().__iter__(), skipped, None))
 
 
 @contextmanager
@@ -119,9 +133,19 @@ class SeededDataset(ReadableDataset):
 
 
 def _worker_options(number: int) -> dict[str, Any]:
-    """``num_workers``, and how they are started: solo-learn's data sets can't be pickled."""
+    """``num_workers``, and how they are started: solo-learn's data sets can't be pickled.
+
+    A loader draws a seed for its workers whenever it starts. Nothing here depends on it, so it
+    comes from a generator of its own: the model's random numbers are then the same however often
+    data are read, and go on in a resumed run.
+    """
     fork = number > 0 and "fork" in multiprocessing.get_all_start_methods()
-    return {"num_workers": number, "multiprocessing_context": "fork" if fork else None}
+    return {
+        "num_workers": number,
+        "multiprocessing_context": "fork" if fork else None,
+        "worker_init_fn": leave_to_parent,
+        "generator": torch.Generator(),
+    }
 
 
 def plain_loader(dataset: Any, batch_size: int, num_workers: int) -> DataLoader:
@@ -134,6 +158,17 @@ def plain_loader(dataset: Any, batch_size: int, num_workers: int) -> DataLoader:
     )
 
 
+class ResumableLoader(DataLoader):
+    """A loader whose sampler knows where to go on."""
+
+    # Lightning warns of going on amid an epoch with loaders that don't have these two. The position
+    # isn't read from here: Lightning restores it after it has made the iterator.
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
 class SeededData(LightningDataModule):
     """Training and validation loaders for one ``Trainer.fit``.
 
@@ -142,6 +177,7 @@ class SeededData(LightningDataModule):
         num_workers: loading processes per process.
         first_epoch: the epoch that the fit starts with. Lightning makes the first iterator, whose
             workers start to load at once, before it tells the sampler the epoch of a resumed run.
+        first_batch: the batch of it that the fit starts with.
     """
 
     def __init__(
@@ -152,11 +188,12 @@ class SeededData(LightningDataModule):
         num_workers: int,
         seed: int,
         first_epoch: int = 0,
+        first_batch: int = 0,
     ) -> None:
         super().__init__()
         self.train, self.val = SeededDataset(train, seed), val
         self.batch_size, self.num_workers = batch_size, num_workers
-        self.seed, self.first_epoch = seed, first_epoch
+        self.seed, self.first_epoch, self.first_batch = seed, first_epoch, first_batch
 
     def train_dataloader(self) -> DataLoader:
         assert self.trainer is not None
@@ -164,7 +201,8 @@ class SeededData(LightningDataModule):
             self.train, self.trainer.world_size, self.trainer.global_rank, seed=self.seed
         )
         sampler.set_epoch(self.first_epoch)
-        return DataLoader(
+        sampler.skipped = self.first_batch * self.batch_size
+        return ResumableLoader(
             self.train,
             batch_size=self.batch_size,
             sampler=sampler,

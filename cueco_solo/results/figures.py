@@ -11,7 +11,7 @@ from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.evaluation.entries import evaluation_of, is_untrained
 from cueco_solo.evaluation.per_image import PerImage
 from cueco_solo.results.settings import compared_settings
-from cueco_solo.training.checkpoints import finite_weights, read_checkpoint
+from cueco_solo.training.checkpoints import finite_weights, read_checkpoint, stage
 from cueco_solo.training.run_folder import Run
 
 UNTRAINED = "untrained"
@@ -169,9 +169,9 @@ def outdated_files(run: Run, only: Collection[str] | None = None) -> list[str]:
 
 
 def epochs(run: Run) -> int:
-    """Epochs that the checkpoint has had; those of the configuration, if its name doesn't say."""
-    named = re.search(r"ep=(\d+)$", run.checkpoint.stem)
-    return int(named[1]) + 1 if named else run.cfg.max_epochs
+    """Whole epochs that the checkpoint has had; the configuration's, if its name says none."""
+    named = stage(run.checkpoint)
+    return named.epochs if named else run.cfg.max_epochs
 
 
 def _training_time(run: Run) -> list[Measured]:

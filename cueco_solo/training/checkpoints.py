@@ -13,15 +13,30 @@ from omegaconf import DictConfig
 from cueco_solo.errors import config_error
 
 
+class Stage(NamedTuple):
+    """How far a checkpoint's name says that the training was: whole epochs, and steps beyond."""
+
+    epochs: int
+    step: int = 0
+
+
+def stage(checkpoint: Path) -> Stage | None:
+    """What ``<name>-ep=N.ckpt`` says, or amid epoch N ``<name>-ep=N-step=K.ckpt``; else None."""
+    named = re.search(r"-ep=(\d+)(?:-step=(\d+))?$", checkpoint.stem)
+    if named is None:
+        return None
+    epoch, step = named.groups()
+    return Stage(int(epoch) + 1) if step is None else Stage(int(epoch), int(step))
+
+
 def latest_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint of the highest epoch in a run folder; of the newest file, if none is named.
+    """The checkpoint that is furthest in a run folder; the newest file, if none is named.
 
     One that is truncated is passed over with a line, as long as there is another.
     """
 
-    def age(path: Path) -> tuple[int, float]:
-        epoch = re.search(r"ep=(\d+)$", path.stem)
-        return int(epoch.group(1)) if epoch else -1, path.stat().st_mtime
+    def age(path: Path) -> tuple[Stage, float]:
+        return stage(path) or Stage(-1), path.stat().st_mtime
 
     newest_first = sorted(filter(Path.is_file, folder.glob("*.ckpt")), key=age, reverse=True)
     for path in newest_first:
@@ -132,6 +147,7 @@ class Progress(NamedTuple):
 
     epoch: int = 0
     step: int = 0
+    batch: int = 0  # of the epoch, where it is amid one
 
 
 def progress(checkpoint: dict[str, Any], path: Path) -> Progress:
@@ -141,8 +157,13 @@ def progress(checkpoint: dict[str, Any], path: Path) -> Progress:
         ConfigError: it doesn't say, so nothing can go on from it.
     """
     try:
-        epoch = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-        return Progress(operator.index(epoch), operator.index(checkpoint["global_step"]))
+        loop = checkpoint["loops"]["fit_loop"]
+        epochs = loop["epoch_progress"]["current"]
+        amid = epochs["ready"] > epochs["processed"]
+        batch = loop["epoch_loop.batch_progress"]["current"]["ready"] if amid else 0
+        return Progress(
+            *map(operator.index, (epochs["processed"], checkpoint["global_step"], batch))
+        )
     except (KeyError, TypeError) as error:
         raise config_error(
             "resume_from_checkpoint",
@@ -184,6 +205,22 @@ def resume_point(cfg: DictConfig) -> Path | None:
             key, str(path), f"is a checkpoint of method={method}, not {cfg.method}", "give another"
         )
     return path
+
+
+# that a method of solo-learn's registers only when training starts
+_LATE_BUFFERS = {
+    "swav": ("queue",),
+    "deepclusterv2": ("local_memory_index", "local_memory_embeddings"),
+}
+
+
+def add_late_buffers(state: dict[str, Any], model: Any) -> None:
+    """Give the model the buffers of a checkpoint that it would only have when training starts."""
+    import torch
+
+    for name in _LATE_BUFFERS.get(model.cfg.method, ()):
+        if name in state and name not in dict(model.named_buffers()):
+            model.register_buffer(name, torch.zeros_like(state[name]))
 
 
 def check_state(state: dict[str, Any], model: Any, path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from cueco_solo.errors import one_line
 from cueco_solo.files import write_json
+from cueco_solo.signals import Stopped
 
 _FILE = "history.json"
 
@@ -54,8 +55,8 @@ def recorded(run: Path, trainer: Any) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        by = {130: "SIGINT", 143: "SIGTERM"}.get(getattr(error, "code", None) or 0)
-        by = by or (one_line(error) if isinstance(error, Exception) else type(error).__name__)
+        by = error.name if isinstance(error, Stopped) else type(error).__name__
+        by = one_line(error) if isinstance(error, Exception) else by
         _finished(run, "stopped", trainer, by=by)
         raise
     if trainer.current_epoch >= (trainer.max_epochs or 0):

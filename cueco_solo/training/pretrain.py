@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError
 
 import cueco_solo
-from cueco_solo import host
+from cueco_solo import host, signals
 from cueco_solo.data import checks
 from cueco_solo.data.fingerprint import fingerprint
 from cueco_solo.data.superclasses import count_superclasses
@@ -34,6 +34,7 @@ from cueco_solo.training.settings import check_settings, with_defaults
 _WHOLE_BATCHES = ("all4one", "mocov2plus", "nnbyol", "nnclr", "nnsiam", "ressl")
 
 
+@signals.listening()
 def pretrain(cfg: DictConfig, wait: bool = False) -> Path:
     """Train one run of a composed, resolved configuration and return the run folder.
 
@@ -42,6 +43,7 @@ def pretrain(cfg: DictConfig, wait: bool = False) -> Path:
         wait: where another process trains this very run, until it is done, and go on from there.
 
     Raises:
+        Stopped: a signal came before all epochs were done.
         ConfigError: something in it, on the disk or in a checkpoint can't be used, or the run's
             folder is in use.
         HostError: the installed solo-learn can't do it.
@@ -75,6 +77,8 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
     from lightning.pytorch.utilities import rank_zero_only
 
     from cueco_solo.data.datasets import pretraining_data
+    from cueco_solo.data.loaders import SeededData
+    from cueco_solo.training.position import check_position, settings_of
     from cueco_solo.training.resume import changes_since, in_effect, settle
     from cueco_solo.training.trainer import fit, make_trainer
 
@@ -86,7 +90,8 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
         model = _build(method, parsed)
     if not parsed.performance.disable_channel_last:
         model = model.to(memory_format=torch.channels_last)
-    start = _check_resume(resume, model, composed) if resume else checkpoints.Progress()
+    content = checkpoints.read_checkpoint(resume, "resume_from_checkpoint") if resume else {}
+    start = _check_resume(content, resume, model, composed) if resume else checkpoints.Progress()
     # millions of files, which one process looks at where nothing is compared
     images = fingerprint(parsed.data) if resume or getattr(rank_zero_only, "rank", 0) == 0 else {}
     changes = changes_since(resume, model.cfg, method, images) if resume else None
@@ -94,15 +99,22 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
     if resume and start.epoch == composed.max_epochs:
         _print_once(f"nothing to do: this run ended with {resume}\nrun folder: {resume.parent}")
         return resume.parent
-    data, steps = pretraining_data(parsed, hardware.world_size, start.epoch)
+    data, steps = pretraining_data(parsed, hardware.world_size, start.epoch, start.batch)
+    size = len(data.train) if isinstance(data, SeededData) else 0
+    if resume and start.batch:
+        check_position(content, resume, parsed, hardware.world_size, size)
+    settings = settings_of(parsed, hardware.world_size, size) if size else None
+    del content
 
     with _run_folder(composed, resume, locks) as run:
         replaced = resume if resume and resume.parent == run else None
-        trainer = make_trainer(parsed, hardware, run, steps, start.step, replaced)
+        trainer = make_trainer(parsed, hardware, run, steps, start.step, replaced, settings)
         if resume:
             _print_once("\n  ".join([f"resuming from {resume}", *told]))
         trainer.callbacks += in_effect(changes)  # type: ignore[attr-defined]
         facts: dict[str, Any] = {"on": history.machine(hardware), "data": images}
+        if job := signals.slurm_job():
+            facts["job"] = job
         if resume:
             facts |= {
                 "from": str(resume),
@@ -115,6 +127,7 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
                 trainer,
                 model,
                 first_step=start.step,
+                first_epoch=start.epoch,
                 datamodule=data,
                 ckpt_path=resume and str(resume),
             )
@@ -196,6 +209,11 @@ def _build(method: Any, cfg: DictConfig) -> Any:
 
 
 def _resume_point(cfg: DictConfig) -> Path | None:
+    if signals.requeued():  # the same command again: on from where this very job was
+        run = run_folder.same_run(cfg)
+        jobs = [event.get("job") for event in history.read_history(run)] if run else []
+        if run and signals.slurm_job() in jobs:
+            return checkpoints.latest_checkpoint(run)
     if cfg.get("resume_from_checkpoint") is not None:
         return checkpoints.resume_point(cfg)
     if OmegaConf.select(cfg, "auto_resume.enabled", default=False):
@@ -204,9 +222,11 @@ def _resume_point(cfg: DictConfig) -> Path | None:
     return None
 
 
-def _check_resume(path: Path, model: Any, cfg: DictConfig) -> checkpoints.Progress:
+def _check_resume(
+    content: dict[str, Any], path: Path, model: Any, cfg: DictConfig
+) -> checkpoints.Progress:
     """Where to resume, if the checkpoint is one of this model's and training isn't over."""
-    content = checkpoints.read_checkpoint(path, "resume_from_checkpoint")
+    checkpoints.add_late_buffers(content["state_dict"], model)
     checkpoints.check_state(content["state_dict"], model, path)
     start = checkpoints.progress(content, path)
     if start.epoch >= cfg.max_epochs and not _continues(cfg, path):

@@ -174,6 +174,9 @@ class CheckpointOptions(Options):
 
 class PretrainingCheckpoint(CheckpointOptions):
     dir: str = required("folder that the run folders are written to")
+    every_n_minutes: Positive | None = option(
+        None, "minutes from one checkpoint to the next, amid an epoch too"
+    )
 
 
 class AutoResumeOptions(Options):

@@ -112,6 +112,10 @@ def check_settings(cfg: DictConfig) -> None:
     online_settings(cfg)
     _check_temperatures(cfg.get("method_kwargs"))
     _check_run(cfg)
+    minutes = OmegaConf.select(cfg, "checkpoint.every_n_minutes")
+    if minutes is not None and cfg.data.get("format") == "dali":
+        reason = "can't be had with data.format=dali, which can't go on amid an epoch"
+        raise config_error("checkpoint.every_n_minutes", minutes, reason, "leave it out")
     if OmegaConf.select(cfg, "auto_umap.enabled"):
         remedy = "run solo-learn's main_umap.py on the run folder"
         raise config_error("auto_umap.enabled", True, "isn't done while training", remedy)

@@ -1,6 +1,7 @@
 """Lightning's Trainer: its options, loggers and checkpoints, and its errors in one line."""
 
 import csv
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,18 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, Timer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
-from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
+from cueco_solo import signals
 from cueco_solo.errors import ConfigError, as_config_error, config_error
 from cueco_solo.host import Checkpointer
+from cueco_solo.host.lightning_loops import leave_signals
 from cueco_solo.methods.momentum import resume_momentum
+from cueco_solo.training.checkpoints import stage
 from cueco_solo.training.hardware import Hardware, lightning_arguments
 from cueco_solo.training.settings import TRAINER_KEYS
+from cueco_solo.training.stopping import Stopper
 
 
 def trainer_options(cfg: DictConfig) -> dict[str, Any]:
@@ -39,6 +44,8 @@ def new_trainer(**options: Any) -> Trainer:
 class RunCheckpointer(Checkpointer):
     """solo-learn's ``Checkpointer`` that also keeps the last epoch and stays plain.
 
+    A checkpoint amid an epoch always gives way to the next one, whatever ``keep_prev`` says.
+
     Args:
         resumed: the checkpoint of this very folder that the run continues; it gives way to the
             next one, as solo-learn's scripts take any ``.ckpt`` of a folder.
@@ -48,6 +55,7 @@ class RunCheckpointer(Checkpointer):
         checkpoint = cfg.checkpoint
         super().__init__(cfg, run.parent, checkpoint.frequency, checkpoint.keep_prev)
         self.resumed = resumed
+        self.stopper: Any = None
 
     def on_train_start(self, trainer: Trainer, *args: Any) -> None:
         super().on_train_start(trainer, *args)
@@ -55,13 +63,33 @@ class RunCheckpointer(Checkpointer):
 
     def on_train_epoch_end(self, trainer: Trainer, *args: Any) -> None:
         # on all processes, or some would wait for the others while saving
-        stopped = trainer.strategy.reduce_boolean_decision(
-            trainer.should_stop or trainer.received_sigterm, all=False
-        )
+        stopped = trainer.strategy.reduce_boolean_decision(trainer.should_stop, all=False)
+        stopped = self.stopper.stops_here() or stopped
         if stopped or trainer.current_epoch + 1 == trainer.max_epochs:
             self.save(trainer)
         else:
             super().on_train_epoch_end(trainer, *args)
+
+    def save(self, trainer: Any) -> None:
+        """At the end of an epoch."""
+        former = self.last_ckpt
+        super().save(trainer)
+        self._give_way(trainer, former)
+
+    def save_amid(self, trainer: Any) -> None:
+        """Amid an epoch, after a whole step."""
+        former = self.last_ckpt
+        name = self.ckpt_placeholder.format(f"{trainer.current_epoch}-step={trainer.global_step}")
+        trainer.save_checkpoint(self.path / name)
+        self.last_ckpt = self.path / name
+        self._give_way(trainer, former)
+
+    def _give_way(self, trainer: Any, former: Any) -> None:
+        if not trainer.is_global_zero or former is None or former == self.last_ckpt:
+            return
+        named = stage(Path(former))
+        if not self.keep_prev or (named and named.step):
+            Path(former).unlink(missing_ok=True)
 
     def on_save_checkpoint(self, trainer: Any, module: Any, checkpoint: dict[str, Any]) -> None:
         # AdamW's betas come as OmegaConf lists, which torch.load(weights_only=True) refuses
@@ -174,6 +202,7 @@ def make_trainer(
     steps_per_epoch: int,
     first_step: int = 0,
     resumed: Path | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Trainer:
     """The Trainer of a pre-training run.
 
@@ -181,6 +210,8 @@ def make_trainer(
         steps_per_epoch: batches of one process in an epoch.
         first_step: of a resumed run, else 0.
         resumed: the checkpoint in ``run`` that is continued.
+        settings: :func:`.position.settings_of` of the data, None if they can't be read on from
+            amid an epoch.
 
     Raises:
         ConfigError: a logger is asked for whose package isn't installed, or Lightning refuses an
@@ -191,24 +222,34 @@ def make_trainer(
     callbacks: list[Any] = [LearningRateMonitor(logging_interval="step"), _timer(cfg)]
     if first_step:
         callbacks.append(MomentumResumer())
-    if cfg.checkpoint.enabled:
-        callbacks.append(RunCheckpointer(cfg, run, resumed))
+    checkpointer = RunCheckpointer(cfg, run, resumed) if cfg.checkpoint.enabled else None
+    stopper = Stopper(settings, checkpointer, cfg.checkpoint.get("every_n_minutes"))
+    callbacks.append(stopper)
+    if checkpointer:
+        checkpointer.stopper = stopper
+        callbacks.append(checkpointer)
     options = {**given, **lightning_arguments(cfg, hardware)}
     loggers = _loggers(cfg, run, first_step)
     return new_trainer(**options, logger=loggers, callbacks=callbacks, enable_checkpointing=False)
 
 
 def fit(
-    trainer: Trainer, model: LightningModule, *data: Any, first_step: int = 0, **more: Any
+    trainer: Trainer,
+    model: LightningModule,
+    *data: Any,
+    first_step: int = 0,
+    first_epoch: int = 0,
+    **more: Any,
 ) -> None:
     """``trainer.fit``.
 
     Args:
         data: loaders, if not in ``more``.
-        first_step: of a resumed run, else 0.
+        first_step: of a resumed run, else 0; ``first_epoch`` likewise.
         more: further arguments of ``trainer.fit``.
 
     Raises:
+        Stopped: by a signal.
         ConfigError: optimizer and scheduler can't be built, Lightning refuses an option, or no step
             was trained, of which Lightning says nothing.
     """
@@ -219,19 +260,21 @@ def fit(
             return configure()
 
     model.configure_optimizers = configured  # type: ignore[method-assign]
+    leave_signals(trainer)
     try:
         trainer.fit(model, *data, **more)
     except MisconfigurationException as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"Lightning can't train with this configuration: {reason}") from error
-    except SystemExit as stop:  # of Lightning, after a signal
-        interrupted = isinstance(stop.__context__, KeyboardInterrupt)
-        if interrupted or isinstance(stop, SIGTERMException):
-            name = "SIGINT" if interrupted else "SIGTERM"
-            rank_zero_only(print)(f"stopped by {name} after step {trainer.global_step}", flush=True)
-            stop.code = 130 if interrupted else 143
+    except signals.Stopped as stop:
+        # before the first step the processes that this one started know nothing of it
+        for process in () if stop.told else getattr(trainer.strategy.launcher, "procs", ()):
+            process.kill()
         raise
-    if trainer.global_step == first_step:
+    finally:
+        signals.defer(False)
+    # a resumed run may only have had a validation left
+    if trainer.global_step == first_step and trainer.current_epoch == first_epoch:
         raise ConfigError(
             "no step was trained; raise limit_train_batches or max_time, or give more data"
         )

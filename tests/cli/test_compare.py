@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import signalled
 import tiny
 from support import entry
 
@@ -191,6 +192,29 @@ def test_a_folder_that_cant_be_written_is_found_first(
     words = [word.format(run=run) for word in given]
     message = refused("compare", "--out", "file/results", *words)
     assert "--out='file/results' can't be written (Not a directory)" in message
+
+
+def test_a_signal_stops_all_of_it(
+    tmp_path: Path,
+    images: Path,
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
+):
+    """Even one that comes with the last step of a run, which is then done."""
+    grid, out = write(tmp_path, images, GRID.replace("[5, 6]", "[5]")), tmp_path / "out"
+    for step in (1, 2):  # of two
+        undo = signalled.signal_at(step, lambda: signalled.send(signal.SIGTERM))
+        request.addfinalizer(undo)
+        assert compare(grid, out, "data.val_path=null") == 143
+        captured = capsys.readouterr()
+        first = step == 1
+        assert ("stopped by SIGTERM after step 1, batch 1 of 2" in captured.out) == first
+        assert ("cueco-solo: stopped by SIGTERM" in captured.err) != first
+        (run,) = (tmp_path / "runs" / "mocov2plus").iterdir()
+        (checkpoint,) = run.glob("*.ckpt")
+        assert checkpoint.name.endswith("-ep=0-step=1.ckpt" if first else "-ep=0.ckpt")
+        undo()
+    assert not list(out.iterdir())
 
 
 def test_goes_on_after_a_kill(tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]):

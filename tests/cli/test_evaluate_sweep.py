@@ -1,7 +1,9 @@
 """``cueco-solo linear --sweep`` and ``fewshot`` on a run folder."""
 
 import json
+import os
 import shutil
+import signal
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from support import change_args, known_images
 
 from cueco_solo.cli import main
 from cueco_solo.comparison.evaluations import parse_evaluations
-from cueco_solo.evaluation import few_shot, linear_sweep
+from cueco_solo.evaluation import few_shot, knn, linear, linear_sweep
 from cueco_solo.results.runs import describe, read_figures
 from cueco_solo.results.table import make_table
 from cueco_solo.training.run_folder import open_runs
@@ -22,7 +24,7 @@ SWEEP = ("optimizer.batch_size=9", "max_epochs=5", "enable_progress_bar=False")
 
 def written(run: Path, command: str, *arguments: object) -> dict[str, Any]:
     assert main([command, str(run), "--num-workers", "0", *map(str, arguments)]) == 0
-    name = "linear-sweep" if command == "linear" else command
+    name = "linear-sweep" if command == "linear" and "--cached" not in arguments else command
     (path,) = run.glob(f"eval-{name}*.json")
     return json.loads(path.read_text())
 
@@ -113,6 +115,9 @@ def test_the_report_says_that_the_rate_is_at_the_edge(run: Path):
     [
         (("linear", "--sweep", *SWEEP), linear_sweep, "fit_probes"),
         (("fewshot",), few_shot, "balanced_order"),
+        (("knn", "--k", "5"), knn, "knn_accuracies"),
+        # within Lightning
+        (("linear", "--cached", *SWEEP), linear._FeatureInput, "forward"),
     ],
 )
 def test_an_interruption_is_a_line_and_leaves_nothing_half_done(
@@ -124,13 +129,15 @@ def test_an_interruption_is_a_line_and_leaves_nothing_half_done(
     capsys: pytest.CaptureFixture[str],
 ):
     def interrupted(*_: Any) -> None:
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
         patch.setattr(module, function, interrupted)
         name, *more = command
-        assert main([name, str(run), "--num-workers", "0", *more]) == 130
-    assert capsys.readouterr().err.splitlines()[-1] == "cueco-solo: stopped by SIGINT"
+        assert main([name, str(run), "--num-workers", "0", *more]) == 143
+    err = capsys.readouterr().err
+    assert err.splitlines()[-1] == "cueco-solo: stopped by SIGTERM; no file is half-written"
+    assert "Traceback" not in err
     assert not list(run.glob("eval-*"))
     assert not [path for path in run.rglob("*") if path.name.endswith(".part")]
     written(run, name, *more)  # of the features that were kept

@@ -1,5 +1,7 @@
 """The console script: help, and errors in one line."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -35,15 +37,17 @@ def test_errors_are_one_line(
     assert capsys.readouterr().err == "cueco-solo: error: a=1 is wrong; mend it\n"
 
 
-def test_an_interruption_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGUSR1", 138)])
+def test_a_signal_is_one_line(
+    name: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    def interrupted(args: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("cueco_solo.cli.doctor.run", interrupted)
-    assert main(["doctor"]) == 130
-    assert capsys.readouterr().err == "\ncueco-solo: stopped by SIGINT\n"
+    number = signal.Signals[name]
+    before = signal.getsignal(number)
+    monkeypatch.setattr("cueco_solo.cli.doctor.run", lambda args: os.kill(os.getpid(), number))
+    assert main(["doctor"]) == code
+    line = f"\ncueco-solo: stopped by {name}; no file is half-written\n"
+    assert capsys.readouterr().err == line
+    assert signal.getsignal(number) == before
 
 
 def test_overrides_may_stand_on_both_sides_of_an_option(capsys: pytest.CaptureFixture[str]):

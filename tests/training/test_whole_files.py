@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny
@@ -91,19 +92,23 @@ def test_slurms_variables_change_nothing_in_the_working_folder(folder: Path):
     assert {path.name for path in folder.glob("*.ckpt")} == {"hpc_ckpt_1.ckpt"}
 
 
-def test_sigterm_ends_with_a_checkpoint_and_143(folder: Path):
-    """At the end of an epoch, here of one step, whatever the frequency of checkpoints."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_whole_group_ends_with_a_checkpoint(number: int, folder: Path):
+    """As Ctrl-C in a terminal is, whatever the frequency of checkpoints; the workers outlive it."""
     words = command(folder, "max_epochs=1000", "checkpoint.frequency=1000")
+    words += ["data.num_workers=2", "limit_train_batches=2"]
     words = [sys.executable, *map(str, words)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(words, start_new_session=True, **pipes)
     end = time.monotonic() + 120
     while not list(folder.rglob("*ep=0.ckpt")):
         assert process.poll() is None and time.monotonic() < end
         time.sleep(0.05)
-    process.terminate()
+    os.killpg(process.pid, number)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 143, err
-    assert "stopped by SIGTERM after step" in out
+    assert process.returncode == 128 + number, err
     (checkpoint,) = folder.rglob("*.ckpt")
     steps = torch.load(checkpoint, weights_only=True)["global_step"]
-    assert f"after step {steps}\n" in out
+    assert f"stopped by {signal.Signals(number).name} after step {steps}" in out
+    assert f"; checkpoint: {checkpoint}\n" in out
+    assert "Traceback" not in err
