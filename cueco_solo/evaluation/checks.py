@@ -11,6 +11,7 @@ from cueco_solo.errors import config_error
 from cueco_solo.training.run_folder import Run
 from cueco_solo.training.settings import check_linear_settings
 
+TEMPERATURE = 0.07  # of k-NN's cosine votes: solo-learn's
 # what solo-learn's main_linear.py can do beyond a linear classifier on frozen features
 _ELSEWHERE = (
     "auto_augment",

@@ -156,6 +156,7 @@ def add_parsers(commands: Any) -> None:
         distance, with solo-learn's weighted votes. {SHARED} {_OTHER} {_KEPT}""",
         "cueco-solo knn trained_models/cueco/RUN",
         "cueco-solo knn trained_models/cueco/RUN --untrained --k 20",
+        "cueco-solo knn trained_models/cueco/RUN --k 1 5 20 100 --temperature 0.05 0.07 0.1",
     )
     run_arguments(knn)
     dataset_arguments(knn)
@@ -163,7 +164,14 @@ def add_parsers(commands: Any) -> None:
     knn.add_argument(
         "--k", type=positive, nargs="+", default=[20, 100, 200], help="default: 20 100 200"
     )
-    knn.add_argument("--temperature", type=above_zero, default=0.07, help="of cosine votes (0.07)")
+    knn.add_argument(
+        "--temperature",
+        type=above_zero,
+        nargs="+",
+        default=[0.07],
+        metavar="T",
+        help="of cosine votes; each has a file of its own (0.07)",
+    )
 
     cluster = add_command(
         commands,

@@ -5,6 +5,7 @@ Modules that import torch are imported once names, paths and settings are checke
 
 import argparse
 import sys
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,15 @@ _SHOTS = (1, 2, 5, 10, 20)
 
 
 def run_knn(args: argparse.Namespace) -> None:
-    """k-NN accuracies of a run."""
+    """k-NN accuracies of a run: an entry for each temperature, all from one computation."""
     from cueco_solo.errors import config_error
     from cueco_solo.evaluation.run_evaluation import RunEvaluation
 
-    evaluation = RunEvaluation(args)
+    evaluation, temperatures = RunEvaluation(args), sorted(set(args.temperature))
 
-    def compute() -> dict[str, float]:
-        from cueco_solo.evaluation.knn import knn_accuracies
+    @cache
+    def sweep() -> dict[float, dict[str, float]]:
+        from cueco_solo.evaluation.knn import knn_sweep
 
         features = evaluation.features()
         images = len(features.train)
@@ -28,9 +30,11 @@ def run_knn(args: argparse.Namespace) -> None:
             raise config_error("--k", args.k, f"must be at most the {images} training images")
         for k in (k for k in args.k if k > images):
             print(f"k={k} is left out: there are only {images} training images")
-        return knn_accuracies(features, there, args.temperature, evaluation.per_class)
+        return knn_sweep(features, there, temperatures, evaluation.per_class)
 
-    evaluation.report("knn", {"k": args.k, "temperature": args.temperature}, compute)
+    for temperature in temperatures:
+        settings = {"k": args.k, "temperature": temperature}
+        evaluation.report("knn", settings, partial(lambda at: sweep()[at], temperature))
 
 
 def run_cluster(args: argparse.Namespace) -> None:
