@@ -91,6 +91,7 @@ def _view(document: Document) -> dict[str, Any]:
         "baseline": table.baseline,
         "differences": compared,
         "verdicts": verdicts(compared),
+        "knn": [{**sweep, "shades": _shades(sweep["means"])} for sweep in document.knn],
         "has": _parts(runs),
         "missing": _missing(runs),
     }
@@ -163,6 +164,16 @@ def _parts(runs: Sequence[RunPart]) -> dict[str, bool]:
         "companions": any(run["companions"] for run in runs),
         "config": any(run["config"] for run in runs),
     }
+
+
+def _shades(means: Sequence[Sequence[float | None]]) -> list[list[int]]:
+    """How dark a cell is, in percent: from the lowest figure to the highest; 0 without a figure."""
+    there = [value for row in means for value in row if value is not None]
+    low, span = min(there), max(there) - min(there)
+    return [
+        [0 if value is None or not span else round(100 * (value - low) / span) for value in row]
+        for row in means
+    ]
 
 
 def _missing(runs: Sequence[RunPart]) -> dict[str, list[RunPart]]:
