@@ -125,8 +125,6 @@ def run_sweep(args: argparse.Namespace) -> None:
     evaluation = RunEvaluation(args)
     composed = evaluation.compose(f"linear-{evaluation.data.dataset}", "linear-custom")
     check_sweep(composed)
-    from dataclasses import asdict
-
     from cueco_solo.evaluation.linear import parse_linear
     from cueco_solo.evaluation.linear_sweep import HELD_OUT, PLACES, rate_at, swept_linear
 
@@ -140,7 +138,7 @@ def run_sweep(args: argparse.Namespace) -> None:
 
     def compute() -> dict[str, float]:
         results, choice = swept_linear(evaluation.features(), cfg, decays, evaluation.per_class)
-        notes[next(iter(results))], details["sweep"] = f"at {choice}", asdict(choice)
+        notes[next(iter(results))], details["sweep"] = f"at {choice}", choice.stated()
         return results
 
     low, high = rate_at(PLACES[0]), rate_at(PLACES[-1])
