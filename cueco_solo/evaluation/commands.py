@@ -18,6 +18,7 @@ from cueco_solo.arguments import (
     seed,
 )
 from cueco_solo.evaluation import evaluate
+from cueco_solo.evaluation.evaluate_finetune import run_finetune
 from cueco_solo.evaluation.other_data import PathOfDataset, dataset_arguments, each_dataset
 
 SHARED = """RUN is a run folder of cueco-solo pretrain, or any folder with solo-learn's args.json
@@ -196,16 +197,19 @@ def add_parsers(commands: Any) -> None:
     finetune = add_command(
         commands,
         "finetune",
-        evaluate.run_finetune,
+        run_finetune,
         "fine-tune the whole backbone on a share of the labels",
         f"""Fine-tune the whole backbone and a linear head on a share of the training images, with
         the same number of each class, give or take one, and score them on the validation images.
         The seed of the configuration (seed=5) names the images, the same on every machine, and a
         smaller share is part of a larger one; they are listed in
-        RUN/subsets/<percent>pct-seed<seed>.txt. {SHARED}""",
+        RUN/subsets/<percent>pct-seed<seed>.txt. With --sweep, pairs of learning rates, of the
+        backbone and of the classifier, are tried on a fifth of these images, held out by class; the
+        best is trained on all of them and then validated. {SHARED}""",
         "cueco-solo finetune trained_models/cueco/RUN --percent 1",
         "cueco-solo finetune trained_models/cueco/RUN --percent 10 --untrained seed=6",
         "cueco-solo finetune trained_models/rcl/RUN --percent 1 --subset imagenet-1percent.txt",
+        "cueco-solo finetune trained_models/cueco/RUN --percent 1 --sweep",
     )
     run_arguments(finetune)
     finetune.add_argument(
@@ -220,5 +224,28 @@ def add_parsers(commands: Any) -> None:
         type=Path,
         metavar="FILE",
         help="these images instead, one name or number a line, e.g. a published list",
+    )
+    finetune.add_argument(
+        "--sweep", action="store_true", help="the best of many pairs of learning rates"
+    )
+    finetune.add_argument(
+        "--choose",
+        choices=("held-out", "validation"),
+        help="with --sweep: on which images; validation, as papers do, gives a figure of another "
+        "name (held-out)",
+    )
+    finetune.add_argument(
+        "--learning-rate",
+        type=above_zero,
+        nargs="+",
+        metavar="R",
+        help="with --sweep: of the backbone, for 256 images (0.005 0.01 0.02 0.05 0.1)",
+    )
+    finetune.add_argument(
+        "--classifier-rate",
+        type=above_zero,
+        nargs="+",
+        metavar="R",
+        help="with --sweep: of the classifier, for 256 images (0.05 0.5 5)",
     )
     config_arguments(finetune, "finetune")

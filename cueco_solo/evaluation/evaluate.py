@@ -6,7 +6,6 @@ Modules that import torch are imported once names, paths and settings are checke
 import argparse
 import sys
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 _SHOTS = (1, 2, 5, 10, 20)
@@ -182,48 +181,3 @@ def run_fewshot(args: argparse.Namespace) -> None:
 
     settings = {"k": asked, "draws": args.draws, "seed": args.seed}
     evaluation.report("fewshot", settings, compute, notes, {"draws": draws})
-
-
-def _subset(args: argparse.Namespace, train: Any, seed: int) -> tuple[list[int], Path]:
-    """The images to learn from, and the file that lists them."""
-    from cueco_solo.evaluation import subsets
-
-    if args.subset:
-        return subsets.read_subset(args.subset, train, args.percent), args.subset
-    chosen = subsets.balanced_subset(subsets.labels_of(train), args.percent, seed)
-    path = args.folder / "subsets" / f"{args.percent:g}pct-seed{seed}.txt"
-    subsets.write_subset(path, train, chosen)
-    return chosen, path
-
-
-def run_finetune(args: argparse.Namespace) -> None:
-    """Semi-supervised accuracies of a run."""
-    from cueco_solo.evaluation.run_evaluation import RunEvaluation
-    from cueco_solo.evaluation.subsets import read_names
-
-    evaluation = RunEvaluation(args)
-    if args.subset:
-        read_names(args.subset)
-    name, dataset = f"finetune-{args.percent:g}pct", evaluation.data.dataset
-    cfg = evaluation.compose(
-        f"finetune-{dataset}-{args.percent:g}pct",
-        f"finetune-{dataset}",
-        "finetune-custom",
-        finetune=True,
-    )
-    from cueco_solo.evaluation.features import load_backbone
-    from cueco_solo.evaluation.finetune import finetune_accuracies, finetune_data, parse_finetune
-
-    train, val = finetune_data(evaluation.data, evaluation.run.cfg.augmentations[0])
-    seed = 5 if cfg.get("seed") is None else cfg.seed
-    chosen, path = _subset(args, train, seed)
-    parsed = parse_finetune(cfg, len(chosen))
-
-    def compute() -> dict[str, float]:
-        if len(chosen) < cfg.optimizer.batch_size:
-            print(f"batches of all {len(chosen)} images: there are no {cfg.optimizer.batch_size}")
-        backbone = load_backbone(evaluation.run, args.untrained)
-        return finetune_accuracies(backbone, parsed, train, val, chosen)
-
-    stated = {"percent": args.percent, "images": len(chosen), "subset": str(path)}
-    evaluation.report_training(name, parsed, compute, **stated)

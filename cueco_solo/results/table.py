@@ -32,8 +32,15 @@ _PROTOCOLS = {
     "clustering": "Clustering",
     "clustering-first-head": "Own labels, first head",
     "clustering-best-head": "Own labels, best head",
-    "semi-supervised-1pct": "Fine-tuned, 1 % of labels",
-    "semi-supervised-10pct": "Fine-tuned, 10 % of labels",
+    **{
+        f"semi-supervised-{percent}pct{kind}": f"Fine-tuned, {percent} % of labels{words}"
+        for percent in (1, 10)
+        for kind, words in (
+            ("", ""),
+            ("-sweep", ", swept"),
+            ("-sweep-on-validation", ", swept on validation images"),
+        )
+    },
     "training": "Training",
 }
 _METRICS = {
