@@ -97,16 +97,16 @@ def test_sweep(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     content = json.loads(path.read_text())
     sweep, settings = content["sweep"], content["settings"]
     assert len(calls) == len(sweep["curve"]) + 1  # the second one twice
-    assert [calls[0].lr, calls[0].classifier_lr] == pytest.approx([0.1 * 12 / 256, 12 / 256])
+    assert [calls[0].lr, calls[0].classifier_lr] == pytest.approx([0.1 * 14 / 256, 14 / 256])
     assert sweep["best"] in sweep["curve"] and sweep["best"]["classifier_learning_rate"] == 1
-    assert (sweep["images"], sweep["chosen_on"]) == (6, "held-out training images")
+    assert (sweep["images"], sweep["chosen_on"]) == (4, "held-out training images")
     assert sweep["at_edge"] == bool(sweep["edges"])
     assert (settings["rates"], settings["classifier_rates"]) == ([0.1, 1], [1])
     assert (settings["chosen_on"], settings["held_out_percent"]) == ("held-out", 20)
     assert settings["optimizer"].keys() == {"name", "batch_size", "weight_decay", "kwargs"}
     said = capsys.readouterr().err
     best = f"learning rate {sweep['best']['learning_rate']:.3g}, classifier 1: "
-    assert f"{best}{sweep['best']['top1']:.2f} on 6 held-out images" in said
+    assert f"{best}{sweep['best']['top1']:.2f} on 4 held-out images" in said
     calls.clear()
     assert evaluation.run(run) == [path] and not calls
 
