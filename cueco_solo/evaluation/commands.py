@@ -231,7 +231,7 @@ def add_parsers(commands: Any) -> None:
     finetune.add_argument(
         "--choose",
         choices=("held-out", "validation"),
-        help="with --sweep: on which images; validation, as papers do, gives a figure of another "
+        help="with --sweep: on which images; validation, as often in papers, gives a figure of another "
         "name (held-out)",
     )
     finetune.add_argument(
