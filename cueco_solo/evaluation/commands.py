@@ -231,8 +231,8 @@ def add_parsers(commands: Any) -> None:
     finetune.add_argument(
         "--choose",
         choices=("held-out", "validation"),
-        help="with --sweep: on which images; validation, as often in papers, gives a figure of another "
-        "name (held-out)",
+        help="with --sweep: on which images; validation, as often in papers, gives a figure of "
+        "another name (held-out)",
     )
     finetune.add_argument(
         "--learning-rate",

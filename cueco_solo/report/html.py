@@ -167,7 +167,7 @@ def _parts(runs: Sequence[RunPart]) -> dict[str, bool]:
 
 
 def _shades(means: Sequence[Sequence[float | None]]) -> list[list[int]]:
-    """How strong a cell's colour is, in percent: from the lowest figure to the highest; 0 without a figure."""
+    """How strong each cell's colour is: 0 percent of the lowest figure, 100 of the highest."""
     there = [value for row in means for value in row if value is not None]
     low, span = min(there), max(there) - min(there)
     return [
