@@ -25,6 +25,7 @@ HELD_OUT = 20.0  # percent of the labelled images: a tenth of so few would tell 
 VALIDATION = "validation images"
 _NAMES = "learning_rate", "classifier_learning_rate"
 _WIDENED_BY = 4.0  # at least
+_METRICS = {"top1": "val_acc1", "top5": "val_acc5", "loss": "val_loss"}
 
 
 class FinetuneSweep:
@@ -124,9 +125,9 @@ class FinetuneSweep:
             backbone = thawed(copy.deepcopy(self.backbone))
             parsed = self._parsed(setting, self.rest)
             trainer = fitted(backbone, parsed, Subset(self.train, self.rest), self.judged)
-            metrics = {name: float(trainer.callback_metrics[name]) for name in _METRICS}
-            found = {ours: metrics[name] for name, ours in _METRICS.items()}
-            if not math.isfinite(metrics["val_loss"]):  # its accuracies are the first class's
+            metrics = trainer.callback_metrics
+            found = {ours: float(metrics[name]) for ours, name in _METRICS.items()}
+            if not math.isfinite(found["loss"]):  # whose accuracies are those of the first class
                 found = {"top1": 0.0, "top5": 0.0, "loss": None}
             self.before.add(setting, found)
         on = "validation" if self.on_validation else "held-out"
@@ -136,7 +137,4 @@ class FinetuneSweep:
             file=sys.stderr,
             flush=True,
         )
-        return Tried(setting, found["top1"] or 0.0, found["loss"])
-
-
-_METRICS = {"val_acc1": "top1", "val_acc5": "top5", "val_loss": "loss"}
+        return Tried(setting, found["top1"], found["loss"])
