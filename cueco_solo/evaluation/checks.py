@@ -1,5 +1,6 @@
 """Checks of what an evaluation is asked for, data and settings; torch isn't imported for them."""
 
+import argparse
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from cueco_solo.errors import config_error
 from cueco_solo.training.run_folder import Run
 from cueco_solo.training.settings import check_linear_settings
 
+TEMPERATURE = 0.07  # of k-NN's cosine votes: solo-learn's
 # what solo-learn's main_linear.py can do beyond a linear classifier on frozen features
 _ELSEWHERE = (
     "auto_augment",
@@ -31,6 +33,7 @@ _LAST_EPOCH_ONLY = (
 )
 # what a sweep of learning rates reads of a configuration; the rest is solo-learn's trainer's
 _SWEPT = ("hardware", "max_epochs", "scheduler", "seed", "enable_progress_bar")
+_OR_NO_SWEEP = "change it, or leave --sweep out"
 # what else decides what a probe learns, and has one value in a sweep
 _SWEPT_ALWAYS = {
     "accumulate_grad_batches": 1,
@@ -130,17 +133,45 @@ def check_sweep_overrides(overrides: Sequence[str], decays: bool = False) -> Non
             raise config_error(key, value, "has no effect on a sweep", "remove it")
 
 
+def check_finetune_sweep(args: argparse.Namespace) -> None:
+    """Refuse options of a sweep without one, and overrides of what a sweep of rates chooses.
+
+    Raises:
+        ConfigError: there is such an option or override.
+    """
+    if not args.sweep:
+        for name in ("choose", "learning_rate", "classifier_rate"):
+            if (value := getattr(args, name)) is not None:
+                option = f"--{name.replace('_', '-')}"
+                raise config_error(option, value, "goes with --sweep", "add --sweep")
+        return
+    for text in args.overrides:
+        key, _, value = text.lstrip("+~").partition("=")
+        if key in ("optimizer.lr", "optimizer.classifier_lr"):
+            remedy = "give --learning-rate or --classifier-rate, or leave --sweep out"
+            raise config_error(key, value, "is chosen by --sweep", remedy)
+
+
+def check_one_schedule(cfg: DictConfig) -> None:
+    """Check that the schedule of a sweep's learning rates is the same share of each.
+
+    Raises:
+        ConfigError: part of it is a rate of its own.
+    """
+    for key in ("scheduler.min_lr", "scheduler.warmup_start_lr"):
+        if rate := OmegaConf.select(cfg, key):
+            reason = "is one rate for all, but a sweep's probes differ in theirs"
+            raise config_error(key, rate, reason, _OR_NO_SWEEP)
+
+
 def check_sweep(cfg: DictConfig) -> None:
     """Check that the optimizer of a linear evaluation is one that a sweep trains with.
 
     Raises:
         ConfigError: it isn't SGD, or does more than momentum and weight decay.
     """
-    remedy = "change it, or leave --sweep out"
-    for key in ("scheduler.min_lr", "scheduler.warmup_start_lr"):
-        if rate := OmegaConf.select(cfg, key):
-            reason = "is one rate for all, but a sweep's probes differ in theirs"
-            raise config_error(key, rate, reason, remedy)
+    remedy = _OR_NO_SWEEP
+    check_one_schedule(cfg)
     if cfg.optimizer.name != "sgd":
         raise config_error("optimizer.name", cfg.optimizer.name, "isn't sgd", remedy)
     more = {f"kwargs.{key}": value for key, value in (cfg.optimizer.get("kwargs") or {}).items()}

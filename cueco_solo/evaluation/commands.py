@@ -18,6 +18,7 @@ from cueco_solo.arguments import (
     seed,
 )
 from cueco_solo.evaluation import evaluate
+from cueco_solo.evaluation.evaluate_finetune import run_finetune
 from cueco_solo.evaluation.other_data import PathOfDataset, dataset_arguments, each_dataset
 
 SHARED = """RUN is a run folder of cueco-solo pretrain, or any folder with solo-learn's args.json
@@ -156,6 +157,7 @@ def add_parsers(commands: Any) -> None:
         distance, with solo-learn's weighted votes. {SHARED} {_OTHER} {_KEPT}""",
         "cueco-solo knn trained_models/cueco/RUN",
         "cueco-solo knn trained_models/cueco/RUN --untrained --k 20",
+        "cueco-solo knn trained_models/cueco/RUN --k 1 5 20 100 --temperature 0.05 0.07 0.1",
     )
     run_arguments(knn)
     dataset_arguments(knn)
@@ -163,7 +165,14 @@ def add_parsers(commands: Any) -> None:
     knn.add_argument(
         "--k", type=positive, nargs="+", default=[20, 100, 200], help="default: 20 100 200"
     )
-    knn.add_argument("--temperature", type=above_zero, default=0.07, help="of cosine votes (0.07)")
+    knn.add_argument(
+        "--temperature",
+        type=above_zero,
+        nargs="+",
+        default=[0.07],
+        metavar="T",
+        help="of cosine votes; each has a file of its own (0.07)",
+    )
 
     cluster = add_command(
         commands,
@@ -188,16 +197,19 @@ def add_parsers(commands: Any) -> None:
     finetune = add_command(
         commands,
         "finetune",
-        evaluate.run_finetune,
+        run_finetune,
         "fine-tune the whole backbone on a share of the labels",
         f"""Fine-tune the whole backbone and a linear head on a share of the training images, with
         the same number of each class, give or take one, and score them on the validation images.
         The seed of the configuration (seed=5) names the images, the same on every machine, and a
         smaller share is part of a larger one; they are listed in
-        RUN/subsets/<percent>pct-seed<seed>.txt. {SHARED}""",
+        RUN/subsets/<percent>pct-seed<seed>.txt. With --sweep, pairs of learning rates, of the
+        backbone and of the classifier, are tried on a fifth of these images, held out by class; the
+        best is trained on all of them and then validated. {SHARED}""",
         "cueco-solo finetune trained_models/cueco/RUN --percent 1",
         "cueco-solo finetune trained_models/cueco/RUN --percent 10 --untrained seed=6",
         "cueco-solo finetune trained_models/rcl/RUN --percent 1 --subset imagenet-1percent.txt",
+        "cueco-solo finetune trained_models/cueco/RUN --percent 1 --sweep",
     )
     run_arguments(finetune)
     finetune.add_argument(
@@ -212,5 +224,28 @@ def add_parsers(commands: Any) -> None:
         type=Path,
         metavar="FILE",
         help="these images instead, one name or number a line, e.g. a published list",
+    )
+    finetune.add_argument(
+        "--sweep", action="store_true", help="the best of many pairs of learning rates"
+    )
+    finetune.add_argument(
+        "--choose",
+        choices=("held-out", "validation"),
+        help="with --sweep: on which images; validation, as often in papers, gives a figure of "
+        "another name (held-out)",
+    )
+    finetune.add_argument(
+        "--learning-rate",
+        type=above_zero,
+        nargs="+",
+        metavar="R",
+        help="with --sweep: of the backbone, for 256 images (0.005 0.01 0.02 0.05 0.1)",
+    )
+    finetune.add_argument(
+        "--classifier-rate",
+        type=above_zero,
+        nargs="+",
+        metavar="R",
+        help="with --sweep: of the classifier, for 256 images (0.05 0.5 5)",
     )
     config_arguments(finetune, "finetune")

@@ -5,32 +5,42 @@ Modules that import torch are imported once names, paths and settings are checke
 
 import argparse
 import sys
-from pathlib import Path
+from functools import cache, partial
 from typing import Any
 
 _SHOTS = (1, 2, 5, 10, 20)
 
 
 def run_knn(args: argparse.Namespace) -> None:
-    """k-NN accuracies of a run."""
+    """k-NN accuracies of a run: an entry for each temperature, all from one computation."""
     from cueco_solo.errors import config_error
+    from cueco_solo.evaluation.per_image import PerImage
     from cueco_solo.evaluation.run_evaluation import RunEvaluation
 
-    evaluation = RunEvaluation(args)
+    evaluation, temperatures = RunEvaluation(args), sorted(set(args.temperature))
+    images = {temperature: PerImage() for temperature in temperatures}
 
-    def compute() -> dict[str, float]:
-        from cueco_solo.evaluation.knn import knn_accuracies
+    @cache
+    def sweep() -> dict[float, dict[str, float]]:
+        from cueco_solo.evaluation.knn import knn_sweep
 
         features = evaluation.features()
-        images = len(features.train)
-        there = [k for k in args.k if k <= images]
+        number = len(features.train)
+        there = [k for k in args.k if k <= number]
         if not there:
-            raise config_error("--k", args.k, f"must be at most the {images} training images")
-        for k in (k for k in args.k if k > images):
-            print(f"k={k} is left out: there are only {images} training images")
-        return knn_accuracies(features, there, args.temperature, evaluation.per_class)
+            raise config_error("--k", args.k, f"must be at most the {number} training images")
+        for k in (k for k in args.k if k > number):
+            print(f"k={k} is left out: there are only {number} training images")
+        return knn_sweep(features, there, temperatures, evaluation.per_class, images)
 
-    evaluation.report("knn", {"k": args.k, "temperature": args.temperature}, compute)
+    def compute(temperature: float) -> dict[str, float]:
+        found = sweep()[temperature]
+        evaluation.images = images[temperature]
+        return found
+
+    for temperature in temperatures:
+        settings = {"k": args.k, "temperature": temperature}
+        evaluation.report("knn", settings, partial(compute, temperature))
 
 
 def run_cluster(args: argparse.Namespace) -> None:
@@ -126,8 +136,6 @@ def run_sweep(args: argparse.Namespace) -> None:
     evaluation = RunEvaluation(args)
     composed = evaluation.compose(f"linear-{evaluation.data.dataset}", "linear-custom")
     check_sweep(composed)
-    from dataclasses import asdict
-
     from cueco_solo.evaluation.linear import parse_linear
     from cueco_solo.evaluation.linear_sweep import HELD_OUT, PLACES, rate_at, swept_linear
 
@@ -142,7 +150,7 @@ def run_sweep(args: argparse.Namespace) -> None:
     def compute() -> dict[str, float]:
         features, per_class = evaluation.features(), evaluation.per_class
         results, choice = swept_linear(features, cfg, decays, per_class, evaluation.images)
-        notes[next(iter(results))], details["sweep"] = f"at {choice}", asdict(choice)
+        notes[next(iter(results))], details["sweep"] = f"at {choice}", choice.stated()
         return results
 
     low, high = rate_at(PLACES[0]), rate_at(PLACES[-1])
@@ -187,48 +195,3 @@ def run_fewshot(args: argparse.Namespace) -> None:
 
     settings = {"k": asked, "draws": args.draws, "seed": args.seed}
     evaluation.report("fewshot", settings, compute, notes, {"draws": draws})
-
-
-def _subset(args: argparse.Namespace, train: Any, seed: int) -> tuple[list[int], Path]:
-    """The images to learn from, and the file that lists them."""
-    from cueco_solo.evaluation import subsets
-
-    if args.subset:
-        return subsets.read_subset(args.subset, train, args.percent), args.subset
-    chosen = subsets.balanced_subset(subsets.labels_of(train), args.percent, seed)
-    path = args.folder / "subsets" / f"{args.percent:g}pct-seed{seed}.txt"
-    subsets.write_subset(path, train, chosen)
-    return chosen, path
-
-
-def run_finetune(args: argparse.Namespace) -> None:
-    """Semi-supervised accuracies of a run."""
-    from cueco_solo.evaluation.run_evaluation import RunEvaluation
-    from cueco_solo.evaluation.subsets import read_names
-
-    evaluation = RunEvaluation(args)
-    if args.subset:
-        read_names(args.subset)
-    name, dataset = f"finetune-{args.percent:g}pct", evaluation.data.dataset
-    cfg = evaluation.compose(
-        f"finetune-{dataset}-{args.percent:g}pct",
-        f"finetune-{dataset}",
-        "finetune-custom",
-        finetune=True,
-    )
-    from cueco_solo.evaluation.features import load_backbone
-    from cueco_solo.evaluation.finetune import finetune_accuracies, finetune_data, parse_finetune
-
-    train, val = finetune_data(evaluation.data, evaluation.run.cfg.augmentations[0])
-    seed = 5 if cfg.get("seed") is None else cfg.seed
-    chosen, path = _subset(args, train, seed)
-    parsed = parse_finetune(cfg, len(chosen))
-
-    def compute() -> dict[str, float]:
-        if len(chosen) < cfg.optimizer.batch_size:
-            print(f"batches of all {len(chosen)} images: there are no {cfg.optimizer.batch_size}")
-        backbone = load_backbone(evaluation.run, args.untrained)
-        return finetune_accuracies(backbone, parsed, train, val, chosen, evaluation.images)
-
-    stated = {"percent": args.percent, "images": len(chosen), "subset": str(path)}
-    evaluation.report_training(name, parsed, compute, **stated)

@@ -33,6 +33,16 @@ def finetune_data(data: DictConfig, view: Any) -> tuple[Any, Any]:
     return labelled_datasets(data, *labelled_transforms(data.dataset, view))
 
 
+def unaugmented_images(data: DictConfig, view: Any) -> Any:
+    """The training set as :func:`finetune_data` has it, its images as those of the validation set.
+
+    Raises:
+        ConfigError: the data can't be had.
+    """
+    _, val = labelled_transforms(data.dataset, view)
+    return labelled_datasets(data, val, val)[0]
+
+
 def parse_finetune(cfg: DictConfig, images: int) -> DictConfig:
     """As :func:`parse_linear`, but the batch holds all images of the subset if they are so few.
 
@@ -67,6 +77,9 @@ def finetune_accuracies(
     Raises:
         ConfigError: an image can't be read, or the loss isn't finite.
     """
-    # Lightning leaves modes as they are, and solo-learn's model thaws nothing
-    backbone.train().requires_grad_(True)
-    return fitted_accuracies(backbone, cfg, Subset(train, chosen), val, images)
+    return fitted_accuracies(thawed(backbone), cfg, Subset(train, chosen), val, images)
+
+
+def thawed(backbone: nn.Module) -> nn.Module:
+    """The backbone itself: Lightning leaves modes as they are, solo-learn's model thaws nothing."""
+    return backbone.train().requires_grad_(True)

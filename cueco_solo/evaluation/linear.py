@@ -44,7 +44,7 @@ def parse_linear(cfg: DictConfig, finetune: bool = False) -> DictConfig:
         cfg: a composed configuration with ``data`` filled in.
 
     Returns:
-        The parsed configuration; its learning rate is that of its batch size.
+        The parsed configuration; its learning rates are those of its batch size.
 
     Raises:
         ConfigError: it asks for more than a linear classifier, or for devices that aren't there.
@@ -58,6 +58,8 @@ def parse_linear(cfg: DictConfig, finetune: bool = False) -> DictConfig:
     parsed.pretrained_feature_extractor = None  # the backbone is given
     parsed = host.parse_linear_cfg(parsed)
     count_superclasses(parsed.data)
+    if (rate := cfg.optimizer.get("classifier_lr")) is not None:  # solo-learn doesn't read it
+        parsed.optimizer.classifier_lr = rate * (parsed.optimizer.lr / cfg.optimizer.lr)
     parsed.devices, parsed.finetune = hardware.devices, finetune
     return parsed
 
@@ -198,14 +200,58 @@ def fitted_accuracies(
         ConfigError: an image can't be read, there are fewer than a batch holds, or the loss isn't
             finite.
     """
+    return _accuracies(fitted(backbone, cfg, train, val, images), cfg)
+
+
+def fitted(
+    backbone: nn.Module, cfg: DictConfig, train: Any, val: Any, images: PerImage | None = None
+) -> Trainer:
+    """The same as a Trainer, whose metrics may be those of a loss that isn't finite.
+
+    Raises:
+        ConfigError: an image can't be read, or there are fewer than a batch holds.
+    """
     batch_size = cfg.optimizer.batch_size
     check_batch_size(batch_size, 1, len(train))
     answers = _RightAnswers()
     trainer = _trainer(cfg, callbacks=[answers])
     data = SeededData(train, val, batch_size, cfg.data.num_workers, cfg.seed)
-    fit(trainer, _model(backbone, cfg), datamodule=data)
+    model = _model(backbone, cfg)
+    if cfg.finetune and cfg.optimizer.get("classifier_lr") is not None:
+        _scale_classifier_rate(model, cfg.optimizer.classifier_lr / cfg.optimizer.lr)
+    fit(trainer, model, datamodule=data)
     answers.add_to(images, "top1")
-    return _accuracies(trainer, cfg)
+    return trainer
+
+
+def _scale_classifier_rate(model: Any, factor: float) -> None:
+    """Let the classifier learn at ``factor`` times the scheduled rate.
+
+    In each step alone: solo-learn's schedules give all parameters one rate, and go on from there.
+    """
+    configure, own = model.configure_optimizers, {id(p) for p in model.classifier.parameters()}
+
+    def configured() -> Any:
+        built = configure()
+        optimizer = built if isinstance(built, torch.optim.Optimizer) else built[0][0]
+
+        scheduled: list[float] = []
+
+        def before(*_: Any) -> None:
+            scheduled[:] = [group["lr"] for group in optimizer.param_groups]
+            for group in optimizer.param_groups:
+                if own.issuperset(map(id, group["params"])):
+                    group["lr"] *= factor
+
+        def after(*_: Any) -> None:
+            for group, rate in zip(optimizer.param_groups, scheduled, strict=True):
+                group["lr"] = rate
+
+        optimizer.register_step_pre_hook(before)
+        optimizer.register_step_post_hook(after)
+        return built
+
+    model.configure_optimizers = configured
 
 
 def cached_linear_accuracies(

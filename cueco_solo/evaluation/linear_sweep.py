@@ -7,9 +7,6 @@ doesn't move the best rate in the grid; where it lies at an end all the same, th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import product
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +17,7 @@ from tqdm import tqdm
 from cueco_solo.data.checks import check_batch_size
 from cueco_solo.errors import config_error
 from cueco_solo.evaluation.accuracy import accuracies
+from cueco_solo.evaluation.choice import Axis, Choice, Setting, Tried, best_of, given_axis
 from cueco_solo.evaluation.features import Features
 from cueco_solo.evaluation.linear import rate_schedule
 from cueco_solo.evaluation.per_image import PerImage
@@ -30,67 +28,13 @@ from cueco_solo.training.hardware import find_hardware
 # rates of the grid are 10 ** (place / 3): 13 from 0.1 to 1000, then two decades more at an end
 PLACES = range(-3, 10)
 HELD_OUT = 10.0  # percent of the training features
-_MORE, _WIDENED_AT_MOST = 6, 2
+_MORE = 6
 _LOGITS = 2**24  # held at a time: 64 MB
 
 
 def rate_at(place: int) -> float:
     """The learning rate at a place of the grid, or beyond its ends."""
     return 10 ** (place / 3)
-
-
-class Setting(NamedTuple):
-    """What the probes differ in."""
-
-    rate: float
-    weight_decay: float
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A probe on the held-out images.
-
-    Attributes:
-        learning_rate, weight_decay: its setting.
-        top1: percent; 0 of a probe that diverged.
-        loss: mean cross entropy; None of a probe that diverged.
-    """
-
-    learning_rate: float
-    weight_decay: float
-    top1: float
-    loss: float | None
-
-    @property
-    def setting(self) -> Setting:
-        return Setting(self.learning_rate, self.weight_decay)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The best setting of a grid, and how it was found.
-
-    Attributes:
-        best: the highest accuracy, and of those alike the lowest loss.
-        at_edge: its rate is the lowest or highest, also of the widened grid.
-        widened: how often the grid was widened.
-        images: number of held-out images.
-        curve: all that were tried, by weight decay, then rate.
-    """
-
-    best: Tried
-    at_edge: bool
-    widened: int
-    images: int
-    curve: list[Tried]
-
-    def __str__(self) -> str:
-        best = self.best
-        text = (
-            f"learning rate {best.learning_rate:.3g} and weight decay {best.weight_decay:g}, "
-            f"chosen on {self.images} held-out training images ({best.top1:.2f})"
-        )
-        return f"{text}, at the edge of the grid" if self.at_edge else text
 
 
 def fit_probes(
@@ -110,7 +54,7 @@ def fit_probes(
         x: float ``[N, D]``.
         labels: int64 ``[N]``, in [0, C).
         rows: int64 ``[n]``, of x and labels to learn from.
-        settings: of the P probes.
+        settings: of the P probes: learning rate and weight decay.
         cfg: a parsed configuration, for all that the probes have in common.
         standard: how x is scaled.
 
@@ -176,15 +120,11 @@ def _tried(
         loss = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none").sum(0)
         losses += loss.cpu()
     return [
-        Tried(*setting, 100 * hit / len(rows), loss / len(rows))
+        Tried(setting, 100 * hit / len(rows), loss / len(rows))
         if loss < float("inf")
-        else Tried(*setting, 0.0, None)
+        else Tried(setting, 0.0, None)
         for setting, hit, loss in zip(settings, hits.tolist(), losses.tolist(), strict=True)
     ]
-
-
-def _best(curve: Sequence[Tried]) -> Tried:
-    return max(curve, key=lambda one: (one.top1, -float("inf") if one.loss is None else -one.loss))
 
 
 def choose(
@@ -217,28 +157,13 @@ def choose(
     mask = torch.ones(len(x), dtype=torch.bool)
     mask[aside] = False
     rest, aside = mask.nonzero()[:, 0], aside.to(x.device)
-    curve: list[Tried] = []
 
-    def add(places: range) -> Tried:
-        settings = [Setting(*pair) for pair in product(map(rate_at, places), weight_decays)]
+    def try_all(settings: Sequence[Setting]) -> list[Tried]:
         weights = fit_probes(x, labels, rest, settings, cfg, standard)
-        curve.extend(_tried(x, labels, aside, settings, weights, standard))
-        return _best(curve)
+        return _tried(x, labels, aside, settings, weights, standard)
 
-    best, widened = add(PLACES), 0
-    low, high = PLACES.start, PLACES.stop
-
-    def ends() -> tuple[float, float]:
-        return rate_at(low), rate_at(high - 1)
-
-    while best.learning_rate in ends() and widened < _WIDENED_AT_MOST:
-        if best.learning_rate == ends()[0]:
-            best, low = add(range(low - _MORE, low)), low - _MORE
-        else:
-            best, high = add(range(high, high + _MORE)), high + _MORE
-        widened += 1
-    curve.sort(key=lambda one: (one.weight_decay, one.learning_rate))
-    return Choice(best, best.learning_rate in ends(), widened, len(aside), curve)
+    rates = Axis("learning_rate", rate_at, PLACES, _MORE)
+    return best_of([rates, given_axis("weight_decay", weight_decays)], try_all, len(aside))
 
 
 def swept_linear(

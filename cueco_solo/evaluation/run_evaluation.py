@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -78,11 +78,15 @@ class RunEvaluation:
             cache=not self.args.no_cache,
         )
 
-    def compose(self, *names: str, finetune: bool = False) -> Any:
+    def compose(
+        self, *names: str, finetune: bool = False, values: Mapping[str, Any] | None = None
+    ) -> Any:
         """The configuration that ``config_arguments`` ask for, by default the first of ``names``.
 
         Args:
             names: of which the last one is ours for any data.
+            finetune: it is one for fine-tuning.
+            values: by dotted key, instead of the configuration's; overrides win over them.
 
         Raises:
             ConfigError: a name, a key, a value or the device can't be used.
@@ -97,7 +101,7 @@ class RunEvaluation:
         if self.other:  # solo-learn knows image folders, and counts their classes
             given["data.dataset"] = "custom"
             given.pop("data.superclasses")
-        values = {"devices": 1, **given}
+        values = {"devices": 1, **given, **(values or {})}
 
         def composed(*hardware: str) -> Any:
             overrides = [*hardware, *args.overrides]
@@ -132,7 +136,7 @@ class RunEvaluation:
         path, former = entry_path(*place), former_path(*place)
         if getattr(self.args, "reuse", False):
             for done in filter(None, (path, former)):
-                if is_done(done, settings, self._key()):
+                if is_done(done, settings, self.key()):
                     self._written(done)
                     return
         self._written(path)
@@ -150,7 +154,7 @@ class RunEvaluation:
             "checkpoint": None if self.args.untrained else self.run.checkpoint.name,
             "results": results,
             "settings": settings,
-            "key": self._key(),
+            "key": self.key(),
             "versions": versions(),
             **(details or {}),
             **({"images": self.images.to_json()} if self.images else {}),
@@ -168,7 +172,8 @@ class RunEvaluation:
     def _written(self, path: Path) -> None:
         self.args.written = [*getattr(self.args, "written", ()), path]
 
-    def _key(self) -> str:
+    def key(self) -> str:
+        """Of checkpoint, data and transform: other figures have another one."""
         from cueco_solo.evaluation.feature_cache import features_key, short_digest
 
         return short_digest(features_key(self.run, self.data, self.args.untrained))

@@ -4,7 +4,7 @@ All but the table is JSON: str, int, float, bool, None, list and dict. Floats ar
 are ``data:`` URIs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from cueco_solo.errors import moved
@@ -91,6 +91,30 @@ class Level(TypedDict):
     images: list[int]
 
 
+class KNNSweep(TypedDict):
+    """k-NN accuracies of a row of the table, by cosine.
+
+    Attributes:
+        series: what the method is called.
+        name: of the row, with its data set.
+        accuracy: ``"top-1"`` or ``"mean per class"``.
+        settings: what tells the sweep from another one of the row, as text.
+        runs: number of runs that a mean is of, at most.
+        ks: numbers of neighbours, ascending.
+        temperatures: ascending.
+        means: percent by k (row) and temperature (column); None where nothing was measured.
+    """
+
+    series: str
+    name: str
+    accuracy: str
+    settings: str
+    runs: int
+    ks: list[int]
+    temperatures: list[float]
+    means: list[list[float | None]]
+
+
 class Images(TypedDict):
     """The pictures of one data set, shared by all runs that were evaluated on it."""
 
@@ -163,6 +187,7 @@ class Document:
         table: of figures.
         runs: in the order given.
         images: by data set and place, see ``RunPart.images``.
+        knn: sweeps of k-NN, in the order of the rows.
     """
 
     title: str
@@ -170,6 +195,7 @@ class Document:
     table: ResultTable
     runs: list[RunPart]
     images: dict[str, Images]
+    knn: list[KNNSweep] = field(default_factory=list)
 
 
 __getattr__ = moved(

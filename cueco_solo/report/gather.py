@@ -8,6 +8,7 @@ from typing import Any
 from cueco_solo.report.curves import read_curves
 from cueco_solo.report.document import Document, RunPart
 from cueco_solo.report.features import FeatureViews
+from cueco_solo.report.neighbours import knn_sweeps
 from cueco_solo.report.reproduction import reproduce
 from cueco_solo.results.runs import RunFigures, labels
 from cueco_solo.results.table import ResultTable
@@ -43,7 +44,7 @@ def gather_document(
         parts.append(_part(run, one, names[one.id]))
         views.fill(run, parts[-1])
     created = datetime.now().astimezone().isoformat(timespec="seconds")
-    return Document(title, created, table, parts, views.albums())
+    return Document(title, created, table, parts, views.albums(), knn_sweeps(table))
 
 
 def _part(run: Run, one: RunFigures, label: str) -> RunPart:

@@ -99,6 +99,7 @@ def _view(document: Document) -> dict[str, Any]:
         "over_images": OVER_IMAGES if table.over_images else "",
         "difference_over_images": DIFFERENCE_OVER_IMAGES,
         "verdicts": verdicts(compared),
+        "knn": [{**sweep, "shades": _shades(sweep["means"])} for sweep in document.knn],
         "has": _parts(runs),
         "missing": _missing(runs),
     }
@@ -171,6 +172,16 @@ def _parts(runs: Sequence[RunPart]) -> dict[str, bool]:
         "companions": any(run["companions"] for run in runs),
         "config": any(run["config"] for run in runs),
     }
+
+
+def _shades(means: Sequence[Sequence[float | None]]) -> list[list[int]]:
+    """How strong each cell's colour is: 0 percent of the lowest figure, 100 of the highest."""
+    there = [value for row in means for value in row if value is not None]
+    low, span = min(there), max(there) - min(there)
+    return [
+        [0 if value is None or not span else round(100 * (value - low) / span) for value in row]
+        for row in means
+    ]
 
 
 def _missing(runs: Sequence[RunPart]) -> dict[str, list[RunPart]]:

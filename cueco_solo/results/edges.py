@@ -7,7 +7,7 @@ from cueco_solo.training.run_folder import Run
 
 
 def edge_notes(run: Run, only: Collection[str] | None = None) -> list[str]:
-    """A sentence for each figure of the run whose learning rate lies at the edge of its grid.
+    """A sentence for each figure of the run whose setting lies at the edge of its grid.
 
     Args:
         run: the run.
@@ -23,12 +23,14 @@ def edge_notes(run: Run, only: Collection[str] | None = None) -> list[str]:
             if content["checkpoint"] not in (None, run.checkpoint.name):
                 continue
             sweep = content["sweep"]
-            edge, rate = sweep["at_edge"], f"{sweep['best']['learning_rate']:.3g}"
-        except (OSError, ValueError, KeyError, TypeError):
+            names = sweep.get("edges") or ["learning_rate"]
+            values = [f"{name.replace('_', ' ')}, {sweep['best'][name]:.3g}," for name in names]
+            edge = sweep["at_edge"]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
         if edge:
             notes.append(
-                f"Figures: {path.name} has its learning rate, {rate}, from the edge of the grid; a "
-                "better one may lie beyond."
+                f"Figures: {path.name} has its {' and its '.join(values)} from the edge of the "
+                "grid; a better one may lie beyond."
             )
     return notes

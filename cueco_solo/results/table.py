@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cueco_solo.evaluation.checks import TEMPERATURE
 from cueco_solo.results.figures import UNTRAINED, Figure
 from cueco_solo.results.published import OFFLINE, ONLINE, UNKNOWN, Published
 from cueco_solo.results.runs import RunFigures, check_baseline
@@ -33,8 +34,15 @@ _PROTOCOLS = {
     "clustering": "Clustering",
     "clustering-first-head": "Own labels, first head",
     "clustering-best-head": "Own labels, best head",
-    "semi-supervised-1pct": "Fine-tuned, 1 % of labels",
-    "semi-supervised-10pct": "Fine-tuned, 10 % of labels",
+    **{
+        f"semi-supervised-{percent}pct{kind}": f"Fine-tuned, {percent} % of labels{words}"
+        for percent in (1, 10)
+        for kind, words in (
+            ("", ""),
+            ("-sweep", ", swept"),
+            ("-sweep-on-validation", ", swept on validation images"),
+        )
+    },
     "training": "Training",
 }
 _METRICS = {
@@ -67,6 +75,8 @@ DIFFERENCE_OVER_IMAGES = (
     "[low to high], of a single pair: 95 % interval over the validation images (bootstrap, the "
     "same images for both). It says nothing of other seeds."
 )
+# k-NN at another temperature stands back where the usual one is there, too
+_TEMPERATURE, _USUAL = re.compile(r"temperature=[^,]+"), f"temperature={TEMPERATURE:g}"
 _INTERVAL = "-interval"
 # neither a high rank nor a long training is an aim in itself
 _NOT_RANKED = ("rankme", "seconds")
@@ -320,6 +330,7 @@ def make_table(
     check_baseline(baseline, [run.series for run in runs])
     rows = _rows(runs)
     columns = make_columns(key for row in rows for single in row.singles for key in single.measured)
+    columns = _usual_temperature(columns, rows)
     for row in rows:
         row.cells = [_mean(row, column) for column in columns]
     _mark_best(rows, columns)
@@ -343,6 +354,22 @@ def make_columns(keys: Iterable[tuple[str, ...]]) -> list[Column]:
                 Column(protocol, name, name in primary or not primary, settings) for name in names
             ]
     return found
+
+
+def _usual_temperature(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
+    """The columns, of which k-NN at a temperature that says nothing more of any run isn't primary.
+
+    A run that was measured at another temperature only keeps its column.
+    """
+
+    def stands_back(column: Column) -> bool:
+        usual = column.key._replace(settings=_TEMPERATURE.sub(_USUAL, column.settings))
+        if column.protocol != "knn" or usual == column.key:
+            return False
+        singles = [single for row in rows for single in row.singles]
+        return all(usual in one.measured for one in singles if column.key in one.measured)
+
+    return [replace(column, primary=False) if stands_back(column) else column for column in columns]
 
 
 def _natural(text: str) -> list[tuple[float, str]]:

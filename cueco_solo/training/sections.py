@@ -122,7 +122,9 @@ class OptimizerOptions(Options):
     lr: NonNegative = required(
         "learning rate for 256 images; scaled by the batch size of all processes"
     )
-    classifier_lr: NonNegative | None = option(None, "used in pre-training only")
+    classifier_lr: Positive | None = option(
+        None, "learning rate of a fine-tuning's classifier, scaled and scheduled as lr is; null: lr"
+    )
     weight_decay: NonNegative = required("weight decay")
     exclude_bias_n_norm_wd: bool = option(False, "no weight decay of biases and norms")
     layer_decay: Any = option(0.0, "factor of the learning rate from layer to layer")

@@ -30,7 +30,6 @@ UNCHECKED_IN_LINEAR = (
     "momentum",
     "data.fraction",
     "data.no_labels",
-    "optimizer.classifier_lr",
     "checkpoint",
     "auto_resume",
     "online_clustering",

@@ -20,6 +20,7 @@ def test_knn(run: Path, capsys: pytest.CaptureFixture[str]):
     content = figures(run, "knn", "--k", "1", "5", file="eval-knn.json")
     assert len(content["results"]) == 8
     assert content["settings"]["k"] == [1, 5]
+    assert known_images(content) == {"cosine_1_top1", "cosine_5_top1"}
     assert content["checkpoint"].endswith("ep=1.ckpt")
     assert content["versions"]["torch"]
     printed = capsys.readouterr().out
@@ -27,6 +28,28 @@ def test_knn(run: Path, capsys: pytest.CaptureFixture[str]):
     assert f"cosine_5_top1 {content['results']['cosine_5_top1']:12.2f}".split() == next(
         line.split() for line in printed.splitlines() if "cosine_5_top1" in line
     )
+
+
+def test_knn_at_several_temperatures(run: Path, monkeypatch: pytest.MonkeyPatch):
+    """An entry each, as single calls write them; a grid computes what is missing."""
+    from cueco_solo.comparison.evaluations import parse_evaluations
+    from cueco_solo.evaluation import knn
+
+    words = ("knn", "--k", "1", "5", "--temperature")
+    single = {t: figures(run, *words, t, file="eval-knn.json") for t in ("0.07", "0.5")}
+    written = {path: path.read_bytes() for path in run.glob("eval-knn-*.json")}
+    assert len(written) == 2
+    assert main(["knn", str(run), "--num-workers", "0", *words[1:], "0.5", "0.05", "0.07"]) == 0
+    assert len(list(run.glob("eval-knn-*.json"))) == 3
+    assert all(path.read_bytes() == content for path, content in written.items())
+    assert [one["settings"]["temperature"] for one in single.values()] == [0.07, 0.5]
+
+    def fail(*_: Any) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(knn, "knn_sweep", fail)
+    (evaluation,) = parse_evaluations([f"{' '.join(words)} 0.05 0.07 0.5 --num-workers 0"])
+    assert {*evaluation.run(run)} == {*run.glob("eval-knn-*.json")}
 
 
 def test_cluster_of_an_untrained_backbone(run: Path, capsys: pytest.CaptureFixture[str]):

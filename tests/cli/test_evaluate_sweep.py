@@ -96,17 +96,21 @@ def test_a_grid_reuses_the_figures(run: Path, monkeypatch: pytest.MonkeyPatch):
     assert [evaluation.run(run) for evaluation in evaluations] == first
 
 
-def test_the_report_says_that_the_rate_is_at_the_edge(run: Path):
+@pytest.mark.parametrize("both", [False, True])
+def test_the_report_says_that_the_rate_is_at_the_edge(run: Path, both: bool):
     content = written(run, "linear", "--sweep", *SWEEP)
     (path,) = run.glob("eval-linear-sweep*.json")
     runs = open_runs([run])
     for edge in (False, True):
-        content["sweep"] |= {"at_edge": edge, "best": {"learning_rate": 46.41588}}
+        edges = ["learning_rate", "classifier_learning_rate"][: 1 + both]
+        best = {"learning_rate": 46.41588, "classifier_learning_rate": 5.0}
+        content["sweep"] |= {"at_edge": edge, "edges": edges * edge, "best": best}
         path.write_text(json.dumps(content))
         (described,) = describe(runs)
         read_figures([described], runs)
         said = [text for text in described.missing if "at the edge" in text or "edge of" in text]
-        sentence = f"Figures: {path.name} has its learning rate, 46.4, from the edge of the grid"
+        rates = "learning rate, 46.4," + " and its classifier learning rate, 5," * both
+        sentence = f"Figures: {path.name} has its {rates} from the edge of the grid"
         assert [text.partition(";")[0] for text in said] == [sentence] * edge
 
 

@@ -26,6 +26,8 @@ ERRORS = {
     "finetune run --percent 1 --subset none.txt": "--subset='none.txt' can't be read",
     "finetune run --percent 1 seed=-1": "seed=-1 must be",
     "finetune run --percent 50 finetune=False": "finetune=False is another evaluation; run cueco-",
+    "finetune run --percent 1 --choose validation": "--choose='validation' goes with --sweep",
+    "finetune run --percent 1 --sweep optimizer.lr=1": "optimizer.lr='1' is chosen by --sweep",
     "export nowhere": "RUN='nowhere' must be a run folder",
     "export images": "holds no readable args.json",
     "export run --out run": "--out='run' isn't empty; give a new folder",

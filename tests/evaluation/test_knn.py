@@ -7,7 +7,7 @@ import torch
 
 from cueco_solo.evaluation import knn
 from cueco_solo.evaluation.features import Features
-from cueco_solo.evaluation.knn import knn_accuracies
+from cueco_solo.evaluation.knn import knn_accuracies, knn_sweep
 from cueco_solo.host import WeightedKNNClassifier
 
 
@@ -91,3 +91,19 @@ def test_a_low_temperature_doesnt_overflow(features: Features):
 def test_more_neighbours_than_samples(features: Features):
     scores = knn_accuracies(features, ks=(60, 1000))
     assert scores["cosine_1000_top1"] == scores["cosine_60_top1"]
+
+
+@pytest.mark.parametrize("per_class", [False, True])
+def test_a_sweep_has_the_figures_of_each_temperature(
+    features: Features, per_class: bool, monkeypatch: pytest.MonkeyPatch
+):
+    """Also with several chunks, a k beyond the bank and a temperature named twice."""
+    monkeypatch.setattr(knn, "_PRODUCTS", 600)
+    ks, temperatures = (1, 8, 20, 1000), (0.5, 0.02, 0.1, 0.02)
+    swept = knn_sweep(features, ks, temperatures, per_class)
+    assert list(swept) == [0.5, 0.02, 0.1]
+    for temperature, scores in swept.items():
+        single = knn_accuracies(features, ks, temperature, per_class)
+        assert scores == single and list(scores) == list(single)
+    assert swept[0.02]["cosine_20_top1"] != swept[0.5]["cosine_20_top1"]
+    assert swept[0.02]["euclidean_20_top1"] == swept[0.5]["euclidean_20_top1"]

@@ -11,9 +11,10 @@ from omegaconf import DictConfig
 from support import refusal
 
 from cueco_solo.evaluation import linear, linear_sweep
+from cueco_solo.evaluation.choice import Choice
 from cueco_solo.evaluation.features import Features
 from cueco_solo.evaluation.linear import cached_linear_accuracies, parse_linear, rate_schedule
-from cueco_solo.evaluation.linear_sweep import Setting, fit_probes, swept_linear
+from cueco_solo.evaluation.linear_sweep import fit_probes, swept_linear
 from cueco_solo.evaluation.scale import Standard
 from cueco_solo.evaluation.subsets import held_out
 from cueco_solo.training.compose import compose_config
@@ -45,22 +46,20 @@ def test_each_probe_is_that_of_torch_s_own_optimizer():
     data, cfg = features(), config("max_epochs=4", "scheduler.warmup_epochs=1")
     x, labels = data.train.double(), data.train_labels
     rows = torch.arange(10, 380)
-    settings = [Setting(0.3, 0.0), Setting(3.0, 1e-2), Setting(30.0, 1e-4)]
+    settings = [(0.3, 0.0), (3.0, 1e-2), (30.0, 1e-4)]
     standard = Standard(x)
     weights = fit_probes(x, labels, rows, settings, cfg, standard)
     schedule = rate_schedule(cfg, 11)
-    for setting, found in zip(settings, weights, strict=True):
+    for (rate, decay), found in zip(settings, weights, strict=True):
         probe = torch.nn.Linear(DIM, CLASSES, dtype=torch.float64)
         for parameter in probe.parameters():
             torch.nn.init.zeros_(parameter)
-        sgd = torch.optim.SGD(
-            probe.parameters(), lr=1, momentum=0.9, weight_decay=setting.weight_decay
-        )
+        sgd = torch.optim.SGD(probe.parameters(), lr=1, momentum=0.9, weight_decay=decay)
         order, factors = torch.Generator().manual_seed(cfg.seed), iter(schedule)
         for _ in range(4):
             shuffled = rows[torch.randperm(len(rows), generator=order)]
             for batch in shuffled[: 11 * 32].split(32):
-                sgd.param_groups[0]["lr"] = setting.rate * next(factors)
+                sgd.param_groups[0]["lr"] = rate * next(factors)
                 sgd.zero_grad()
                 F.cross_entropy(probe(standard(x[batch])), labels[batch]).backward()
                 sgd.step()
@@ -155,7 +154,7 @@ def test_the_curve_is_of_the_held_out_images_and_the_figure_of_a_probe_of_all():
 def test_the_grid_is_widened_where_the_best_lies_at_its_end(monkeypatch: pytest.MonkeyPatch):
     data, cfg = features(), config()
 
-    def choice(places: range) -> linear_sweep.Choice:
+    def choice(places: range) -> Choice:
         monkeypatch.setattr(linear_sweep, "PLACES", places)
         return swept_linear(data, cfg, [1e-6])[1]
 

@@ -209,6 +209,24 @@ def test_other_settings_are_other_columns_and_other_seeds_a_mean():
     assert sum(f["metric"] == "nmi" for f in table.figures()) == 5
 
 
+def test_the_usual_temperature_of_k_nn_is_shown_where_it_is_there():
+    found = runs(1)
+    for run, temperatures in zip(found, (("0.05", "0.07"), ("0.07", "0.2"), ()), strict=True):
+        run.untrained = []
+        run.figures = [
+            figure(run, "knn", f"knn{k}", 50.0 + k, settings={"temperature": t})
+            for t in temperatures
+            for k in (20, 100)
+        ]
+    heads = [(column.group, column.title) for column in make_table(found).columns if column.primary]
+    assert heads == [("k-NN (temperature=0.07)", "20-NN")]
+    # a run that has no other figure keeps it
+    hot = {"temperature": "0.2"}
+    found[2].figures = [figure(found[2], "knn", "knn20", 60.0, settings=hot)]
+    heads = [(column.group, column.title) for column in make_table(found).columns if column.primary]
+    assert heads == [("k-NN (temperature=0.07)", "20-NN"), ("k-NN (temperature=0.2)", "20-NN")]
+
+
 def test_labels_are_short_and_unique():
     found = runs(2)[:2]
     assert list(labels(found).values()) == ["mocov2plus · seed 5", "mocov2plus · seed 6"]
