@@ -58,7 +58,8 @@ def _torch_format(data: DictConfig) -> str:
 def training_set(data: DictConfig, transform: Callable | None) -> Any:
     """What a pre-training trains on, in its order: ``(index, transformed image, label)``.
 
-    What DALI would read is read as image folders.
+    What DALI would read is read as image folders. Without labels, the label is -1; what stands in
+    ``data.unreadable`` isn't there.
 
     Raises:
         ConfigError: the data set isn't on disk and can't be downloaded.
@@ -83,8 +84,8 @@ def training_set(data: DictConfig, transform: Callable | None) -> Any:
         raise config_error(
             "data.fraction", fraction, f"leaves too few images ({reason})", remedy
         ) from error
-    if no_labels and hasattr(train, "images"):
-        train.images.sort()  # solo-learn leaves them in the file system's order
+    if unreadable := set(data.get("unreadable") or ()):
+        train.images = [name for name in train.images if name not in unreadable]
     return label_superclasses(data, train)
 
 

@@ -16,6 +16,7 @@ from lightning.pytorch import LightningModule
 
 from cueco_solo.host import metrics
 from cueco_solo.host.callbacks import brought_callbacks
+from cueco_solo.host.unlabelled import leave_labels_out
 
 
 def apply() -> None:
@@ -23,6 +24,7 @@ def apply() -> None:
     metrics.replace_in_solo()
     _keep_functions_out_of_checkpoints()
     _bring_callbacks()
+    _leave_labels_out()
     dali = sys.modules.get("solo.data.dali_dataloader")
     if dali is not None:
         shim_dali(dali)
@@ -40,6 +42,12 @@ def _keep_functions_out_of_checkpoints() -> None:
         return {key: value for key, value in state.items() if key != "get_lr"}
 
     Schedule.state_dict = state_dict
+
+
+def _leave_labels_out() -> None:
+    from solo.methods.base import BaseMethod, BaseMomentumMethod
+
+    leave_labels_out(BaseMethod, BaseMomentumMethod)
 
 
 def _bring_callbacks() -> None:

@@ -16,7 +16,7 @@ from omegaconf.errors import ConfigAttributeError
 
 import cueco_solo
 from cueco_solo import host
-from cueco_solo.data import checks
+from cueco_solo.data import checks, reading
 from cueco_solo.data.fingerprint import fingerprint
 from cueco_solo.data.superclasses import count_superclasses
 from cueco_solo.errors import as_config_error, config_error
@@ -40,6 +40,13 @@ def pretrain(cfg: DictConfig) -> Path:
         ConfigError: something in it, on the disk or in a checkpoint can't be used.
         HostError: the installed solo-learn can't do it.
     """
+    try:
+        return _pretrain(cfg)
+    finally:
+        os.environ.pop(reading.VARIABLE, None)
+
+
+def _pretrain(cfg: DictConfig) -> Path:
     composed = with_defaults(cfg)
     check_settings(composed)
     checks.check_paths(composed.data)
@@ -47,6 +54,8 @@ def pretrain(cfg: DictConfig) -> Path:
     if resume is None:
         run_folder.check_runs_folder(composed)
     hardware = find_hardware(composed)
+    side = composed.augmentations[0].crop_size
+    unreadable, found = reading.unreadable_images(composed.data, side)
     quieten()
     import torch
     from lightning.pytorch import seed_everything
@@ -56,10 +65,12 @@ def pretrain(cfg: DictConfig) -> Path:
     from cueco_solo.training.resume import changes_since, in_effect, settle
     from cueco_solo.training.trainer import fit, make_trainer
 
+    if found:
+        _print_once("\n".join(found))
     cueco_solo.register()
     method = host.method_class(composed.method)
     with _build_errors(composed):
-        parsed = _parse(composed, hardware)
+        parsed = _parse(composed, hardware, unreadable)
         seed_everything(parsed.seed, workers=True, verbose=False)
         model = _build(method, parsed)
     if not parsed.performance.disable_channel_last:
@@ -130,7 +141,7 @@ def _print_once(text: str) -> None:
     rank_zero_only(print)(text, flush=True)
 
 
-def _parse(cfg: DictConfig, hardware: Hardware) -> DictConfig:
+def _parse(cfg: DictConfig, hardware: Hardware, unreadable: list[str]) -> DictConfig:
     """What solo-learn's parse_cfg makes of it; the learning rates then are those of all devices."""
     cfg = cfg.copy()
     cfg.devices = list(range(hardware.processes))  # whose length scales the learning rate
@@ -147,6 +158,10 @@ def _parse(cfg: DictConfig, hardware: Hardware) -> DictConfig:
         )
     parsed = host.parse_pretrain_cfg(cfg)
     count_superclasses(parsed.data)
+    if parsed.data.no_labels:
+        parsed.data.num_classes = 1  # solo-learn counts folders
+    if unreadable:
+        parsed.data.unreadable = unreadable
     if parsed.data.val_path is None:  # solo-learn then leaves this one as it is
         parsed.optimizer.classifier_lr *= batch / 256
     return parsed
