@@ -124,7 +124,7 @@ def pretraining_data(
     """
     data, batch_size, module = cfg.data, cfg.optimizer.batch_size, host.pretrain_data
     dali = host.dali if data.format == "dali" else None
-    transform = _view_transforms(cfg, module.build_transform_pipeline)
+    transform = view_transforms(cfg, module.build_transform_pipeline)
     if cfg.debug_augmentations:
         print(f"augmentations:\n{transform}")
     train = training_set(data, transform)
@@ -138,7 +138,15 @@ def pretraining_data(
     return result, len(train) // world_size // batch_size
 
 
-def _view_transforms(cfg: DictConfig, build: Callable, **options: Any) -> Any:
+def view_transforms(cfg: DictConfig, build: Callable, **options: Any) -> Any:
+    """The pipeline that makes all crops of an image.
+
+    Args:
+        build: makes one of ``augmentations`` a transform, with ``options``.
+
+    Raises:
+        ConfigError: an augmentation lacks a key.
+    """
     module = host.pretrain_data
     try:
         return module.FullTransformPipeline(
@@ -173,7 +181,7 @@ def _dali_data(cfg: DictConfig, dali: Any, val: Any | None) -> LightningDataModu
     module = dali.PretrainDALIDataModule(
         dataset=data.dataset,
         train_data_path=data.train_path,
-        transforms=_view_transforms(cfg, build, dali_device=options.device),
+        transforms=view_transforms(cfg, build, dali_device=options.device),
         num_large_crops=data.num_large_crops,
         num_small_crops=data.num_small_crops,
         num_workers=data.num_workers,
