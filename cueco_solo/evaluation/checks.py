@@ -64,7 +64,7 @@ def evaluation_data(run: Run, train_path: Any = None, val_path: Any = None) -> D
         raise config_error(
             "RUN",
             str(run.folder),
-            "was trained on images without labels (data.no_labels=True), but this needs labelled ones",
+            "was trained without labels (data.no_labels=True), but is evaluated on labelled images",
             LABELLED,
         )
     for key, given in (("train_path", train_path), ("val_path", val_path)):
