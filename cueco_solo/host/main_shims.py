@@ -65,7 +65,7 @@ def _start_deepcluster_at_zero() -> None:
     @functools.wraps(stock)
     def loss_func(outputs: Any, assignments: Any, *args: Any, **kwargs: Any) -> Any:
         loss = stock(outputs, assignments, *args, **kwargs)
-        return torch.where((assignments >= 0).any(), loss, 0 * outputs.sum())
+        return torch.where((assignments >= 0).any(), loss, (0 * outputs.sum()).abs())
 
     module.deepclusterv2_loss_func = loss_func
 
