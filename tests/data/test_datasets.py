@@ -46,6 +46,7 @@ def test_images_without_labels_come_in_the_order_of_their_names(images: Path, le
     colours = ("blue", "green", "red")
     names = [f"{colour}/{number}.png" for colour in colours for number in range(6)]
     assert module.train.dataset.images == [name for name in names if name not in left_out]
+    assert count_images(cfg.data, "method_kwargs.num_samples") == 18 - len(left_out)
     index, views, label = module.train[0, 8 - len(left_out)]
     assert (index, len(views), label) == (8 - len(left_out), 2, -1)
     assert module.val_dataloader() == []
