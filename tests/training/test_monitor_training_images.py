@@ -1,7 +1,9 @@
 """The monitor's figures of training images: without labels, without validation, and LiDAR."""
 
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from host import tiny
-from host.two_processes import in_two_processes
 from lightning.pytorch import Callback
 from monitor_runs import ON, Heard, fit
 from monitor_training_images import (
@@ -17,14 +18,14 @@ from monitor_training_images import (
     SEED,
     cfg_of,
     features,
-    one_of_two,
     plain_images,
     views,
 )
 from PIL import Image
 
 from cueco_solo.numerics import lidar, rank_me
-from cueco_solo.training.monitor.training_images import _Augmented
+from cueco_solo.training.monitor.training_images import TrainingImages, _Augmented
+from cueco_solo.training.monitor.views import evaluated
 
 
 class Trace(Callback):
@@ -111,18 +112,33 @@ def test_images_that_are_gone_are_said_once(images: Path):
     assert rows.epochs == {}
 
 
-def test_two_processes_share_the_images(images: Path, tmp_path: Path):
-    (tmp_path / "images.txt").write_text(str(images))
-    in_two_processes(one_of_two, tmp_path)
-    parts = [torch.load(tmp_path / f"rank{r}.pt", weights_only=True) for r in (0, 1)]
-    (row,) = parts[0]["rows"].values()
-    plain, each = (
-        torch.stack([part[name] for part in parts], 1).flatten(0, 1) for name in ("plain", "views")
-    )
-    assert (len(plain), len(each)) == (16, 4)
-    assert row["rankme"] == pytest.approx(float(rank_me(plain)), rel=1e-4)
-    assert row["lidar"] == pytest.approx(float(lidar(each)), rel=1e-4)
-    assert set(row) == {*LABEL_FREE, "lidar", "seconds"}
+def test_two_processes_share_the_images(images: Path):
+    """Of an odd number one is left out; the features are in the order of the images."""
+    model = tiny.build(cfg_of(images))
+    monitor: Any = next(c for c in model.configure_callbacks() if isinstance(c, TrainingImages))
+    monitor._open("")
+    precision = SimpleNamespace(forward_context=nullcontext)
+    own: list[torch.Tensor] = []
+    expected = {}
+    for number in (5, 4):
+        order = torch.randperm(18, generator=torch.Generator().manual_seed(SEED))
+        expected[number] = [int(i) for i in order[:number].sort().values[:4]]
+    for number, wanted in expected.items():
+        monitor.lidar_images = number
+        own.clear()
+        for gathered in (
+            lambda x: own.append(x) or x.expand(2, *x.shape),
+            lambda _: torch.stack(own),
+        ):
+            model.all_gather = gathered
+            for rank in (0, 1):
+                trainer = SimpleNamespace(
+                    world_size=2, global_rank=rank, precision_plugin=precision
+                )
+                with evaluated(model.backbone):
+                    found = monitor._views(trainer, model)
+        each = torch.stack([features(model, views(model.cfg, images, i)) for i in wanted])
+        assert len(own) == 2 and torch.allclose(found, each, atol=1e-5)
 
 
 def test_small_crops_are_no_views():
