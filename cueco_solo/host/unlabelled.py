@@ -37,7 +37,7 @@ def _without_loss(step: Any) -> Any:
         out = step(self, *args, **kwargs)
         if "loss" in out and has_no_labels(getattr(self, "cfg", None)):
             # not a constant: DistributedDataParallel waits for a gradient of the classifier
-            out["loss"] = 0 * out["logits"].sum()
+            out["loss"] = 0 * out["logits"].float().sum()
         return out
 
     return shared
