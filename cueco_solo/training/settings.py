@@ -128,10 +128,11 @@ def _check_labels(cfg: DictConfig) -> None:
         reason = "can't be read with data.no_labels=True"
         remedy = "set data.dataset=custom data.format=image_folder"
         raise config_error(f"data.{key}", data[key], reason, remedy)
-    if data.get("val_path") is not None:
+    val_path = OmegaConf.select(data, "val_path", throw_on_missing=False)
+    if val_path is not None:
         remedy = "set data.val_path=null; evaluate the run with --dataset"
         reason = f"is scored by labels, {without}"
-        raise config_error("data.val_path", data.val_path, reason, remedy)
+        raise config_error("data.val_path", val_path, reason, remedy)
     if cfg.method in _NEED_LABELS:
         raise config_error("method", cfg.method, f"learns from labels, {without}", "choose another")
     for key in ("knn_eval.enabled", "momentum.classifier"):
