@@ -72,9 +72,9 @@ def _several(folder: Path) -> bool:
     return next(images, None) is not None and next(images, None) is not None
 
 
-def _unlabelled(data: DictConfig) -> None:
+def _unlabelled(data: DictConfig, train_path: Any) -> None:
     """Check a folder of images without labels, at any depth."""
-    path = _folder(_TRAIN, data.train_path, must_exist=True)
+    path = _folder(_TRAIN, train_path, must_exist=True)
     names = image_files(path)
     if not names:
         reason = "is empty" if not any(path.iterdir()) else "holds no image"
@@ -142,7 +142,7 @@ def check_paths(data: DictConfig) -> None:
         if train is None or not Path(train).exists():
             raise config_error(_TRAIN, train, "doesn't exist", "give the HDF5 file")
     elif data.get("no_labels", False):
-        _unlabelled(DictConfig({**data, "train_path": train}))
+        _unlabelled(data, train)
     elif val is None:
         _labelled(_TRAIN, train)
     else:
