@@ -85,3 +85,41 @@ def rank_me(features: torch.Tensor) -> torch.Tensor:
     s = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt()
     p = s / s.sum().clamp(min=torch.finfo(s.dtype).tiny) + 1e-7
     return torch.special.entr(p).sum().exp()
+
+
+def lidar(views: torch.Tensor, delta: float = 1e-4, epsilon: float = 1e-8) -> torch.Tensor:
+    """Effective rank of what tells images apart (LiDAR, Thilak et al. 2023).
+
+    Each image is a class of its own, its augmented views are the class's samples. Of the classes'
+    scatter, as seen where the mean scatter within classes plus ``delta`` is the identity, the
+    eigenvalues count: the exponential of the entropy of their shares, ``epsilon`` added to each.
+    Values can be compared under equal numbers of images and views only. ``epsilon`` goes to the
+    shares as in the paper; added to the eigenvalues, features that are all alike would have D.
+
+    Args:
+        views: floating features ``[N, Q, D]`` of Q >= 2 views of each of N >= 2 images.
+
+    Returns:
+        A float64 scalar between 1 and, but for ``epsilon``, min(N - 1, D); 1 also if all features
+        are alike.
+
+    Raises:
+        ValueError: there are fewer images or views.
+    """
+    if views.ndim != 3 or min(views.shape[:2]) < 2:
+        raise ValueError(f"views of shape {tuple(views.shape)} must be [N >= 2, Q >= 2, D]")
+    x = views.double()
+    means = x.mean(1)
+    within = (x - means[:, None]).flatten(0, 1)
+    between = means - means.mean(0)
+    n, q, dim = x.shape
+    scatter = within.T @ within / (n * (q - 1))
+    scatter.diagonal().add_(delta)
+    # of L^-1 B L^-T with L L^T the scatter; the inverse square root has the same eigenvalues
+    whitened = torch.linalg.solve_triangular(torch.linalg.cholesky(scatter), between.T, upper=False)
+    # the smaller of the two products has all that aren't zero
+    gram = whitened @ whitened.T if dim <= n else whitened.T @ whitened
+    found = torch.linalg.eigvalsh(gram / (n - 1)).clamp(min=0)
+    values = torch.cat([found, found.new_zeros(max(0, dim - n))])
+    shares = values / values.sum().clamp(min=torch.finfo(values.dtype).tiny) + epsilon
+    return torch.special.entr(shares).sum().exp()

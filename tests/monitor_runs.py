@@ -36,7 +36,7 @@ class Rows(Logger):
             if name.startswith("online_")
         }
         if found:
-            self.epochs[int(metrics["epoch"])] = found
+            self.epochs.setdefault(int(metrics["epoch"]), {}).update(found)
 
 
 class Validation(Dataset[Any]):

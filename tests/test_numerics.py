@@ -1,10 +1,11 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from cueco_solo.numerics import alignment, perplexity, rank_me, uniformity
+from cueco_solo.numerics import alignment, lidar, perplexity, rank_me, uniformity
 
 
 def test_perplexity_counts_effective_bins():
@@ -53,3 +54,51 @@ def test_rank_me_is_that_of_the_singular_values():
     assert rank_me(z).item() == pytest.approx(expected, rel=1e-6)
     assert rank_me(z.T).item() == pytest.approx(expected, rel=1e-6)
     assert rank_me(1e4 * z).item() == pytest.approx(expected, rel=1e-6)
+
+
+def lidar_by_loops(views: np.ndarray, delta: float = 1e-4, epsilon: float = 1e-8) -> float:
+    """As the paper defines it, with the inverse square root of the scatter within."""
+    n, q, d = views.shape
+    means = [sum(view for view in image) / q for image in views]
+    grand = sum(means) / n
+    between, within = np.zeros((d, d)), np.zeros((d, d))
+    for image, mean in zip(views, means, strict=True):
+        between += np.outer(mean - grand, mean - grand) / (n - 1)
+        for view in image:
+            within += np.outer(view - mean, view - mean) / (n * (q - 1))
+    values, vectors = np.linalg.eigh(within + delta * np.eye(d))
+    root = vectors @ np.diag(values**-0.5) @ vectors.T
+    spectrum = np.linalg.eigvalsh(root @ between @ root).clip(0)
+    shares = [value / spectrum.sum() + epsilon for value in spectrum]
+    return math.exp(-sum(share * math.log(share) for share in shares))
+
+
+@pytest.mark.parametrize(("n", "q", "d"), [(7, 3, 4), (4, 5, 9), (2, 2, 3), (30, 10, 16)])
+@pytest.mark.parametrize("noise", [0.0, 0.1, 2.0])
+def test_lidar_against_loops(n: int, q: int, d: int, noise: float):
+    random = np.random.default_rng(n)
+    images = random.normal(size=(n, 1, d)) * np.logspace(0, -2, d)
+    views = images + noise * random.normal(size=(n, q, d)) + 3
+    expected = lidar_by_loops(views)
+    assert lidar(torch.from_numpy(views)).item() == pytest.approx(expected, rel=1e-6)
+    assert 1 <= expected <= min(n - 1, d) + 1e-3
+    single = lidar(torch.from_numpy(views).float()).item()
+    assert single == pytest.approx(expected, rel=1e-3)
+
+
+def test_lidar_of_known_features():
+    """Directions that views agree on count, those in which they differ don't."""
+    random = torch.Generator().manual_seed(0)
+    images = torch.randn(200, 1, 8, generator=random, dtype=torch.float64)
+    noise = torch.randn(200, 10, 8, generator=random, dtype=torch.float64)
+    seen = torch.tensor([1.0] * 3 + [0.0] * 5, dtype=torch.float64)
+    views = images * seen + noise * (0.01 * seen + (1 - seen))
+    assert lidar(views).item() == pytest.approx(3, rel=0.05)
+    assert rank_me(views.flatten(0, 1)).item() > 6
+    assert lidar(torch.ones(4, 3, 5)).item() == pytest.approx(1, abs=1e-4)  # collapsed
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 4), (3, 1, 4), (6, 4)])
+def test_lidar_needs_several_views_of_several_images(shape: tuple[int, ...]):
+    with pytest.raises(ValueError, match="must be"):
+        lidar(torch.zeros(shape))

@@ -18,6 +18,8 @@ def add_parsers(commands: Any) -> None:
         "cueco-solo pretrain --config-name cueco-cifar10 data.train_path=datasets",
         "cueco-solo pretrain --config-name cueco-custom data.train_path=photos/train \\\n"
         "    hardware=cpu max_epochs=10 method_kwargs.num_clusters=20",
+        "cueco-solo pretrain --config-name cueco-custom data.train_path=photos \\\n"
+        "    data.no_labels=True --skip-unreadable",
         "cueco-solo pretrain --config-name cueco-cifar10 hardware=cpu devices=2 strategy=ddp --cfg",
     )
     parser.add_argument(
@@ -29,6 +31,11 @@ def add_parsers(commands: Any) -> None:
     )
     parser.add_argument("--wait", action="store_true", help=WAIT)
     parser.add_argument(
+        "--skip-unreadable",
+        action="store_true",
+        help="leave out images that can't be read (data.skip_unreadable=True)",
+    )
+    parser.add_argument(
         "overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides, e.g. max_epochs=10"
     )
 
@@ -39,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
 
     from cueco_solo.training.compose import compose_config
 
-    cfg = compose_config(args.config_name, args.config_path, args.overrides)
+    skipping = ["data.skip_unreadable=True"] if args.skip_unreadable else []
+    cfg = compose_config(args.config_name, args.config_path, [*args.overrides, *skipping])
     if args.cfg:
         print(OmegaConf.to_yaml(cfg, resolve=True), end="")
         return 0

@@ -89,12 +89,21 @@ def evaluate(outcome: Outcome, evaluation: Evaluation, log: Path, untrained: boo
     if outcome.folder is None:
         return
     with _reported(outcome, str(evaluation), log):
+        if not evaluation.elsewhere and _has_no_labels(outcome.folder):
+            print(f"{outcome}: {evaluation} is left out: its images have no labels", flush=True)
+            return
         names = {path.name for path in evaluation.run(outcome.folder, untrained)}
         if same := names & outcome.files:
             raise ConfigError(
                 f"evaluations: {min(same)} is written by two of them; leave only one {evaluation}"
             )
         outcome.files |= names
+
+
+def _has_no_labels(folder: Path) -> bool:
+    from cueco_solo.training.run_folder import load_run
+
+    return bool(load_run(folder).cfg.data.get("no_labels"))
 
 
 @contextlib.contextmanager

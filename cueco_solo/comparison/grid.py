@@ -206,7 +206,8 @@ def jobs(grid: Grid, overrides: Sequence[str] = ()) -> list[Job]:
             grid's seeds.
 
     Raises:
-        ConfigError: a configuration, an override or a key doesn't exist, or two runs are the same.
+        ConfigError: a configuration, an override or a key doesn't exist, two runs are the same, or
+            a run without labels would be measured on its own data alone.
     """
     seeds = _typed_seed(overrides) or grid.seeds
     found: dict[tuple[str, str], Job] = {}
@@ -214,6 +215,7 @@ def jobs(grid: Grid, overrides: Sequence[str] = ()) -> list[Job]:
         for seed in seeds:
             for method in grid.methods:
                 job = _job(grid, method, data, of_data, overrides, seed)
+                _check_labelled(grid, job)
                 same = found.setdefault((job.cfg.method, run_id(job.cfg)), job)
                 if same is not job:
                     raise ConfigError(
@@ -221,6 +223,19 @@ def jobs(grid: Grid, overrides: Sequence[str] = ()) -> list[Job]:
                         "remove one of them"
                     )
     return list(found.values())
+
+
+def _check_labelled(grid: Grid, job: Job) -> None:
+    """Refuse to train without labels where nothing would be measured."""
+    asked = grid.evaluations
+    if job.cfg.data.get("no_labels") and asked and not any(one.elsewhere for one in asked):
+        raise config_error(
+            "evaluations",
+            [str(one) for one in asked],
+            f"need labelled images, but {job.method} trains without labels (data.no_labels=True)",
+            'name labelled data under transfer, e.g. transfer: ["NAME --train-path DIR --val-path '
+            'DIR"]',
+        )
 
 
 def _typed_seed(overrides: Sequence[str]) -> tuple[int, ...] | None:

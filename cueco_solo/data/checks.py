@@ -8,18 +8,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.errors import ConfigError, config_error
-from cueco_solo.host.images import regular_walk
+from cueco_solo.host.images import IMG_EXTENSIONS, image_files, is_image, regular_walk
 
 DOWNLOADED = ("cifar10", "cifar100", "stl10")
 DATASETS = (*DOWNLOADED, "imagenet", "imagenet100", "custom")
 _TRAIN, _VAL = "data.train_path", "data.val_path"
 _PATHS = ("train_path", "val_path")
-# torchvision's, whose import takes seconds
-IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-
-
-def is_image(name: str) -> bool:
-    return name.lower().endswith(IMG_EXTENSIONS)
 
 
 def _folder(key: str, value: Any, must_exist: bool) -> Path:
@@ -62,25 +56,44 @@ def _labelled(key: str, value: Any) -> list[str]:
         if key == _TRAIN:
             remedy += f", or data.no_labels=True data.train_path={path / classes[0]}"
         raise config_error(key, value, f"has one class only ({classes[0]})", remedy)
+    # of two it could be a trial; many are files that someone sorted into folders of their own
+    if key == _TRAIN and len(classes) > 2 and not any(_several(path / name) for name in classes):
+        raise config_error(
+            key,
+            value,
+            f"has one image in each of its {len(classes)} folders, which are taken for classes",
+            "if they aren't, set data.no_labels=True; else give several images of each class",
+        )
     return classes
 
 
-def _unlabelled(key: str, value: Any) -> None:
-    path = _folder(key, value, must_exist=True)
-    entries = sorted(os.scandir(path), key=lambda entry: entry.name)
-    if not entries:
-        raise config_error(key, value, "is empty", "give a folder of images")
-    for entry in entries:
-        if entry.is_dir() or not is_image(entry.name):
-            raise config_error(
-                key,
-                value,
-                f"holds {entry.name}, which is no image",
-                "with data.no_labels=True the folder must hold images and nothing else",
-            )
-        if not entry.is_file() and not entry.is_symlink():
-            allowed = f"holds {entry.name}, which is no regular file"
-            raise config_error(key, value, allowed, "replace or remove it")
+def _several(folder: Path) -> bool:
+    images = (1 for _, _, files in regular_walk(folder) for name in files if is_image(name))
+    return next(images, None) is not None and next(images, None) is not None
+
+
+def _unlabelled(data: DictConfig, train_path: Any) -> None:
+    """Check a folder of images without labels, at any depth."""
+    path = _folder(_TRAIN, train_path, must_exist=True)
+    names = image_files(path)
+    if not names:
+        reason = "is empty" if not any(path.iterdir()) else "holds no image"
+        kinds = ", ".join(IMG_EXTENSIONS)
+        raise config_error(_TRAIN, str(path), reason, f"give a folder of images ({kinds})")
+    if data.get("format") != "dali":
+        return
+    others = [each.name for each in sorted(path.iterdir()) if each.name not in set(names)]
+    if others:
+        raise config_error(
+            "data.format",
+            "dali",
+            f"takes all that lies in data.train_path for an image, but there is {others[0]}",
+            "use data.format=image_folder, or give one folder with images alone",
+        )
+    if data.get("skip_unreadable"):
+        reason = "can't be done with data.format=dali"
+        remedy = "use data.format=image_folder, or remove the files"
+        raise config_error("data.skip_unreadable", True, reason, remedy)
 
 
 def check_labelled(
@@ -113,8 +126,9 @@ def check_paths(data: DictConfig) -> None:
     """Check ``cfg.data`` of a pre-training against the disk; its values are valid ones.
 
     Raises:
-        ConfigError: a path is missing, a file, empty, has a class without images or one class
-            only, or the validation classes differ from the training classes.
+        ConfigError: a path is missing, a file, empty, has a class without images, one class only
+            or one image in each, or the validation classes differ from the training classes; there
+            are to be no labels, and no image is there, or DALI would read other files.
     """
     fraction = data.get("fraction", -1) or -1
     if fraction > 0 and (fraction >= 1 or data.dataset in DOWNLOADED):
@@ -128,7 +142,7 @@ def check_paths(data: DictConfig) -> None:
         if train is None or not Path(train).exists():
             raise config_error(_TRAIN, train, "doesn't exist", "give the HDF5 file")
     elif data.get("no_labels", False):
-        _unlabelled(_TRAIN, train)
+        _unlabelled(data, train)
     elif val is None:
         _labelled(_TRAIN, train)
     else:

@@ -58,7 +58,8 @@ def _torch_format(data: DictConfig) -> str:
 def training_set(data: DictConfig, transform: Callable | None) -> Any:
     """What a pre-training trains on, in its order: ``(index, transformed image, label)``.
 
-    What DALI would read is read as image folders.
+    What DALI would read is read as image folders. Without labels, the label is -1; what stands in
+    ``data.unreadable`` isn't there.
 
     Raises:
         ConfigError: the data set isn't on disk and can't be downloaded.
@@ -83,8 +84,8 @@ def training_set(data: DictConfig, transform: Callable | None) -> Any:
         raise config_error(
             "data.fraction", fraction, f"leaves too few images ({reason})", remedy
         ) from error
-    if no_labels and hasattr(train, "images"):
-        train.images.sort()  # solo-learn leaves them in the file system's order
+    if unreadable := set(data.get("unreadable") or ()):
+        train.images = [name for name in train.images if name not in unreadable]
     return label_superclasses(data, train)
 
 
@@ -124,7 +125,7 @@ def pretraining_data(
     """
     data, batch_size, module = cfg.data, cfg.optimizer.batch_size, host.pretrain_data
     dali = host.dali if data.format == "dali" else None
-    transform = _view_transforms(cfg, module.build_transform_pipeline)
+    transform = view_transforms(cfg, module.build_transform_pipeline)
     if cfg.debug_augmentations:
         print(f"augmentations:\n{transform}")
     train = training_set(data, transform)
@@ -138,7 +139,15 @@ def pretraining_data(
     return result, len(train) // world_size // batch_size
 
 
-def _view_transforms(cfg: DictConfig, build: Callable, **options: Any) -> Any:
+def view_transforms(cfg: DictConfig, build: Callable, **options: Any) -> Any:
+    """The pipeline that makes all crops of an image.
+
+    Args:
+        build: makes one of ``augmentations`` a transform, with ``options``.
+
+    Raises:
+        ConfigError: an augmentation lacks a key.
+    """
     module = host.pretrain_data
     try:
         return module.FullTransformPipeline(
@@ -173,7 +182,7 @@ def _dali_data(cfg: DictConfig, dali: Any, val: Any | None) -> LightningDataModu
     module = dali.PretrainDALIDataModule(
         dataset=data.dataset,
         train_data_path=data.train_path,
-        transforms=_view_transforms(cfg, build, dali_device=options.device),
+        transforms=view_transforms(cfg, build, dali_device=options.device),
         num_large_crops=data.num_large_crops,
         num_small_crops=data.num_small_crops,
         num_workers=data.num_workers,

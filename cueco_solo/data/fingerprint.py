@@ -6,27 +6,26 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from cueco_solo.data.checks import DOWNLOADED, is_image
-from cueco_solo.host.images import regular_walk
+from cueco_solo.data.checks import DOWNLOADED
+from cueco_solo.host.images import image_files
 
 
 def fingerprint(data: DictConfig) -> dict[str, Any]:
     """Of the training images of ``cfg.data``: their number, and a digest of names and sizes.
 
-    Names are those below ``data.train_path``, which may be moved as a whole. Empty for data sets
-    that are downloaded, which are always the same, and for those that can't be listed.
+    Names are those below ``data.train_path``, which may be moved as a whole; those in
+    ``data.unreadable`` aren't trained on. Empty for data sets that are downloaded, which are always
+    the same, and for those that can't be listed.
     """
     root = Path(data.train_path or "")
     if data.dataset in DOWNLOADED or not root.exists():
         return {}
     if root.is_file():
         return {"images": 1, "digest": _digest([(root.name, root.stat().st_size)])}
-    found = []
-    for folder, _, names in regular_walk(root):
-        paths = [Path(folder, name) for name in names if is_image(name)]
-        paths = [path for path in paths if path.exists()]
-        found += [(str(path.relative_to(root)), path.stat().st_size) for path in paths]
-    return {"images": len(found), "digest": _digest(sorted(found))}
+    left_out = set(data.get("unreadable") or ())
+    names = [name for name in image_files(root) if name not in left_out]
+    found = [(name, path.stat().st_size) for name in names if (path := root / name).exists()]
+    return {"images": len(found), "digest": _digest(found)}
 
 
 def _digest(entries: list[tuple[str, int]]) -> str:

@@ -44,18 +44,32 @@ _SWEPT_ALWAYS = {
 }
 
 
+# what a run without labels is evaluated on
+LABELLED = (
+    "give --dataset NAME --train-path DIR --val-path DIR, or without --dataset the paths alone"
+)
+
+
 def evaluation_data(run: Run, train_path: Any = None, val_path: Any = None) -> DictConfig:
     """``cfg.data`` to evaluate a run on, labelled: the run's, unless other paths are given.
 
     For other data sets see :func:`.other_data.other_data`.
 
     Raises:
-        ConfigError: a path is missing or doesn't hold labelled images.
+        ConfigError: a path is missing or doesn't hold labelled images, or the run's own have no
+            labels.
     """
     data = run.cfg.data.copy()
     if data.dataset not in DATASETS:
         allowed = f"of the run's args.json must be one of {', '.join(DATASETS)}"
         raise config_error("data.dataset", data.dataset, allowed)
+    if data.get("no_labels") and not (train_path and val_path):
+        raise config_error(
+            "RUN",
+            str(run.folder),
+            "was trained without labels (data.no_labels=True), but is evaluated on labelled images",
+            LABELLED,
+        )
     for key, given in (("train_path", train_path), ("val_path", val_path)):
         data[key] = given or data.get(key)
         if data[key] is None:
@@ -63,10 +77,13 @@ def evaluation_data(run: Run, train_path: Any = None, val_path: Any = None) -> D
             reason = "is missing, the run's args.json has none"
             raise config_error(option, None, reason, f"give {option} DIR")
         data[key] = str(data[key])
+    if data.get("no_labels"):
+        data.update(no_labels=False, format="image_folder", fraction=-1)
+        data.pop("unreadable", None)
     data.no_labels = False
     if data.dataset not in DOWNLOADED and data.format != "h5":
         check_labelled(data.train_path, data.val_path, "--train-path", "--val-path")
-        if data.dataset == "custom" and not (train_path or run.cfg.data.get("no_labels", False)):
+        if data.dataset == "custom" and not train_path:
             _check_unchanged(data)
     return data
 

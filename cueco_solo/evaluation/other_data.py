@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _TEST_FOLDERS = ("val", "valid", "validation", "test")
 # of the run's ``cfg.data``, what isn't that of other data
-_OWN = ("fraction", "num_classes", "superclasses", "val_path")
+_OWN = ("fraction", "num_classes", "superclasses", "unreadable", "val_path")
 
 
 @dataclass

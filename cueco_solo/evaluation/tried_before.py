@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cueco_solo.evaluation.feature_cache import short_digest
-from cueco_solo.training.run_folder import write_json
+from cueco_solo.files import write_json
 
 
 class TriedBefore:

@@ -13,6 +13,29 @@ from typing import Any
 
 from cueco_solo.errors import config_error
 
+# torchvision's, whose import takes seconds
+IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+
+
+def is_image(name: str) -> bool:
+    """Whether a file of this name is taken for an image."""
+    return name.lower().endswith(IMG_EXTENSIONS)
+
+
+def image_files(root: Any) -> list[str]:
+    """The images in a folder and in those below it, by path below it; sorted, so always the same.
+
+    Raises:
+        OSError: there is no such folder.
+    """
+    os.scandir(root).close()  # what can't be walked through would be left out with a warning
+    found = []
+    for folder, _, names in regular_walk(root):
+        below = os.path.relpath(folder, root)
+        place = "" if below == "." else f"{Path(below).as_posix()}/"
+        found += [f"{place}{name}" for name in names if is_image(name)]
+    return sorted(found)
+
 
 def regular_walk(
     top: Any, followlinks: bool = True, **_: Any
@@ -127,12 +150,21 @@ class _RegularOs:
 
 
 def replace_in_torchvision(unlabelled: Any) -> None:
-    """Let image folders and solo-learn's ``unlabelled`` data set read like this (idempotent)."""
+    """Let image folders and solo-learn's ``unlabelled`` data set read like this (idempotent).
+
+    The latter then has the images of all folders below its own, too, in an order of its own.
+    """
     from torchvision.datasets import folder
 
     folder.os = _RegularOs()
     folder.pil_loader = load_image
-    unlabelled.__getitem__ = _unlabelled_item
+    unlabelled.__init__, unlabelled.__getitem__ = _unlabelled_init, _unlabelled_item
+
+
+def _unlabelled_init(self: Any, root: Any, transform: Any = None) -> None:
+    """solo-learn's own takes what ``os.listdir`` gives: one folder, any file, in any order."""
+    self.root, self.transform = Path(root), transform
+    self.images = image_files(root)
 
 
 def _unlabelled_item(self: Any, index: int) -> tuple[Any, int]:

@@ -16,6 +16,7 @@ from lightning.pytorch import LightningModule
 
 from cueco_solo.host import metrics
 from cueco_solo.host.callbacks import brought_callbacks
+from cueco_solo.host.unlabelled import leave_labels_out
 
 
 def apply() -> None:
@@ -23,6 +24,8 @@ def apply() -> None:
     metrics.replace_in_solo()
     _keep_functions_out_of_checkpoints()
     _bring_callbacks()
+    _leave_labels_out()
+    _start_deepcluster_at_zero()
     dali = sys.modules.get("solo.data.dali_dataloader")
     if dali is not None:
         shim_dali(dali)
@@ -40,6 +43,31 @@ def _keep_functions_out_of_checkpoints() -> None:
         return {key: value for key, value in state.items() if key != "get_lr"}
 
     Schedule.state_dict = state_dict
+
+
+def _leave_labels_out() -> None:
+    from solo.methods.base import BaseMethod, BaseMomentumMethod
+
+    leave_labels_out(BaseMethod, BaseMomentumMethod)
+
+
+def _start_deepcluster_at_zero() -> None:
+    """DeepCluster V2 has no assignments in its first epoch, and a loss of 0 / 0.
+
+    Its gradient is zero all the same; as 0 the loss isn't taken for a diverged one.
+    """
+    import solo.methods.deepclusterv2 as module
+
+    stock = module.deepclusterv2_loss_func
+    if hasattr(stock, "__wrapped__"):
+        return
+
+    @functools.wraps(stock)
+    def loss_func(outputs: Any, assignments: Any, *args: Any, **kwargs: Any) -> Any:
+        loss = stock(outputs, assignments, *args, **kwargs)
+        return torch.where((assignments >= 0).any(), loss, (0 * outputs.sum()).abs())
+
+    module.deepclusterv2_loss_func = loss_func
 
 
 def _bring_callbacks() -> None:

@@ -99,6 +99,10 @@ class FeatureViews:
         from cueco_solo.evaluation.own_labels import HEADS, own_labels
         from cueco_solo.results.table import Column
 
+        if run.cfg.data.get("no_labels") and not (self.train_path and self.val_path):
+            reason = "leaves no labelled images to show"
+            remedy = "give the report --train-path DIR --val-path DIR"
+            raise config_error("data.no_labels", True, reason, remedy)
         data = evaluation_data(run, self.train_path, self.val_path)
         features = cached_features(
             run, data, False, _BATCH_SIZE, data.num_workers, self.device, cache=self.cache

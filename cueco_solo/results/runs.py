@@ -146,7 +146,9 @@ def _finite_figures(
             what = f"{'untrained ' * untrained}{figure['protocol']} {figure['metric']}"
             one.missing.append(f"Figures: {what} is {figure['value']}.")
     if not untrained and all(figure["protocol"] == "training" for figure in found):
-        one.missing.append("Figures: none yet; cueco-solo linear, knn and cluster measure them.")
+        on = " on labelled images (--dataset)" if run.cfg.data.get("no_labels") else ""
+        measured = f"cueco-solo linear, knn and cluster measure them{on}"
+        one.missing.append(f"Figures: none yet; {measured}.")
     method = UNTRAINED if untrained else one.series
     return [{**f, "method": method} for f in found if math.isfinite(f["value"])]
 

@@ -12,6 +12,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from cueco_solo.errors import ConfigError
+from cueco_solo.host.unlabelled import has_no_labels
 from cueco_solo.numerics import spread
 
 EVERY = 16  # steps from one look to the next
@@ -100,7 +101,9 @@ class DivergenceGuard(Callback):
         self._unhook()
         loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
         if isinstance(loss, Tensor):
-            wrong = ~loss.detach().isfinite().all() & _labelled(batch, loss)
+            wrong = ~loss.detach().isfinite().all()
+            if not has_no_labels(getattr(pl_module, "cfg", None)):  # else there is no such loss
+                wrong = wrong & _labelled(batch, loss)
             if self._first is None or self._number is None:
                 self._first = torch.full_like(wrong, -1, dtype=torch.long)
                 self._number = torch.zeros_like(self._first)
@@ -193,7 +196,8 @@ class DivergenceGuard(Callback):
 
 
 def _labelled(batch: Any, loss: Tensor) -> Tensor:
-    """Whether a batch has a label, a bool scalar: of none, the classifier's loss is 0 / 0.
+    """Whether a batch has a label, a bool scalar: of none, as STL-10 may have it, the classifier's
+    loss is 0 / 0.
 
     Its gradient is zero all the same, and what else goes wrong shows in the weights.
     """

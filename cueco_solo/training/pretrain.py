@@ -16,7 +16,7 @@ from omegaconf.errors import ConfigAttributeError
 
 import cueco_solo
 from cueco_solo import host, signals
-from cueco_solo.data import checks
+from cueco_solo.data import checks, reading
 from cueco_solo.data.fingerprint import fingerprint
 from cueco_solo.data.superclasses import count_superclasses
 from cueco_solo.errors import as_config_error, config_error
@@ -52,6 +52,7 @@ def pretrain(cfg: DictConfig, wait: bool = False) -> Path:
     check_settings(composed)
     checks.check_paths(composed.data)
     with ExitStack() as locks:
+        locks.callback(os.environ.pop, reading.VARIABLE, None)
         resume = _resume_point(composed)
         if resume and _is_first() and _continues(composed, resume):
             locks.enter_context(locked(resume.parent, "RUN", wait))
@@ -71,6 +72,8 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
     if resume is None:
         run_folder.check_runs_folder(composed)
     hardware = find_hardware(composed)
+    side = composed.augmentations[0].crop_size
+    unreadable, found = reading.unreadable_images(composed.data, side)
     quieten()
     import torch
     from lightning.pytorch import seed_everything
@@ -82,10 +85,12 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
     from cueco_solo.training.resume import changes_since, in_effect, settle
     from cueco_solo.training.trainer import fit, make_trainer
 
+    if found:
+        _print_once("\n".join(found))
     cueco_solo.register()
     method = host.method_class(composed.method)
     with _build_errors(composed):
-        parsed = _parse(composed, hardware)
+        parsed = _parse(composed, hardware, unreadable)
         seed_everything(parsed.seed, workers=True, verbose=False)
         model = _build(method, parsed)
     if not parsed.performance.disable_channel_last:
@@ -165,7 +170,7 @@ def _print_once(text: str) -> None:
     rank_zero_only(print)(text, flush=True)
 
 
-def _parse(cfg: DictConfig, hardware: Hardware) -> DictConfig:
+def _parse(cfg: DictConfig, hardware: Hardware, unreadable: list[str]) -> DictConfig:
     """What solo-learn's parse_cfg makes of it; the learning rates then are those of all devices."""
     cfg = cfg.copy()
     cfg.devices = list(range(hardware.processes))  # whose length scales the learning rate
@@ -182,6 +187,10 @@ def _parse(cfg: DictConfig, hardware: Hardware) -> DictConfig:
         )
     parsed = host.parse_pretrain_cfg(cfg)
     count_superclasses(parsed.data)
+    if parsed.data.no_labels:
+        parsed.data.num_classes = 1  # solo-learn counts folders
+    if unreadable:
+        parsed.data.unreadable = unreadable
     if parsed.data.val_path is None:  # solo-learn then leaves this one as it is
         parsed.optimizer.classifier_lr *= batch / 256
     return parsed

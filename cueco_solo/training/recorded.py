@@ -42,6 +42,7 @@ class _Data(_Recorded):
     num_large_crops: Size | None = None
     num_small_crops: Size | None = None
     no_labels: bool | None = None
+    unreadable: list[str] | None = None
     superclasses: bool | None = None
     fraction: float | None = None
 

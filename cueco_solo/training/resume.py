@@ -25,6 +25,8 @@ _SILENT = (
     *("auto_resume", "auto_umap", "resume", _KEY, "wandb_run_id", "checkpoint", "wandb"),
     *("tensorboard", "online_clustering", "debug_augmentations", "enable_model_summary"),
     *("enable_progress_bar", "log_every_n_steps", "profiler", "max_time", "pretrained"),
+    # seen in the number and the digest of the images
+    *("data.check_images", "data.skip_unreadable", "data.unreadable"),
 )
 # told, but without a trace in the weights: paths, workers, what is validated
 _INERT = (

@@ -28,7 +28,9 @@ RUN_VARIABLE = "CUECO_SOLO_RUN"
 _INCIDENTAL = (
     "auto_resume",
     "checkpoint",
+    "data.check_images",
     "data.num_workers",
+    "data.skip_unreadable",
     "debug_augmentations",
     "enable_model_summary",
     "enable_progress_bar",

@@ -97,7 +97,16 @@ class DataOptions(Options):
     num_workers: Size = required(
         "number of processes that load images; 0: the training process does"
     )
-    no_labels: bool = option(False, "train_path holds the images themselves, without classes")
+    no_labels: bool = option(
+        False,
+        "train_path is a folder of images without labels, at any depth; its folders don't count",
+    )
+    check_images: bool = derived(
+        "read every training image once before the first step. True with no_labels, else False"
+    )
+    skip_unreadable: bool = option(
+        False, "with no_labels: leave images out that can't be read, as --skip-unreadable does"
+    )
     fraction: float = option(-1, "share of the training images; -1: all")
     superclasses: bool = option(False, "label CIFAR-100 by its 20 superclasses")
     augmentations: Any = option({}, "crop_size, mean and std of a linear evaluation")

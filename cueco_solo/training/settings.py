@@ -30,6 +30,8 @@ UNCHECKED_IN_LINEAR = (
     "momentum",
     "data.fraction",
     "data.no_labels",
+    "data.check_images",
+    "data.skip_unreadable",
     "checkpoint",
     "auto_resume",
     "online_clustering",
@@ -100,6 +102,47 @@ def _check_temperatures(options: Any) -> None:
                 raise config_error(f"method_kwargs.{name}", value, allowed)
 
 
+_NEED_LABELS = ("supcon",)
+
+
+def _check_labels(cfg: DictConfig) -> None:
+    """What can't be done without labels, and what is for data without labels alone.
+
+    Raises:
+        ConfigError: it is asked for.
+    """
+    data = cfg.data
+    if not data.get("no_labels"):
+        if data.get("skip_unreadable"):
+            reason = "goes with data.no_labels=True: an evaluation would read all labelled images"
+            remedy = "replace or remove the files"
+            raise config_error("data.skip_unreadable", True, reason, remedy)
+        if data.get("check_images") and (data.dataset in checks.DOWNLOADED or _is_h5(data)):
+            reason = "is for images in folders"
+            raise config_error("data.check_images", True, reason, "leave it out")
+        return
+    without = "but with data.no_labels=True there are none"
+    if data.dataset != "custom" or _is_h5(data):
+        key = "format" if data.dataset == "custom" else "dataset"
+        reason = "can't be read with data.no_labels=True"
+        remedy = "set data.dataset=custom data.format=image_folder"
+        raise config_error(f"data.{key}", data[key], reason, remedy)
+    val_path = OmegaConf.select(data, "val_path", throw_on_missing=False)
+    if val_path is not None:
+        remedy = "set data.val_path=null; evaluate the run with --dataset"
+        reason = f"is scored by labels, {without}"
+        raise config_error("data.val_path", val_path, reason, remedy)
+    if cfg.method in _NEED_LABELS:
+        raise config_error("method", cfg.method, f"learns from labels, {without}", "choose another")
+    for key in ("knn_eval.enabled", "momentum.classifier"):
+        if OmegaConf.select(cfg, key):
+            raise config_error(key, True, f"needs labels, {without}", f"set {key}=False")
+
+
+def _is_h5(data: DictConfig) -> bool:
+    return data.get("format") == "h5"
+
+
 def check_settings(cfg: DictConfig) -> None:
     """Check the settings that every pre-training has in common.
 
@@ -109,6 +152,7 @@ def check_settings(cfg: DictConfig) -> None:
     PretrainingSettings.check(_checked_values(cfg, PretrainingSettings))
     check_superclasses(cfg.data, "data.superclasses")
     online_settings(cfg)
+    _check_labels(cfg)
     _check_temperatures(cfg.get("method_kwargs"))
     _check_run(cfg)
     minutes = OmegaConf.select(cfg, "checkpoint.every_n_minutes")

@@ -1,5 +1,6 @@
 """Paths that can't be used are refused in one line with key, value and remedy."""
 
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,9 +83,36 @@ def test_one_class_says_how_to_train_without_labels(folder: Path):
     check_paths(data(folder, train_path=str(root / "dog"), no_labels=True, val_path=None))
 
 
-def test_unlabelled_folders_hold_images_only(folder: Path):
-    message = refused(data(folder, no_labels=True))
-    assert "holds cat, which is no image" in message
+def test_folders_of_folders_are_no_classes_without_labels(folder: Path):
+    check_paths(data(folder, no_labels=True))
+    (folder / "train" / "notes.txt").touch()
+    check_paths(data(folder, no_labels=True))
+    none = str(folder / "none")
+    (folder / "none" / "below").mkdir(parents=True)
+    message = refusal(check_paths, data(folder, train_path=none, no_labels=True))
+    assert "holds no image; give a folder of images (.jpg, " in message
+
+
+def test_a_class_for_each_image_is_refused(folder: Path):
+    """Those of three and more; ``photos/0001/1.png`` is no labelled data set."""
+    for name in ("fox", "owl"):
+        shutil.copytree(folder / "train" / "cat", folder / "train" / name)
+    message = refused(data(folder, val_path=None))
+    assert "has one image in each of its 4 folders, which are taken for classes" in message
+    assert "set data.no_labels=True" in message
+    (folder / "train" / "owl" / "more").mkdir()
+    Image.new("RGB", (4, 4)).save(folder / "train" / "owl" / "more" / "2.png")
+    check_paths(data(folder, val_path=None))
+
+
+def test_what_dali_would_read_without_labels(folder: Path):
+    flat = str(folder / "train" / "cat")
+    check_paths(data(folder, train_path=flat, no_labels=True, format="dali"))
+    message = refused(data(folder, no_labels=True, format="dali"))
+    assert message.startswith("data.format='dali' takes all that lies in data.train_path for an")
+    assert "but there is cat; use data.format=image_folder" in message
+    skipping = data(folder, train_path=flat, no_labels=True, format="dali", skip_unreadable=True)
+    assert "data.skip_unreadable=True can't be done with data.format=dali" in refused(skipping)
 
 
 def test_validation_has_the_classes_of_training(folder: Path):

@@ -39,16 +39,16 @@ def test_batches_and_steps(images: Path):
     assert sum(len(labels) for _, labels in module.val_dataloader()) == 9
 
 
-def test_images_without_labels_come_in_the_order_of_their_names(
-    images: Path, monkeypatch: pytest.MonkeyPatch
-):
-    folder = images / "train" / "red"
-    cfg, found = parsed(images, train_path=str(folder), no_labels=True), ["3.png", "0.png"] * 2
-    with monkeypatch.context() as patched:
-        patched.setattr("os.listdir", lambda path: found)
-        module: Any = pretraining_data(cfg, 1)[0]
-    assert module.train.dataset.images == sorted(found)
-    assert module.train[0, 3][2] == -1
+@pytest.mark.parametrize("left_out", [[], ["green/0.png"]])
+def test_images_without_labels_come_in_the_order_of_their_names(images: Path, left_out: list[str]):
+    cfg = parsed(images, no_labels=True, unreadable=left_out)
+    module: Any = pretraining_data(cfg, 1)[0]
+    colours = ("blue", "green", "red")
+    names = [f"{colour}/{number}.png" for colour in colours for number in range(6)]
+    assert module.train.dataset.images == [name for name in names if name not in left_out]
+    assert count_images(cfg.data, "method_kwargs.num_samples") == 18 - len(left_out)
+    index, views, label = module.train[0, 8 - len(left_out)]
+    assert (index, len(views), label) == (8 - len(left_out), 2, -1)
     assert module.val_dataloader() == []
 
 

@@ -101,11 +101,13 @@ def test_a_loop_is_not_followed_and_a_device_not_opened(tmp_path: Path, capsys: 
     assert f"leads back to {root / 'red'} and isn't followed" in said
 
 
-def test_a_device_among_images_without_labels_is_refused(tmp_path: Path):
+def test_a_device_among_images_without_labels_is_left_out(tmp_path: Path, capsys: Any):
     Image.new("RGB", (4, 4)).save(tmp_path / "1.png")
     os.mkfifo(tmp_path / "2.png")
     data = {"dataset": "custom", "train_path": str(tmp_path), "no_labels": True}
-    assert "holds 2.png, which is no regular file" in refusal(check_paths, OmegaConf.create(data))
+    check_paths(OmegaConf.create(data))
+    assert training_set(OmegaConf.create(data), None).images == ["1.png"]
+    assert "2.png is no regular file and is left out" in capsys.readouterr().err
 
 
 def test_an_ordinary_folder_is_walked_as_before(tmp_path: Path):

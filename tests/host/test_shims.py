@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from host import tiny
 from lightning.pytorch import LightningModule, Trainer
 
 from cueco_solo import host
@@ -136,3 +137,34 @@ def test_solo_learns_modules_use_our_metrics() -> None:
     assert solo.methods.base.WeightedKNNClassifier is host.WeightedKNNClassifier
     assert solo.methods.base.accuracy_at_k is host.accuracy_at_k
     assert solo.methods.linear.accuracy_at_k is host.accuracy_at_k
+
+
+@pytest.mark.skipif(host.FORM != "main", reason="the release has no DeepCluster V2")
+def test_deepcluster_starts_with_a_loss_of_zero() -> None:
+    """In its first epoch it has no assignments; otherwise the loss is solo-learn's."""
+    from solo.losses.deepclusterv2 import deepclusterv2_loss_func as stock
+    from solo.methods import deepclusterv2
+
+    outputs = torch.randn(2, 2, 4, 3, requires_grad=True)
+    none, some = -torch.ones(2, 4, dtype=torch.long), torch.tensor([[0, 1, 2, 0], [2, 2, 1, 0]])
+    assert stock(outputs, none).isnan()
+    loss = deepclusterv2.deepclusterv2_loss_func(outputs, none)
+    loss.backward()
+    assert loss == 0 and outputs.grad is not None and not outputs.grad.any()
+    assert deepclusterv2.deepclusterv2_loss_func(outputs, some) == stock(outputs, some)
+
+
+@pytest.mark.parametrize("no_labels", [False, True])
+def test_without_labels_no_classifier_learns(no_labels: bool, monkeypatch: Any) -> None:
+    cfg = tiny.configuration("byol", (f"data.no_labels={no_labels}",))
+    model = tiny.build(cfg)
+    names: list[str] = []
+    monkeypatch.setattr(LightningModule, "log", lambda self, name, *_, **__: names.append(name))
+    model.log_dict({"train_acc1": 1.0, "train_nn_acc": 1.0, "train_neg_cos_sim": 1.0})
+    model.log("train_class_loss", 1.0)
+    x, labels = torch.randn(4, 3, 32, 32), torch.arange(4)
+    for step in (model._base_shared_step, model._shared_step_momentum):
+        found = step(x, -torch.ones_like(labels) if no_labels else labels)
+        assert (found["loss"] == 0) == no_labels and found["loss"].requires_grad
+    model._base_shared_step(x, labels)["loss"].backward()
+    assert bool(model.classifier.weight.grad.any()) == (not no_labels)

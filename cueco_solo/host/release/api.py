@@ -2,6 +2,8 @@
 
 from types import ModuleType
 
+from solo.methods.base import BaseMethod as LegacyMethod
+from solo.methods.base import BaseMomentumMethod as LegacyMomentumMethod
 from solo.utils.metrics import weighted_mean
 from solo.utils.momentum import MomentumUpdater, initialize_momentum_params
 
@@ -17,7 +19,9 @@ from cueco_solo.host.release.checkpointer import Checkpointer
 from cueco_solo.host.release.linear import LinearModel
 from cueco_solo.host.release.losses import gather, mocov2plus_loss_func, nnclr_loss_func
 from cueco_solo.host.release.optim import LARS
+from cueco_solo.host.unlabelled import leave_labels_out
 
+leave_labels_out(LegacyMethod, LegacyMomentumMethod)
 images.replace_in_torchvision(pretrain_data.CustomDatasetWithoutLabels)
 
 

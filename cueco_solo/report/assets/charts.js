@@ -86,7 +86,7 @@ function curvesFigure(name) {
 function setUpCurves() {
   const groups = quantityGroups();
   const names = groups.flatMap(([, of]) => of);
-  const wanted = [["val_acc1", "online_acc", "train_acc1_epoch"], groups[0][1].filter((n) => !/class_loss|val_loss/.test(n))];
+  const wanted = [["val_acc1", "online_acc", "train_acc1_epoch", "online_lidar", "online_rankme"], groups[0][1].filter((n) => !/class_loss|val_loss/.test(n))];
   [1, 2].forEach((place, i) => {
     const host = byId(`curves-${place}`);
     if (!host) return;

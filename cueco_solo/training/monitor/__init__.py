@@ -17,6 +17,8 @@ def online_callbacks(cfg: DictConfig) -> list[Any]:
     if settings is None:
         return []
     from cueco_solo.training.monitor.callback import OnlineClustering
+    from cueco_solo.training.monitor.training_images import TrainingImages
 
     classes = cfg.data.num_classes
-    return [OnlineClustering(settings.every_n_epochs, settings.max_images, classes)]
+    scored = OnlineClustering(settings.every_n_epochs, settings.max_images, classes)
+    return [scored, TrainingImages(settings, cfg)]

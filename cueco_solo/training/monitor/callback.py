@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
@@ -14,8 +14,13 @@ from torch.utils.data import DistributedSampler
 from cueco_solo.training.monitor.sample import Sample
 from cueco_solo.training.monitor.scores import clustering_scores, pair_scores
 from cueco_solo.training.monitor.settings import SECTION
-
-_PAIRS = 128  # of views, of all processes
+from cueco_solo.training.monitor.views import (
+    PAIRS,
+    gathered_pairs,
+    is_due,
+    pair_features,
+    two_views,
+)
 
 
 class OnlineClustering(Callback):
@@ -48,27 +53,19 @@ class OnlineClustering(Callback):
         self._warned: set[str] = set()
 
     def _due(self, trainer: Trainer) -> bool:
-        epochs, between = trainer.current_epoch + 1, trainer.check_val_every_n_epoch or 1
-        passed = epochs // self.every_n_epochs > (epochs - between) // self.every_n_epochs
-        return passed or epochs == trainer.max_epochs
+        return is_due(trainer, self.every_n_epochs, trainer.check_val_every_n_epoch or 1)
 
     def _warn_once(self, text: str) -> None:
         if text not in self._warned:
             self._warned.add(text)
             rank_zero_warn(f"{SECTION}: {text}")
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say so if there is nothing to validate on."""
-        known = trainer.val_dataloaders is not None
-        if not trainer.enable_validation or (known and not any(trainer.num_val_batches)):
-            self._warn_once("there are no validation images (data.val_path): nothing is computed")
-
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Keep some of the views of the epoch's last batch."""
         if trainer.is_last_batch and trainer.enable_validation and self._due(trainer):
-            self._images = _two_views(batch, _PAIRS // trainer.world_size)
+            self._images = two_views(batch, PAIRS // trainer.world_size)
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Listen to the backbone, if this validation counts."""
@@ -110,7 +107,7 @@ class OnlineClustering(Callback):
         if pl_module.device.type == "cuda":  # what validation has left to do isn't counted
             torch.cuda.synchronize(pl_module.device)
         start = time.perf_counter()
-        views = _views_features(images, trainer, pl_module)
+        views = pair_features(images, trainer, pl_module)
         sizes = torch.tensor([sample.seen, views.size(1)], device=pl_module.device)
         seen, pairs = pl_module.all_gather(sizes).reshape(-1, 2).T.tolist()
         if min(seen) < max(seen):
@@ -119,8 +116,7 @@ class OnlineClustering(Callback):
             return
         rows = _gathered_rows(sample, trainer, pl_module.all_gather)
         if 0 < min(pairs) == max(pairs):
-            views = pl_module.all_gather(views).reshape(-1, *views.shape)
-            views = views.transpose(0, 1).flatten(1, 2)
+            views = gathered_pairs(views, pl_module.all_gather)
         # by one process: others' clusters might differ in the last bit
         values = self._values(*rows, views) if trainer.is_global_zero else {}
         if values:
@@ -156,26 +152,6 @@ class OnlineClustering(Callback):
             self._hook.remove()
         self._hook = self._sample = self._output = None
         self._images = []
-
-
-def _two_views(batch: Any, number: int) -> list[Tensor]:
-    """The first two crops of some images of a training batch, if it has two of one size."""
-    crops = batch[1] if isinstance(batch, list | tuple) and len(batch) > 1 else []
-    if not isinstance(crops, list | tuple) or len(crops) < 2 or crops[0].shape != crops[1].shape:
-        return []
-    return [crop[:number].clone() for crop in crops[:2]]
-
-
-def _views_features(images: list[Tensor], trainer: Trainer, module: Any) -> Tensor:
-    """``[2, M, D]`` of the views, of none if there are none; validation has set eval mode."""
-    if not images:
-        return torch.empty(2, 0, 1, device=module.device)
-    x = torch.cat(images)
-    if not module.no_channel_last:
-        x = x.to(memory_format=torch.channels_last)
-    with trainer.precision_plugin.forward_context():
-        features: Tensor = module.backbone(x)
-    return features.unflatten(0, (2, -1))
 
 
 def _gathered_rows(

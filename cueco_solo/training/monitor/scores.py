@@ -26,12 +26,32 @@ def clustering_scores(features: Tensor, labels: Tensor, num_clusters: int) -> di
         ``cluster_perplexity`` (1 to num_clusters) and ``cluster_largest_share`` (0 to 1).
     """
     features = features.float()
-    centred = features - features.mean(0)  # distances keep more digits
-    runs = [kmeans(centred, num_clusters, seed=seed) for seed in range(RESTARTS)]
-    clusters = min(runs, key=lambda run: float(run.inertia)).labels.cpu()
-    sizes = clusters.bincount(minlength=num_clusters).float()
+    clusters = _clusters(features, num_clusters)
     return {
         **agreement(labels.cpu().numpy(), clusters.numpy()),
+        **_health(features, clusters, num_clusters),
+    }
+
+
+def label_free_scores(features: Tensor, num_clusters: int) -> dict[str, float]:
+    """What of :func:`clustering_scores` needs no labels, of the same arguments.
+
+    Returns:
+        ``rankme``, ``cluster_active``, ``cluster_perplexity`` and ``cluster_largest_share``.
+    """
+    features = features.float()
+    return _health(features, _clusters(features, num_clusters), num_clusters)
+
+
+def _clusters(features: Tensor, number: int) -> Tensor:
+    centred = features - features.mean(0)  # distances keep more digits
+    runs = [kmeans(centred, number, seed=seed) for seed in range(RESTARTS)]
+    return min(runs, key=lambda run: float(run.inertia)).labels.cpu()
+
+
+def _health(features: Tensor, clusters: Tensor, number: int) -> dict[str, float]:
+    sizes = clusters.bincount(minlength=number).float()
+    return {
         "rankme": float(rank_me(features)),
         "cluster_active": float((sizes > 0).sum()),
         "cluster_perplexity": float(perplexity(sizes)),
