@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import socket
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,15 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """JSON, whole or not at all."""
     write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def is_whole_archive(path: Path) -> bool:
+    """Whether a file is a zip archive, as checkpoints are, and all in it has its checksum."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except Exception:  # a flipped bit can make anything of its headers
+        return False
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig
 
 from cueco_solo.errors import config_error
+from cueco_solo.files import is_whole_archive
 
 
 class Stage(NamedTuple):
@@ -32,7 +33,7 @@ def stage(checkpoint: Path) -> Stage | None:
 def latest_checkpoint(folder: Path) -> Path | None:
     """The checkpoint that is furthest in a run folder; the newest file, if none is named.
 
-    One that is truncated is passed over with a line, as long as there is another.
+    One that is damaged is passed over with a line, as long as there is another.
     """
 
     def age(path: Path) -> tuple[Stage, float]:
@@ -40,24 +41,27 @@ def latest_checkpoint(folder: Path) -> Path | None:
 
     newest_first = sorted(filter(Path.is_file, folder.glob("*.ckpt")), key=age, reverse=True)
     for path in newest_first:
-        if _ends_as_it_should(path):
+        if _whole(path):
             for damaged in newest_first[: newest_first.index(path)]:
                 _say_damaged(damaged, path)
             return path
     return newest_first[0] if newest_first else None
 
 
-def _ends_as_it_should(path: Path) -> bool:
-    """Whether the file is a whole archive, which has its directory at its end."""
-    try:
-        return zipfile.is_zipfile(path)
-    except OSError:
-        return False
+def _whole(path: Path) -> bool:
+    """Whether the checksums in it are right, which torch doesn't look at."""
+    status = path.stat()
+    return _checked(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=4096)
+def _checked(path: Path, size: int, written: int) -> bool:
+    return is_whole_archive(path)
 
 
 @functools.cache
 def _say_damaged(path: Path, used: Path) -> None:
-    print(f"{path} is truncated or no checkpoint; {used.name} is used", flush=True)
+    print(f"{path} is damaged or no checkpoint; {used.name} is used", flush=True)
 
 
 def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
@@ -77,6 +81,9 @@ def read_checkpoint(path: Path, key: str) -> dict[str, Any]:
     except Exception as error:
         reason = f"can't be read ({type(error).__name__}: it is truncated or no checkpoint)"
         raise config_error(key, str(path), reason, "give another checkpoint") from error
+    if zipfile.is_zipfile(path) and not _whole(path):
+        reason = "is damaged: its content doesn't have its checksums"
+        raise config_error(key, str(path), reason, "remove it, or give another checkpoint")
     if not isinstance(content, dict) or "state_dict" not in content:
         raise config_error(key, str(path), "holds no state_dict", "give a Lightning checkpoint")
     state = content["state_dict"]

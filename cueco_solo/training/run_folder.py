@@ -90,7 +90,7 @@ def _unwritable(cfg: DictConfig, reason: str | None) -> ConfigError:
 def new_run(cfg: DictConfig) -> Path:
     """Make the run's folder; a second run of the same configuration gets the suffix ``-2``.
 
-    A folder that a run was killed in before its first checkpoint is made anew.
+    A folder that a run was stopped in before its first checkpoint is made anew.
 
     Raises:
         ConfigError: ``checkpoint.dir`` can't be written.
@@ -112,15 +112,16 @@ def new_run(cfg: DictConfig) -> Path:
 
 
 def _abandoned(folder: Path, cfg: DictConfig) -> bool:
-    """Whether a run of this configuration was killed there and left nothing to go on from."""
+    """Whether a run of this configuration was stopped there and left nothing to go on from."""
     if is_locked(folder) or any(folder.glob("*.ckpt")):
         return False
     events = read_history(folder)
     config = read_config(folder / "config.yaml")
     if config is None or identity(config) != identity(cfg):
         return False
-    # one that was stopped or has diverged says so, and keeps its curves
-    return [event["event"] for event in events] in ([], ["started"])
+    # the same configuration makes the same curves again; one that has diverged is to be looked at
+    last = events[-1] if events else {"event": "started"}
+    return last["event"] != "ended" and "has diverged" not in str(last.get("by"))
 
 
 def same_run(cfg: DictConfig) -> Path | None:

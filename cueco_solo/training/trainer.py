@@ -72,24 +72,26 @@ class RunCheckpointer(Checkpointer):
 
     def save(self, trainer: Any) -> None:
         """At the end of an epoch."""
-        former = self.last_ckpt
         super().save(trainer)
-        self._give_way(trainer, former)
+        self._give_way(trainer)
 
     def save_amid(self, trainer: Any) -> None:
         """Amid an epoch, after a whole step."""
-        former = self.last_ckpt
         name = self.ckpt_placeholder.format(f"{trainer.current_epoch}-step={trainer.global_step}")
         trainer.save_checkpoint(self.path / name)
         self.last_ckpt = self.path / name
-        self._give_way(trainer, former)
+        self._give_way(trainer)
 
-    def _give_way(self, trainer: Any, former: Any) -> None:
-        if not trainer.is_global_zero or former is None or former == self.last_ckpt:
+    def _give_way(self, trainer: Any) -> None:
+        """Remove the run's other checkpoints, also those that a kill kept from being removed."""
+        if not trainer.is_global_zero:
             return
-        named = stage(Path(former))
-        if not self.keep_prev or (named and named.step):
-            Path(former).unlink(missing_ok=True)
+        own = self.ckpt_placeholder.partition("ep=")[0]
+        for path in self.path.glob("*.ckpt"):
+            named = stage(path)
+            replaced = path != self.last_ckpt and path.name.startswith(own)
+            if replaced and (not self.keep_prev or (named and named.step)):
+                path.unlink(missing_ok=True)
 
     def on_save_checkpoint(self, trainer: Any, module: Any, checkpoint: dict[str, Any]) -> None:
         # AdamW's betas come as OmegaConf lists, which torch.load(weights_only=True) refuses

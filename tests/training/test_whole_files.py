@@ -50,15 +50,26 @@ def test_leftovers_of_the_dead_go_and_those_of_the_living_stay(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [tmp_path / "mine"]
 
 
-def test_a_truncated_newest_checkpoint_is_passed_over(
-    trained: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+def cut_off(content: bytes) -> bytes:
+    return content[:-1000]
+
+
+def with_a_flipped_bit(content: bytes) -> bytes:
+    """In the middle, which is in some tensor: torch reads it without a word."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize("damaged", [cut_off, with_a_flipped_bit])
+def test_a_damaged_newest_checkpoint_is_passed_over(
+    trained: Path, folder: Path, capsys: pytest.CaptureFixture[str], damaged: Any
 ):
     run = shutil.copytree(trained, folder / "runs" / "mocov2plus" / trained.name)
     newest = next(run.glob("*ep=1.ckpt"))
-    newest.write_bytes(newest.read_bytes()[:-1000])
+    newest.write_bytes(damaged(newest.read_bytes()))
     found = latest_checkpoint(run)
     assert found is not None and found.name.endswith("ep=0.ckpt")
-    assert f"{newest} is truncated" in capsys.readouterr().out
+    assert f"{newest} is damaged" in capsys.readouterr().out
     metrics = run / "metrics.csv"
     metrics.write_bytes(metrics.read_bytes()[:-15] + b"\0\xff,x")
     assert tiny.pretrain(folder, "max_epochs=2", "auto_resume.enabled=True") == 0
