@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cueco_solo.errors import ConfigError, as_config_error, config_error
 from cueco_solo.export.networks import Network, find_network
 from cueco_solo.export.subject import Subject, facts
+from cueco_solo.files import whole_file
 
 OPSET = 18
 _BATCHES = (1, 5)
@@ -72,18 +73,19 @@ def export_file(format: str, subject: Subject, folder: Path) -> Written:
     """
     kind = FORMATS[format]
     path = folder / kind.file
-    with as_config_error(f"{path} can't be written", RuntimeError, SafetensorError):
-        kind.write(subject, path)
-    compute = kind.read(subject, path)
-    difference = scale = 0.0
-    for size in _BATCHES:
-        images = subject.images[:size]
-        expected = subject.features(images)
-        difference = max(difference, float((compute(images) - expected).abs().max()))
-        scale = max(scale, float(expected.abs().max()))
-    if not difference <= kind.tolerance * max(1.0, scale):
-        reason = f"gives other features than the run (by up to {difference:.1e} of {scale:.3g})"
-        raise config_error("--format", format, reason, "leave this format out")
+    with whole_file(path) as part:
+        with as_config_error(f"{path} can't be written", RuntimeError, SafetensorError):
+            kind.write(subject, part)
+        compute = kind.read(subject, part)
+        difference = scale = 0.0
+        for size in _BATCHES:
+            images = subject.images[:size]
+            expected = subject.features(images)
+            difference = max(difference, float((compute(images) - expected).abs().max()))
+            scale = max(scale, float(expected.abs().max()))
+        if not difference <= kind.tolerance * max(1.0, scale):
+            reason = f"gives other features than the run (by up to {difference:.1e} of {scale:.3g})"
+            raise config_error("--format", format, reason, "leave this format out")
     return Written(path, difference, scale)
 
 

@@ -166,7 +166,7 @@ def progress(checkpoint: dict[str, Any], path: Path) -> Progress:
     try:
         loop = checkpoint["loops"]["fit_loop"]
         epochs = loop["epoch_progress"]["current"]
-        amid = epochs["ready"] > epochs["processed"]
+        amid = epochs.get("ready", 0) > epochs["processed"]
         batch = loop["epoch_loop.batch_progress"]["current"]["ready"] if amid else 0
         return Progress(
             *map(operator.index, (epochs["processed"], checkpoint["global_step"], batch))
