@@ -171,7 +171,7 @@ def progress(checkpoint: dict[str, Any], path: Path) -> Progress:
         return Progress(
             *map(operator.index, (epochs["processed"], checkpoint["global_step"], batch))
         )
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise config_error(
             "resume_from_checkpoint",
             str(path),
