@@ -132,8 +132,12 @@ def _keep_metrics(logger: CSVLogger, path: Path, first_step: int) -> None:
             rows.extend(reader)
         except csv.Error:  # of bytes that are no text: what follows can't be told apart
             damaged += 1
+    if rows and not former.read_bytes().endswith(b"\n"):  # the last number may have lost digits
+        rows[-1]["step"] = None
     for row in rows:
         try:
+            if None in row.values():
+                raise ValueError("columns are missing")
             step = int(row.pop("step"))
             values: dict[str, Any] = {key: _number(text) for key, text in row.items() if text}
         except (AttributeError, KeyError, TypeError, ValueError):  # torn by a kill, or none of ours

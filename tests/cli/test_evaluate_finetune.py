@@ -1,7 +1,9 @@
 """``cueco-solo finetune`` on a run folder."""
 
 import json
+import os
 import shutil
+import signal
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -84,7 +86,7 @@ def test_sweep(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     def interrupted(*args: Any) -> Any:
         calls.append(args[1].optimizer)
         if len(calls) == 2:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGINT)
         return fitted(*args)
 
     monkeypatch.setattr(finetune_sweep, "fitted", interrupted)

@@ -119,7 +119,7 @@ def test_the_report_says_that_the_rate_is_at_the_edge(run: Path, both: bool):
     [
         (("linear", "--sweep", *SWEEP), linear_sweep, "fit_probes"),
         (("fewshot",), few_shot, "balanced_order"),
-        (("knn", "--k", "5"), knn, "knn_accuracies"),
+        (("knn", "--k", "5"), knn, "knn_sweep"),
         # within Lightning
         (("linear", "--cached", *SWEEP), linear._FeatureInput, "forward"),
     ],

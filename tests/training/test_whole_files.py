@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 import tiny
 import torch
+from lightning.pytorch.loggers import CSVLogger
 from support import python
 
 from cueco_solo.files import remove_leftovers, whole_file
 from cueco_solo.training.checkpoints import latest_checkpoint
+from cueco_solo.training.trainer import _keep_metrics
 
 COMMAND = ("-m", "cueco_solo.cli", "pretrain", "--config-name", "tiny", "--config-path")
 QUICK = ("data.val_path=null", "limit_train_batches=1")
@@ -123,3 +125,22 @@ def test_a_signal_to_the_whole_group_ends_with_a_checkpoint(number: int, folder:
     assert f"stopped by {signal.Signals(number).name} after step {steps}" in out
     assert f"; checkpoint: {checkpoint}\n" in out
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("cut", [1, 4, 30])
+def test_a_torn_last_row_is_left_out_and_never_taken_for_another_number(
+    trained: Path, folder: Path, capsys: pytest.CaptureFixture[str], cut: int
+):
+    """Cut within the last number, before the end of the line, or some columns earlier."""
+    run = shutil.copytree(trained, folder / "runs" / "mocov2plus" / trained.name)
+    path = run / "metrics.csv"
+    whole = path.read_bytes()
+    path.write_bytes(whole.rstrip()[: 1 - cut or None])
+    if cut == 1:
+        path.write_bytes(whole.rstrip())  # the row is whole, but nobody can tell
+    logger = CSVLogger(run.parent.parent, run.parent.name, run.name)
+    _keep_metrics(logger, path, 10**6)
+    before, after = whole.split(b"\n"), path.read_bytes().split(b"\n")
+    assert len(after) == len(before) - 1
+    assert "1 damaged rows left out" in capsys.readouterr().out
+    assert len(list(run.glob("metrics.damaged-*.csv"))) == 1
