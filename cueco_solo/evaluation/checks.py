@@ -78,7 +78,7 @@ def evaluation_data(run: Run, train_path: Any = None, val_path: Any = None) -> D
             raise config_error(option, None, reason, f"give {option} DIR")
         data[key] = str(data[key])
     if data.get("no_labels"):
-        data.update(no_labels=False, format="image_folder", fraction=-1)
+        data.update(format="image_folder", fraction=-1)
         data.pop("unreadable", None)
     data.no_labels = False
     if data.dataset not in DOWNLOADED and data.format != "h5":
@@ -119,6 +119,12 @@ def check_classifier_settings(cfg: DictConfig, finetune: bool) -> None:
         if cfg.get(key) is not None:
             allowed = "has no effect: only the last epoch of max_epochs counts"
             raise config_error(key, cfg[key], allowed, "remove it")
+    rate = OmegaConf.select(cfg, "optimizer.classifier_lr")
+    if rate is not None and not finetune:
+        remedy = "set optimizer.lr"
+        raise config_error(
+            "optimizer.classifier_lr", rate, "has no effect: there is the classifier alone", remedy
+        )
     fraction = OmegaConf.select(cfg, "data.fraction")
     if fraction not in (None, -1):
         remedy = "point data.train_path to a part of the images"
@@ -175,7 +181,13 @@ def check_one_schedule(cfg: DictConfig) -> None:
     Raises:
         ConfigError: part of it is a rate of its own.
     """
-    for key in ("scheduler.min_lr", "scheduler.warmup_start_lr"):
+    keys = ["scheduler.min_lr"]
+    if epochs := OmegaConf.select(cfg, "scheduler.warmup_epochs"):
+        keys.append("scheduler.warmup_start_lr")
+        if OmegaConf.select(cfg, keys[-1]) is None:  # solo-learn's default is a rate
+            remedy = "set scheduler.warmup_start_lr=0"
+            raise config_error("scheduler.warmup_epochs", epochs, "starts at one rate", remedy)
+    for key in keys:
         if rate := OmegaConf.select(cfg, key):
             reason = "is one rate for all, but a sweep's probes differ in theirs"
             raise config_error(key, rate, reason, _OR_NO_SWEEP)

@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any
 
 _WIDENED_AT_MOST = 2
+_STEP = 2.0  # closer rates would take many trainings for a little way
 
 Setting = tuple[float, ...]
 
@@ -42,14 +43,15 @@ def given_axis(name: str, values: Sequence[float], factor: float = 0.0) -> Axis:
     """An axis of given values.
 
     Args:
-        factor: how far it is widened at an end, at least, in steps like the last ones there; a
-            single value isn't. 0: it is never widened.
+        factor: how far it is widened at an end, at least, in steps like the last ones there, but at
+            least twofold; a single value isn't. 0: it is never widened.
     """
     ordered = sorted(set(values))
     last, more = len(ordered) - 1, 0
     low = high = 1.0
     if factor and last:
-        low, high = ordered[1] / ordered[0], ordered[-1] / ordered[-2]
+        low = max(_STEP, ordered[1] / ordered[0])
+        high = max(_STEP, ordered[-1] / ordered[-2])
         while min(low, high) ** more < factor:
             more += 1
 

@@ -35,7 +35,7 @@ def run_knn(args: argparse.Namespace) -> None:
 
     def compute(temperature: float) -> dict[str, float]:
         found = sweep()[temperature]
-        evaluation.images = images[temperature]
+        images[temperature].of, evaluation.images = evaluation.images.of, images[temperature]
         return found
 
     for temperature in temperatures:

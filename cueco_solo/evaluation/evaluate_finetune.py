@@ -41,7 +41,7 @@ def run_finetune(args: argparse.Namespace) -> None:
     if args.subset:
         read_names(args.subset)
     name, dataset = f"finetune-{args.percent:g}pct", evaluation.data.dataset
-    ours = args.config_name is None and args.config_path is None
+    ours = args.config_path is None
     cfg = evaluation.compose(
         f"finetune-{dataset}-{args.percent:g}pct",
         f"finetune-{dataset}",

@@ -6,7 +6,6 @@ From it the tables take intervals over images, see :mod:`cueco_solo.results.boot
 import base64
 import zlib
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,9 @@ class PerImage:
         clusters: by what stands before ``nmi``, ``acc``, ...: the image's cluster, ``[M]``.
     """
 
-    def __init__(self) -> None:
-        self._labels = _packed([])
+    def __init__(self, of: str = "") -> None:
+        """Of images that ``of``, a digest of their names and sizes, stands for."""
+        self.of, self._labels = of, _packed([])
         self.hits: dict[str, str] = {}
         self.clusters: dict[str, str] = {}
 
@@ -45,30 +45,33 @@ class PerImage:
 
     def to_json(self) -> dict[str, Any]:
         """For the evaluation's file; each array is one text."""
-        return {"labels": self._labels, "hits": self.hits, "clusters": self.clusters}
+        arrays = {"labels": self._labels, "hits": self.hits, "clusters": self.clusters}
+        return {"of": self.of, **arrays}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "PerImage":
         """What :meth:`to_json` gave.
 
         Raises:
-            ValueError: it isn't that.
+            AttributeError, KeyError, TypeError, ValueError: it isn't that.
         """
-        made = cls()
-        parts = content.get("labels"), content.get("hits"), content.get("clusters")
-        if not (isinstance(parts[0], str) and all(isinstance(part, dict) for part in parts[1:])):
-            raise ValueError("no labels, hits and clusters")
-        made._labels, made.hits, made.clusters = parts  # type: ignore[assignment]
+        made = cls(str(content["of"]))
+        made._labels, made.hits, made.clusters = (
+            content[name] for name in ("labels", "hits", "clusters")
+        )
+        for text in (*made.hits.values(), *made.clusters.values()):
+            if len(unpacked(text)) != len(made.labels):
+                raise ValueError("of another number of images than there are labels")
         return made
 
-    @cached_property
+    @property
     def labels(self) -> NDArray[Any]:
         """Labels, int ``[M]``."""
         return unpacked(self._labels)
 
     def same_images(self, other: "PerImage") -> bool:
-        """Whether both can be of the same images in the same order."""
-        return self._labels == other._labels
+        """Whether both are of the same images in the same order, as far as names and labels say."""
+        return self.of == other.of and np.array_equal(self.labels, other.labels)
 
 
 def _packed(values: ArrayLike) -> str:

@@ -7,9 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig
+
 from cueco_solo.data.checks import check_workers
+from cueco_solo.data.fingerprint import fingerprint
 from cueco_solo.data.superclasses import check_superclasses
-from cueco_solo.data.transfer_sets import input_words
+from cueco_solo.data.transfer_sets import TRANSFER_SETS, input_words
 from cueco_solo.errors import config_error
 from cueco_solo.evaluation.checks import check_classifier_settings, evaluation_data
 from cueco_solo.evaluation.entries import entry_path, former_path
@@ -140,7 +143,7 @@ class RunEvaluation:
                     self._written(done)
                     return
         self._written(path)
-        self.images = PerImage()
+        self.images = PerImage(self._validation_digest())
         results = compute()  # which may download the images that the key tells apart
         backbone = f"{'an untrained ' if self.args.untrained else ''}{self.run.cfg.name}"
         on = f" on {self.data.title}" if self.other else ""
@@ -168,6 +171,13 @@ class RunEvaluation:
         if former:  # the same figures under the name of 0.1.0
             former.unlink(missing_ok=True)
         print(f"written to {path}")
+
+    def _validation_digest(self) -> str:
+        """Of the validation images' names and sizes; empty where the data set's name says all."""
+        if self.data.dataset in TRANSFER_SETS:
+            return ""
+        found = fingerprint(DictConfig({**self.data, "train_path": self.data.val_path}))
+        return str(found.get("digest", ""))
 
     def _written(self, path: Path) -> None:
         self.args.written = [*getattr(self.args, "written", ()), path]

@@ -21,7 +21,7 @@ def knn_sweeps(table: ResultTable) -> list[KNNSweep]:
 
 
 def _sweeps(row: Row) -> list[KNNSweep]:
-    found: dict[tuple[str, str], dict[tuple[int, float], list[float]]] = {}
+    found: dict[tuple[str, str], dict[str, dict[tuple[int, float], float]]] = {}
     for single in row.singles:
         # of a run, the mean over the evaluation's seeds
         for key, figure in single.figures.items():
@@ -31,14 +31,20 @@ def _sweeps(row: Row) -> list[KNNSweep]:
                 continue
             place = int(named[1]), float(settings.pop("temperature"))
             accuracy = "mean per class" if named[2] else "top-1"
-            cells = found.setdefault((accuracy, as_text(settings)), {})
-            cells.setdefault(place, []).append(figure["value"])
+            runs = found.setdefault((accuracy, as_text(settings)), {})
+            runs.setdefault(single.run.id, {})[place] = figure["value"]
     several = len({settings for _, settings in found}) > 1
     return [
         _sweep(row, accuracy, settings if several else "", cells)
-        for (accuracy, settings), cells in found.items()
-        if len(cells) > 1
+        for (accuracy, settings), runs in found.items()
+        if len(cells := _complete(list(runs.values()))) > 1
     ]
+
+
+def _complete(runs: list[dict[tuple[int, float], float]]) -> dict[tuple[int, float], list[float]]:
+    """The cells of the run that has most, of all runs that have these: means of the same runs."""
+    most = max(runs, key=len)
+    return {place: [run[place] for run in runs if run.keys() >= most.keys()] for place in most}
 
 
 def _sweep(row: Row, accuracy: str, settings: str, cells: dict[Any, list[float]]) -> KNNSweep:

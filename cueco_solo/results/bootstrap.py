@@ -21,6 +21,7 @@ from cueco_solo.evaluation.per_image import PerImage, unpacked
 
 RESAMPLES = 1000
 _SEED = 5
+_NOTHING = 1e-9
 _CHUNK = 2**25  # weights held as floats at a time: 128 MB
 _Z = float(norm.ppf(0.975))
 Array = NDArray[np.floating]
@@ -111,12 +112,16 @@ def _share(labels: NDArray[Any], clusters: NDArray[Any], matched: NDArray[np.boo
     return _means(matched[label, cluster])
 
 
+def _pairs(labels: NDArray[Any], clusters: NDArray[Any]) -> NDArray[np.integer]:
+    """A number for each pair of class and cluster that there is, ``[images]``."""
+    pairs = labels.astype(np.int64) * (int(clusters.max()) + 1) + clusters
+    return np.unique(pairs, return_inverse=True)[1]
+
+
 def _information(labels: NDArray[Any], clusters: NDArray[Any]) -> tuple[Array, Array]:
     """Mutual information and mean entropy of classes and clusters, in nats, ``[RESAMPLES]``."""
-    pairs = labels.astype(np.int64) * (int(clusters.max()) + 1) + clusters
-    pairs = np.unique(pairs, return_inverse=True)[1]
     entropy = []
-    for codes in (labels, clusters, pairs):
+    for codes in (labels, clusters, _pairs(labels, clusters)):
         shares = _drawn(codes) / len(labels)
         logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
         entropy.append(-(shares * logs).sum(0))
@@ -136,11 +141,8 @@ def _ami(labels: NDArray[Any], clusters: NDArray[Any]) -> Array:
 
 
 def _ari(labels: NDArray[Any], clusters: NDArray[Any]) -> Array:
-    pairs = labels.astype(np.int64) * (int(clusters.max()) + 1) + clusters
-    pairs = np.unique(pairs, return_inverse=True)[1]
-    alike, classes, groups = (
-        (counts * (counts - 1) / 2).sum(0) for counts in map(_drawn, (pairs, labels, clusters))
-    )
+    codes = _pairs(labels, clusters), labels, clusters
+    alike, classes, groups = ((counts * (counts - 1) / 2).sum(0) for counts in map(_drawn, codes))
     chance = classes * groups / (len(labels) * (len(labels) - 1) / 2)
     spread = (classes + groups) / 2 - chance
     return np.divide(alike - chance, spread, out=np.ones_like(spread), where=spread != 0)
@@ -162,4 +164,5 @@ def half_width(values: Array) -> float | None:
     is drawn twice agrees with itself.
     """
     half = _Z * float(values.std(ddof=1))
-    return half if math.isfinite(half) else None
+    # none of figures that are the same in all resamples, as of all right or all wrong answers
+    return half if math.isfinite(half) and half > _NOTHING else None

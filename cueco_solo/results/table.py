@@ -127,7 +127,7 @@ class Cell:
     """Mean over ``n`` runs and their sample standard deviation; ``best`` of its data set.
 
     ``note`` is the footnote of a published figure; ``half``, of a single run, the half-width of the
-    95 % interval over the validation images.
+    95 % interval over the validation images, which doesn't go below ``lowest``.
     """
 
     mean: float
@@ -136,13 +136,14 @@ class Cell:
     best: bool = False
     note: str = ""
     half: float | None = None
+    lowest: float = 0.0
 
     @property
     def interval(self) -> tuple[float, float] | None:
         """The ends of the interval over images, in percent."""
         if self.half is None:
             return None
-        return max(-100.0, self.mean - self.half), min(100.0, self.mean + self.half)
+        return max(self.lowest, self.mean - self.half), min(100.0, self.mean + self.half)
 
 
 @dataclass
@@ -443,7 +444,10 @@ def _mean(row: Row, column: Column) -> Cell | None:
     if len(there) > 1 or not column.primary:
         return cell
     over_images = there[0].resampled(column.key)
-    return cell if over_images is None else replace(cell, half=_half_width(over_images))
+    if over_images is None:
+        return cell
+    lowest = -100.0 if column.metric in ("ami", "ari") else 0.0
+    return replace(cell, half=_half_width(over_images), lowest=lowest)
 
 
 def _half_width(values: Any) -> float | None:

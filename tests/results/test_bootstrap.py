@@ -152,6 +152,35 @@ def test_several_seeds_have_none():
     assert "validation images" not in markdown(table)
 
 
+def test_damage_is_noticed_when_it_is_read():
+    for wrong in (
+        {"hits": {"top1": "uint8:!"}},
+        {"labels": "uint8:eJwDAAAAAAE="},
+        {"hits": 3},
+        {"of": 0},
+    ):
+        content = {**found_of(1).to_json(), **wrong}
+        if "of" in wrong:
+            del content["of"]
+        with pytest.raises((AttributeError, KeyError, TypeError, ValueError)):
+            PerImage.from_json(content)
+
+
+def test_answers_that_are_all_alike_have_no_interval():
+    images = PerImage()
+    images.add_hits("top1", np.ones(100, bool), np.arange(100) % 5)
+    values = bootstrap.resampled(images, "top1")
+    assert values is not None and bootstrap.half_width(values) is None
+
+
+def test_the_same_labels_of_other_images_are_not_paired():
+    first, second = PerImage("a"), PerImage("b")
+    for images in (first, second):
+        images.add_hits("top1", np.ones(100, bool), np.arange(100) % 5)
+    assert not first.same_images(second)
+    assert first.same_images(PerImage.from_json(first.to_json()))
+
+
 def test_other_images_are_not_paired():
     table = two(same_images=False)
     assert table.rows[0].cells[0].half is not None
