@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from cueco_solo.errors import config_error
 from cueco_solo.files import write_json
 
-LOCK, _OWNER = ".lock", ".owner.json"
+LOCK, OWNER = ".lock", ".owner.json"
 
 
 @contextmanager
@@ -43,11 +44,11 @@ def locked(folder: Path, key: str, wait: bool = False) -> Iterator[None]:
         lock.acquire(poll_interval=1.0)
     try:
         me = {"host": socket.gethostname(), "process": os.getpid(), "since": time.time()}
-        write_json(folder / _OWNER, me)
+        write_json(folder / OWNER, me)
         yield
     finally:
         with suppress(OSError):
-            (folder / _OWNER).unlink(missing_ok=True)
+            (folder / OWNER).unlink(missing_ok=True)
         lock.release()
 
 
@@ -62,17 +63,26 @@ def is_locked(folder: Path) -> bool:
         lock.acquire(timeout=0)
     except Timeout:
         return True
-    except OSError:  # a folder that isn't ours
-        return False
+    except OSError:  # another user's: it can't be told
+        return True
     lock.release()
     return False
+
+
+def owner(folder: Path) -> dict[str, Any]:
+    """Who holds the lock or was killed holding it: host, process, since; empty if unknown."""
+    try:
+        found = json.loads((folder / OWNER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _owner(folder: Path) -> str:
     """Who holds the lock, and for how long, as far as that is written."""
     try:
-        owner = json.loads((folder / _OWNER).read_text(encoding="utf-8"))
-        minutes = (time.time() - owner["since"]) / 60
-        return f"process {owner['process']} on {owner['host']} for {minutes:.0f} min"
-    except (OSError, ValueError, KeyError, TypeError):
+        found = owner(folder)
+        minutes = (time.time() - found["since"]) / 60
+        return f"process {found['process']} on {found['host']} for {minutes:.0f} min"
+    except (KeyError, TypeError):
         return "another process"

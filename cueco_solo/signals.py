@@ -167,7 +167,8 @@ def requeue() -> str | None:
     import subprocess
 
     job = slurm_job()
-    if job is None or os.environ.get("SLURM_PROCID", "0") != "0":
+    first = all(os.environ.get(key, "0") == "0" for key in ("SLURM_PROCID", "LOCAL_RANK"))
+    if job is None or not first:
         return None
     array = os.environ.get("SLURM_ARRAY_JOB_ID")
     if array:

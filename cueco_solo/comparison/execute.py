@@ -145,8 +145,12 @@ def _train(job: Job, wait: bool) -> Path:
             f"cueco-solo {' '.join(job.command)}, compare then takes the finished run"
         )
     _write_digits(job)
-    with _as_typed(job.command):
-        folder = pretrain(job.cfg, wait)
+    try:
+        with _as_typed(job.command):
+            folder = pretrain(job.cfg, wait)
+    except Exception:
+        signals.raise_received()  # that came before what ended the training
+        raise
     signals.raise_received()  # that came with the last step, which the training has finished
     return folder
 

@@ -5,6 +5,7 @@ import json
 import operator
 import re
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,9 +38,14 @@ def latest_checkpoint(folder: Path) -> Path | None:
     """
 
     def age(path: Path) -> tuple[Stage, float]:
-        return stage(path) or Stage(-1), path.stat().st_mtime
+        return stage(path) or Stage(-1), times[path]
 
-    newest_first = sorted(filter(Path.is_file, folder.glob("*.ckpt")), key=age, reverse=True)
+    times = {}
+    for path in folder.glob("*.ckpt"):
+        with suppress(FileNotFoundError):  # removed just now, by who trains there
+            if path.is_file():
+                times[path] = path.stat().st_mtime
+    newest_first = sorted(times, key=age, reverse=True)
     for path in newest_first:
         if _whole(path):
             for damaged in newest_first[: newest_first.index(path)]:
@@ -50,7 +56,10 @@ def latest_checkpoint(folder: Path) -> Path | None:
 
 def _whole(path: Path) -> bool:
     """Whether the checksums in it are right, which torch doesn't look at."""
-    status = path.stat()
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return False
     return _checked(path, status.st_size, status.st_mtime_ns)
 
 

@@ -21,12 +21,10 @@ from cueco_solo.data.fingerprint import fingerprint
 from cueco_solo.data.superclasses import count_superclasses
 from cueco_solo.errors import as_config_error, config_error
 from cueco_solo.files import remove_leftovers, write_text
-from cueco_solo.locks import locked
-from cueco_solo.training import checkpoints, history, run_folder
+from cueco_solo.training import checkpoints, claim, history, run_folder
 from cueco_solo.training.environment import write_environment
 from cueco_solo.training.hardware import Hardware, find_hardware
 from cueco_solo.training.log_filters import quieten
-from cueco_solo.training.recorded import read_config
 from cueco_solo.training.run_folder import RUN_VARIABLE
 from cueco_solo.training.settings import check_settings, with_defaults
 
@@ -51,20 +49,11 @@ def pretrain(cfg: DictConfig, wait: bool = False) -> Path:
     composed = with_defaults(cfg)
     check_settings(composed)
     checks.check_paths(composed.data)
+    claim.check_wait(wait)
     with ExitStack() as locks:
         locks.callback(os.environ.pop, reading.VARIABLE, None)
-        resume = _resume_point(composed)
-        if resume and _is_first() and _continues(composed, resume):
-            locks.enter_context(locked(resume.parent, "RUN", wait))
-            resume = _resume_point(composed)  # which another process may have gone on from
+        resume = claim.claimed_resume_point(composed, wait, locks)
         return _train(composed, resume, locks)
-
-
-def _is_first() -> bool:
-    """Whether this is the first process of a training: the one that owns the folder."""
-    from lightning.pytorch.utilities import rank_zero_only
-
-    return RUN_VARIABLE not in os.environ and getattr(rank_zero_only, "rank", 0) == 0
 
 
 def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
@@ -217,20 +206,6 @@ def _build(method: Any, cfg: DictConfig) -> Any:
     return method(cfg)
 
 
-def _resume_point(cfg: DictConfig) -> Path | None:
-    if signals.requeued():  # the same command again: on from where this very job was
-        run = run_folder.same_run(cfg)
-        jobs = [event.get("job") for event in history.read_history(run)] if run else []
-        if run and signals.slurm_job() in jobs:
-            return checkpoints.latest_checkpoint(run)
-    if cfg.get("resume_from_checkpoint") is not None:
-        return checkpoints.resume_point(cfg)
-    if OmegaConf.select(cfg, "auto_resume.enabled", default=False):
-        run = run_folder.same_run(cfg)
-        return run and checkpoints.latest_checkpoint(run)
-    return None
-
-
 def _check_resume(
     content: dict[str, Any], path: Path, model: Any, cfg: DictConfig
 ) -> checkpoints.Progress:
@@ -238,7 +213,7 @@ def _check_resume(
     checkpoints.add_late_buffers(content["state_dict"], model)
     checkpoints.check_state(content["state_dict"], model, path)
     start = checkpoints.progress(content, path)
-    if start.epoch >= cfg.max_epochs and not _continues(cfg, path):
+    if start.epoch >= cfg.max_epochs and not claim.continues(cfg, path):
         raise config_error(
             "max_epochs",
             cfg.max_epochs,
@@ -247,22 +222,10 @@ def _check_resume(
     return start
 
 
-def _continues(cfg: DictConfig, checkpoint: Path) -> bool:
-    """Whether the checkpoint is the last one of a run of this very configuration."""
-    run = checkpoint.parent
-    config = read_config(run / "config.yaml")
-    return (
-        config is not None
-        and checkpoints.latest_checkpoint(run) == checkpoint
-        and run_folder.identity(config) == run_folder.identity(cfg)
-    )
-
-
 def _record(cfg: DictConfig, run: Path | None, locks: ExitStack) -> Path:
     """Make the folder, unless a run is resumed in it, and record what is run."""
     if run is None:
-        run = run_folder.new_run(cfg)
-        locks.enter_context(locked(run, "RUN"))
+        run = claim.claimed_new_folder(cfg, locks)
         write_text(run / "config.yaml", OmegaConf.to_yaml(cfg))
     write_environment(run, cfg.seed)
     return run
@@ -271,7 +234,7 @@ def _record(cfg: DictConfig, run: Path | None, locks: ExitStack) -> Path:
 @contextmanager
 def _run_folder(cfg: DictConfig, resume: Path | None, locks: ExitStack) -> Iterator[Path]:
     """The folder that all processes of this run write to; a start that fails leaves none."""
-    resumed = resume.parent if resume and _continues(cfg, resume) else None
+    resumed = resume.parent if resume and claim.continues(cfg, resume) else None
     from lightning.pytorch.utilities import rank_zero_only
 
     if resumed:
@@ -287,7 +250,7 @@ def _run_folder(cfg: DictConfig, resume: Path | None, locks: ExitStack) -> Itera
         yield run
     except BaseException as error:
         # a diverged run says so in its history
-        kept = getattr(error, "exit_code", 2) == 3 or (run / "metrics.csv").exists()
+        kept = getattr(error, "exit_code", 2) == 3 or any(run.glob("metrics*.csv"))
         if new and not kept and not checkpoints.latest_checkpoint(run):
             shutil.rmtree(run)
         raise

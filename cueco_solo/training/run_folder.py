@@ -8,8 +8,8 @@ import errno
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.errors import ConfigError, config_error
-from cueco_solo.locks import is_locked
 from cueco_solo.training.checkpoints import latest_checkpoint
-from cueco_solo.training.history import read_history
 from cueco_solo.training.recorded import read_args, read_config
 
 # the run folder, from the first process to those that Lightning starts with the same arguments
@@ -90,8 +88,6 @@ def _unwritable(cfg: DictConfig, reason: str | None) -> ConfigError:
 def new_run(cfg: DictConfig) -> Path:
     """Make the run's folder; a second run of the same configuration gets the suffix ``-2``.
 
-    A folder that a run was stopped in before its first checkpoint is made anew.
-
     Raises:
         ConfigError: ``checkpoint.dir`` can't be written.
     """
@@ -102,26 +98,10 @@ def new_run(cfg: DictConfig) -> Path:
             folder.mkdir(parents=True)
             return folder
         except FileExistsError:
-            if _abandoned(folder, cfg):
-                shutil.rmtree(folder)
-                continue
             number += 1
             folder = base.with_name(f"{base.name}-{number}")
         except OSError as error:
             raise _unwritable(cfg, error.strerror) from error
-
-
-def _abandoned(folder: Path, cfg: DictConfig) -> bool:
-    """Whether a run of this configuration was stopped there and left nothing to go on from."""
-    if is_locked(folder) or any(folder.glob("*.ckpt")):
-        return False
-    events = read_history(folder)
-    config = read_config(folder / "config.yaml")
-    if config is None or identity(config) != identity(cfg):
-        return False
-    # the same configuration makes the same curves again; one that has diverged is to be looked at
-    last = events[-1] if events else {"event": "started"}
-    return last["event"] != "ended" and "has diverged" not in str(last.get("by"))
 
 
 def same_run(cfg: DictConfig) -> Path | None:
@@ -134,7 +114,8 @@ def same_run(cfg: DictConfig) -> Path | None:
         checkpoint = latest_checkpoint(folder)
         config = read_config(folder / "config.yaml")
         if checkpoint is not None and config is not None and identity(config) == wanted:
-            found.append((checkpoint.stat().st_mtime, folder))
+            with suppress(FileNotFoundError):  # removed just now, by who trains there
+                found.append((checkpoint.stat().st_mtime, folder))
     return max(found)[1] if found else None
 
 

@@ -174,13 +174,17 @@ class Stopper(Callback):
         if self.stopping and not is_over(self._trainer):
             self._leave(self.stopping)
 
+    def saved(self) -> None:
+        """Count the minutes to the next checkpoint from now on."""
+        self._saved_at = time.monotonic()
+
     def _save(self) -> None:
         self._saving = True
         try:
             self.checkpointer.save_amid(self._trainer)
         finally:
             self._saving = False
-        self._saved_at = time.monotonic()
+        self.saved()
         self._agreement.forget()  # on all processes: the wish that was fulfilled just now
 
     def _stop(self, number: int) -> None:

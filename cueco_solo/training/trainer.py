@@ -74,6 +74,8 @@ class RunCheckpointer(Checkpointer):
         """At the end of an epoch."""
         super().save(trainer)
         self._give_way(trainer)
+        if self.stopper:
+            self.stopper.saved()
 
     def save_amid(self, trainer: Any) -> None:
         """Amid an epoch, after a whole step."""

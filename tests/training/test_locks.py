@@ -1,11 +1,12 @@
 """One trainer of a folder, in real processes."""
 
-import os
+import json
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny
@@ -14,7 +15,9 @@ from support import python
 from cueco_solo.cli import main
 from cueco_solo.errors import ConfigError
 from cueco_solo.locks import is_locked, locked
+from cueco_solo.training.history import read_history
 
+QUICK = ("data.val_path=null", "limit_train_batches=1", "max_epochs=1")
 HOLD = """
 import sys, time
 from pathlib import Path
@@ -63,7 +66,7 @@ def test_a_second_trainer_of_a_run_stops_with_a_line(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ):
     """As a job that was requeued while the old one lives; with --wait it finds the run done."""
-    words = ("data.val_path=null", "limit_train_batches=1", "auto_resume.enabled=True")
+    words = (*QUICK[:2], "auto_resume.enabled=True")
     assert tiny.pretrain(folder, *words, "max_epochs=1") == 0
     (run,) = tiny.run_folders(folder)
     process, before = holder(run, 2.0), tiny.times(run)
@@ -90,7 +93,7 @@ def test_two_comparisons_in_one_folder(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_a_folder_of_a_run_killed_before_its_first_checkpoint_is_used_again(folder: Path):
     command = ["-m", "cueco_solo.cli", "pretrain", "--config-name", "tiny", "--config-path"]
-    words = ("data.val_path=null", "limit_train_batches=1", "max_epochs=1")
+    words = QUICK
     kill = (
         "import os; from cueco_solo.methods.momentum import resume_momentum\n"
         "import cueco_solo.training.trainer as t, sys\n"
@@ -104,6 +107,77 @@ def test_a_folder_of_a_run_killed_before_its_first_checkpoint_is_used_again(fold
     assert tiny.pretrain(folder, *words) == 0
     assert tiny.run_folders(folder) == [left]
     assert list(left.glob("*.ckpt"))
+    assert [event["event"] for event in read_history(left)] == ["started", "started", "ended"]
     assert tiny.pretrain(folder, *words) == 0  # a finished one is kept
     assert len(tiny.run_folders(folder)) == 2
-    assert os.listdir(left)
+
+
+def stopped_early(folder: Path, *words: str) -> Path:
+    """A run's folder with one file of each kind, as after a kill in the first epoch."""
+    assert tiny.pretrain(folder, *QUICK, *words) == 0
+    (run,) = tiny.run_folders(folder)
+    for path in run.glob("*.ckpt"):
+        path.unlink()
+    events = json.loads((run / "history.json").read_text())
+    (run / "history.json").write_text(json.dumps(events[:1]))
+    return run
+
+
+def test_what_a_run_that_was_stopped_early_has_logged_is_kept(folder: Path):
+    run = stopped_early(folder)
+    logged = (run / "metrics.csv").read_bytes()
+    assert tiny.pretrain(folder, *QUICK) == 0
+    assert tiny.run_folders(folder) == [run]
+    assert (run / "metrics.stopped-1.csv").read_bytes() == logged
+
+
+@pytest.mark.parametrize("name", ["eval-knn-01234567.json", "export", "features"])
+def test_a_folder_with_results_is_never_used_again(folder: Path, name: str):
+    """Its checkpoints may have been moved elsewhere."""
+    run = stopped_early(folder)
+    (run / name).mkdir()
+    before = tiny.times(run)
+    assert tiny.pretrain(folder, *QUICK) == 0
+    assert len(tiny.run_folders(folder)) == 2
+    assert tiny.times(run) == before
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        None,
+        [{"event": "ended"}],
+        [{"event": "stopped", "by": "a limit of time or steps"}],
+        [{"event": "stopped", "by": "the training has diverged: ..."}],
+    ],
+)
+def test_neither_is_one_that_came_to_an_end(folder: Path, events: Any):
+    run = stopped_early(folder)
+    (run / "history.json").unlink()
+    if events:
+        (run / "history.json").write_text(json.dumps(events))
+    before = tiny.times(run)
+    assert tiny.pretrain(folder, *QUICK) == 0
+    assert tiny.times(run) == before
+
+
+def test_a_second_trainer_stops_before_the_first_checkpoint_too(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    run = stopped_early(folder)
+    process = holder(run, 60)
+    try:
+        assert tiny.pretrain(folder, *QUICK, "auto_resume.enabled=True") == 2
+        assert f"in use by process {process.pid}" in capsys.readouterr().err
+    finally:
+        process.kill()
+        process.wait()
+    assert tiny.run_folders(folder) == [run]
+
+
+def test_waiting_is_refused_where_others_start_the_processes(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    assert tiny.pretrain(folder, "--wait") == 2
+    assert "can't be had with SLURM_NTASKS=2" in capsys.readouterr().err

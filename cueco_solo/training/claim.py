@@ -1,0 +1,160 @@
+"""The folder that a training works in, and the lock that claims it for this process."""
+
+import os
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from cueco_solo import signals
+from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.locks import LOCK, OWNER, is_locked, locked, owner
+from cueco_solo.training import checkpoints, history, run_folder
+from cueco_solo.training.recorded import read_config
+from cueco_solo.training.run_folder import RUN_VARIABLE
+
+# what a start writes before anything is trained, and while it trains
+_OF_A_START = {"config.yaml", "args.json", "environment.json", "history.json", "metrics.csv"}
+_OF_A_START |= {LOCK, OWNER}
+
+
+def is_first() -> bool:
+    """Whether this is the first process of a training: the one that owns the folder."""
+    from lightning.pytorch.utilities import rank_zero_only
+
+    other_node = os.environ.get("NODE_RANK", "0") != "0"
+    first = getattr(rank_zero_only, "rank", 0) == 0 and not other_node
+    return first and RUN_VARIABLE not in os.environ
+
+
+def check_wait(wait: bool) -> None:
+    """Refuse to wait where others than this process start the training's processes.
+
+    Raises:
+        ConfigError: the others would go on from a checkpoint that is there now.
+    """
+    sizes = {key: os.environ.get(key, "1") for key in ("WORLD_SIZE", "SLURM_NTASKS")}
+    key = next((key for key, size in sizes.items() if size.isdigit() and int(size) > 1), None)
+    if wait and key and RUN_VARIABLE not in os.environ:
+        reason = f"can't be had with {key}={sizes[key]}: the processes would go on from others"
+        raise config_error("--wait", True, reason, "start the training when the other is done")
+
+
+def claimed_resume_point(cfg: DictConfig, wait: bool, locks: ExitStack) -> Path | None:
+    """The checkpoint to go on from, if any; if in its own folder, that is locked before.
+
+    Args:
+        cfg: the configuration.
+        wait: for another process that trains this very run, until it is done.
+        locks: takes the lock.
+
+    Raises:
+        ConfigError: another process trains this very run, or the checkpoint can't be used.
+    """
+    if not is_first():
+        return _resume_point(cfg)
+    folder = _own_folder(cfg)
+    while folder is not None:
+        with ExitStack() as attempt:
+            try:
+                attempt.enter_context(locked(folder, "RUN", wait))
+            except OSError:  # of another user or on a read-only disk: nothing can be written there
+                return _resume_point(cfg)
+            resume = _resume_point(cfg)  # under the lock: another process may have gone on
+            if resume is None or resume.parent == folder:
+                if resume is not None:
+                    locks.push(attempt.pop_all())
+                return resume
+            folder = resume.parent if _is_of(resume.parent, cfg) else None
+    return _resume_point(cfg)
+
+
+def _own_folder(cfg: DictConfig) -> Path | None:
+    """The folder of a run of this very configuration that would be gone on with."""
+    given = cfg.get("resume_from_checkpoint")
+    if given is not None:
+        path = Path(given)
+        folder = path if path.is_dir() else path.parent
+        return folder if _is_of(folder, cfg) else None
+    if not OmegaConf.select(cfg, "auto_resume.enabled", default=False) and not signals.requeued():
+        return None
+    # before its first checkpoint, too
+    folders = [folder for folder in _folders(cfg) if _is_of(folder, cfg)]
+    return next(filter(is_locked, folders), None) or run_folder.same_run(cfg)
+
+
+def _folders(cfg: DictConfig) -> list[Path]:
+    found = run_folder.runs_folder(cfg).glob(f"{run_folder.run_id(cfg)}*")
+    return sorted(path for path in found if path.is_dir())
+
+
+def _is_of(folder: Path, cfg: DictConfig) -> bool:
+    config = read_config(folder / "config.yaml")
+    return config is not None and run_folder.identity(config) == run_folder.identity(cfg)
+
+
+def _resume_point(cfg: DictConfig) -> Path | None:
+    if signals.requeued():  # the same command again: on from where this very job was
+        run = run_folder.same_run(cfg)
+        jobs = [event.get("job") for event in history.read_history(run)] if run else []
+        if run and signals.slurm_job() in jobs:
+            return checkpoints.latest_checkpoint(run)
+    if cfg.get("resume_from_checkpoint") is not None:
+        return checkpoints.resume_point(cfg)
+    if OmegaConf.select(cfg, "auto_resume.enabled", default=False):
+        run = run_folder.same_run(cfg)
+        return run and checkpoints.latest_checkpoint(run)
+    return None
+
+
+def continues(cfg: DictConfig, checkpoint: Path) -> bool:
+    """Whether the checkpoint is the last one of a run of this very configuration."""
+    run = checkpoint.parent
+    return checkpoints.latest_checkpoint(run) == checkpoint and _is_of(run, cfg)
+
+
+def claimed_new_folder(cfg: DictConfig, locks: ExitStack) -> Path:
+    """A locked folder for a run that begins: one that it was stopped in early, or a new one.
+
+    Of the former, history and metrics are kept.
+
+    Raises:
+        ConfigError: ``checkpoint.dir`` can't be written.
+    """
+    for folder in _folders(cfg):
+        if not _left_early(folder, cfg):
+            continue
+        with ExitStack() as attempt:
+            try:
+                attempt.enter_context(locked(folder, "RUN"))
+            except (ConfigError, OSError):
+                continue
+            if not _left_early(folder, cfg):  # as it is under the lock
+                continue
+            metrics = folder / "metrics.csv"
+            if metrics.exists():
+                number = len(history.read_history(folder))
+                metrics.rename(folder / f"metrics.stopped-{number}.csv")
+            locks.push(attempt.pop_all())
+            return folder
+    folder = run_folder.new_run(cfg)
+    locks.enter_context(locked(folder, "RUN"))
+    return folder
+
+
+def _left_early(folder: Path, cfg: DictConfig) -> bool:
+    """Whether a run of this configuration was stopped there and left nothing to go on from."""
+    names = {path.name for path in folder.iterdir() if not path.name.endswith(".part")}
+    others = {name for name in names - _OF_A_START if not name.startswith("metrics.stopped-")}
+    if others or not OmegaConf.select(cfg, "checkpoint.enabled", default=True):
+        return False
+    # a lock of another machine may not be seen here
+    if owner(folder).get("host", socket.gethostname()) != socket.gethostname():
+        return False
+    events = history.read_history(folder)
+    last = events[-1] if events else {}
+    # one that has diverged, or came to its limit, is to be looked at
+    by = str(last.get("by", ""))
+    early = last.get("event") == "started" or by.startswith("SIG") or "can't be written" in by
+    return early and _is_of(folder, cfg)
