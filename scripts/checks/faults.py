@@ -39,11 +39,12 @@ import torch
 from PIL import Image
 
 from cueco_solo.cli import main as cueco_solo
-from cueco_solo.training.checkpoints import latest_checkpoint
+from cueco_solo.training.checkpoints import Stage, latest_checkpoint, stage
 from cueco_solo.training.trainer import make_trainer  # imports Lightning before the first fork
 
 assert make_trainer
 
+EPOCHS = 4
 CONFIG = """
 defaults:
   - _self_
@@ -60,7 +61,7 @@ optimizer: {name: sgd, batch_size: 4, lr: 0.1, classifier_lr: 0.1, weight_decay:
 scheduler: {name: warmup_cosine}
 checkpoint: {enabled: True, dir: RUNS}
 auto_resume: {enabled: True}
-max_epochs: 4
+max_epochs: EPOCHS
 log_every_n_steps: 1
 devices: 1
 accelerator: cpu
@@ -273,9 +274,9 @@ class Faults:
     def _torn(self, training: Training) -> str:
         if not (run := self._stopped_with_checkpoint(training)):
             return "no checkpoint"
-        path = run / "metrics.csv"
-        if not path.is_file():
-            return "no metrics.csv"
+        path, last = run / "metrics.csv", latest_checkpoint(run)
+        if not path.is_file() or last is None or (stage(last) or Stage(0)).epochs == EPOCHS:
+            return "no metrics.csv that is gone on with"
         # in the rows behind the checkpoint, or the last one: those before it can't be had again
         content = path.read_bytes()
         last = content.rstrip(b"\n").rfind(b"\n") + 1
@@ -348,7 +349,8 @@ def check(method: str, faults: int, seed: int, keep: Path | None) -> list[tuple[
         base = Path(name)
         write_images(base / "images")
         config = base / "faults.yaml"
-        config.write_text(CONFIG.replace("IMAGES", str(base / "images")))
+        text = CONFIG.replace("IMAGES", str(base / "images")).replace("EPOCHS", str(EPOCHS))
+        config.write_text(text)
         whole = Training(method, config, base / "whole")
         begin = time.monotonic()
         if code := whole.run():
