@@ -205,7 +205,8 @@ def _escaped(text: str) -> str:
 
 def terminal(table: ResultTable) -> str:
     """What we measured, transposed: one line per metric, one column per method."""
-    return "\n\n".join(map(_terminal, text_tables(table)))
+    found = [_terminal(part) for part in text_tables(table)]
+    return "\n\n".join([*found, OVER_IMAGES] if table.over_images else found)
 
 
 def _terminal(table: TextTable) -> str:

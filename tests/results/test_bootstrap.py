@@ -19,7 +19,7 @@ from cueco_solo.report.differences import difference_views
 from cueco_solo.report.html import render
 from cueco_solo.results import bootstrap
 from cueco_solo.results.table import make_table
-from cueco_solo.results.text import csv_text, markdown
+from cueco_solo.results.text import csv_text, markdown, terminal
 
 IMAGES, CLASSES = 300, 7
 
@@ -132,6 +132,7 @@ def test_a_single_seed_has_an_interval_over_images():
     assert f"{cell.mean:.1f} \\[{low:.1f}, {high:.1f}\\]" in text
     assert "95 % interval over the validation images" in text
     assert "nothing of other seeds" in text
+    assert "nothing of other seeds" in terminal(table).splitlines()[-1]
     assert "images" not in csv_text(table).splitlines()[0]
     (view, *_) = difference_views(table.differences)
     assert (view.reading, view.tone) == ("one seed: higher", "")
