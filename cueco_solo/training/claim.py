@@ -52,9 +52,9 @@ def claimed_resume_point(cfg: DictConfig, wait: bool, locks: ExitStack) -> Path 
     Raises:
         ConfigError: another process trains this very run, or the checkpoint can't be used.
     """
-    if not is_first():
-        return _resume_point(cfg)
     folder = _own_folder(cfg)
+    if folder is None or not is_first():  # the latter imports Lightning
+        return _resume_point(cfg)
     while folder is not None:
         with ExitStack() as attempt:
             try:
