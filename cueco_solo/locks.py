@@ -29,7 +29,7 @@ def locked(folder: Path, key: str, wait: bool = False) -> Iterator[None]:
 
     Raises:
         ConfigError: another process holds the lock, and ``wait`` isn't set.
-        OSError: the folder can't be written.
+        OSError: the folder isn't this user's to lock.
     """
     from filelock import FileLock, Timeout
 
@@ -44,7 +44,8 @@ def locked(folder: Path, key: str, wait: bool = False) -> Iterator[None]:
         lock.acquire(poll_interval=1.0)
     try:
         me = {"host": socket.gethostname(), "process": os.getpid(), "since": time.time()}
-        write_json(folder / OWNER, me)
+        with suppress(OSError):  # a full disk is for those to tell who need it
+            write_json(folder / OWNER, me)
         yield
     finally:
         with suppress(OSError):

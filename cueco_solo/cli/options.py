@@ -64,7 +64,8 @@ def _tables() -> dict[str, list[_Row]]:
     from cueco_solo.methods.cueco_options import CueCoMomentum, CueCoOptions
     from cueco_solo.methods.rcl_options import RCLMomentum, RCLOptions
     from cueco_solo.methods.self_classifier_options import SelfClassifierOptions
-    from cueco_solo.training.sections import LinearSettings, PretrainingSettings, ViewOptions
+    from cueco_solo.training.augmentations import ViewOptions
+    from cueco_solo.training.sections import LinearSettings, PretrainingSettings
     from cueco_solo.training.settings import DEFAULTS, UNCHECKED_IN_LINEAR
 
     training = [*_rows(PretrainingSettings), *_rows(ViewOptions)]

@@ -88,8 +88,11 @@ def evaluate(outcome: Outcome, evaluation: Evaluation, log: Path, untrained: boo
     """One evaluation of the run of an outcome, which gets the file's name or an error."""
     if outcome.folder is None:
         return
+    from cueco_solo.host.unlabelled import has_no_labels
+    from cueco_solo.training.run_folder import load_run
+
     with _reported(outcome, str(evaluation), log):
-        if not evaluation.elsewhere and _has_no_labels(outcome.folder):
+        if not evaluation.elsewhere and has_no_labels(load_run(outcome.folder).cfg):
             print(f"{outcome}: {evaluation} is left out: its images have no labels", flush=True)
             return
         names = {path.name for path in evaluation.run(outcome.folder, untrained)}
@@ -98,12 +101,6 @@ def evaluate(outcome: Outcome, evaluation: Evaluation, log: Path, untrained: boo
                 f"evaluations: {min(same)} is written by two of them; leave only one {evaluation}"
             )
         outcome.files |= names
-
-
-def _has_no_labels(folder: Path) -> bool:
-    from cueco_solo.training.run_folder import load_run
-
-    return bool(load_run(folder).cfg.data.get("no_labels"))
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from cueco_solo.errors import ConfigError, moved
 from cueco_solo.results.published import published_figures
 from cueco_solo.results.runs import RunFigures, describe, read_figures, repetition
 from cueco_solo.results.table import ResultTable, make_table
-from cueco_solo.results.text import unwritable, write_results
+from cueco_solo.results.write import unwritable, write_results
 from cueco_solo.training.run_folder import Run, load_run, open_runs
 
 

@@ -196,10 +196,8 @@ class SeededData(LightningDataModule):
         self.seed, self.first_epoch, self.first_batch = seed, first_epoch, first_batch
 
     def train_dataloader(self) -> DataLoader:
-        assert self.trainer is not None
-        sampler = EpochSampler(
-            self.train, self.trainer.world_size, self.trainer.global_rank, seed=self.seed
-        )
+        trainer: Any = self.trainer  # Lightning sets it before
+        sampler = EpochSampler(self.train, trainer.world_size, trainer.global_rank, seed=self.seed)
         sampler.set_epoch(self.first_epoch)
         sampler.skipped = self.first_batch * self.batch_size
         return ResumableLoader(

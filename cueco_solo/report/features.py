@@ -97,7 +97,7 @@ class FeatureViews:
         from cueco_solo.evaluation.cluster import assigned_clusters
         from cueco_solo.evaluation.feature_cache import cached_features
         from cueco_solo.evaluation.own_labels import HEADS, own_labels
-        from cueco_solo.results.table import Column
+        from cueco_solo.results.columns import Column
 
         if run.cfg.data.get("no_labels") and not (self.train_path and self.val_path):
             reason = "leaves no labelled images to show"

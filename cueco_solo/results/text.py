@@ -1,18 +1,10 @@
-"""The table of figures as Markdown, LaTeX, CSV, JSON and for a terminal."""
+"""The table of figures as Markdown and for a terminal."""
 
-import csv
-import io
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from cueco_solo.errors import ConfigError, config_error
-from cueco_solo.files import write_json, write_text
-from cueco_solo.results.figures import Figure
 from cueco_solo.results.published import same_method
-from cueco_solo.results.settings import as_text
 from cueco_solo.results.table import (
     DIFFERENCE_OVER_IMAGES,
     OVER_IMAGES,
@@ -23,28 +15,6 @@ from cueco_solo.results.table import (
 )
 
 PUBLISHED = "published"
-_COLUMNS = [name for name in Figure.__annotations__ if name != "images"]
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "[": "{[}",  # behind a row's end, it would start an option
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-    "±": r"$\pm$",
-    "\N{MINUS SIGN}": r"$-$",
-    "\N{EN DASH}": "--",
-    "·": r"$\cdot$",
-}
 
 
 @dataclass(frozen=True)
@@ -224,92 +194,3 @@ def _terminal(table: TextTable) -> str:
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
     ]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
-
-
-def latex(table: ResultTable) -> str:
-    """``table`` environments with booktabs' rules."""
-    head = "% \\usepackage{booktabs,graphicx}\n\n"
-    return head + "\n\n".join(map(_latex, text_tables(table))) + "\n"
-
-
-def _latex(table: TextTable) -> str:
-    groups = [(name, len(list(g))) for name, g in itertools.groupby(h[0] for h in table.head)]
-    top, rules, column = [], [], 1
-    for name, width in groups:
-        if name:
-            top.append(f"\\multicolumn{{{width}}}{{c}}{{{escape_latex(name)}}}")
-            rules.append(f"\\cmidrule(lr){{{column}-{column + width - 1}}}")
-        else:
-            top.append(" & ".join([""] * width))
-        column += width
-    rows = [" & ".join(escape_latex(cell) or "--" for cell in row) + r" \\" for row in table.rows]
-    if 0 < table.ours < len(rows):
-        rows.insert(table.ours, r"\midrule")
-    lines = [
-        r"\begin{table}",
-        r"\centering",
-        f"\\caption{{{escape_latex(table.title)}. {escape_latex(table.note)}}}",
-        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-        f"\\begin{{tabular}}{{l{'r' * (len(table.head) - 1)}}}",
-        r"\toprule",
-        " & ".join(top) + r" \\",
-        " ".join(rules),
-        " & ".join(escape_latex(name) for _, name in table.head) + r" \\",
-        r"\midrule",
-        *rows,
-        r"\bottomrule",
-        r"\end{tabular}}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines)
-
-
-def escape_latex(text: str) -> str:
-    """The text itself, whatever signs are in it."""
-    return "".join(_LATEX.get(c, c) for c in " ".join(text.split()))
-
-
-def _measurements(table: ResultTable) -> list[dict[str, Any]]:
-    return [
-        {name: value for name, value in figure.items() if name in _COLUMNS}
-        | {"settings": as_text(figure["settings"])}
-        for figure in table.figures()
-    ]
-
-
-def csv_text(table: ResultTable) -> str:
-    """Our figures, one line per measurement."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(_measurements(table))
-    return text.getvalue()
-
-
-def write_results(out: Path, table: ResultTable) -> list[Path]:
-    """Write ``results.csv`` and ``results.json`` (our figures), ``table.md`` and ``table.tex``.
-
-    Args:
-        out: folder.
-        table: of the comparison.
-
-    Returns:
-        The files.
-
-    Raises:
-        ConfigError: the folder can't be written.
-    """
-    texts = {"results.csv": csv_text, "table.md": markdown, "table.tex": latex}
-    try:
-        write_json(out / "results.json", _measurements(table))
-        for name, render in texts.items():
-            write_text(out / name, render(table))
-    except OSError as error:
-        raise unwritable(out, error) from error
-    return [out / name for name in ("results.json", *texts)]
-
-
-def unwritable(out: Path, error: OSError) -> ConfigError:
-    """What to say of a folder of results that can't be written."""
-    reason = f"can't be written ({error.strerror})"
-    return config_error("--out", str(out), reason, "give a folder of yours")

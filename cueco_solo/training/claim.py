@@ -72,12 +72,14 @@ def claimed_resume_point(cfg: DictConfig, wait: bool, locks: ExitStack) -> Path 
 
 def _own_folder(cfg: DictConfig) -> Path | None:
     """The folder of a run of this very configuration that would be gone on with."""
+    if requeued := _run_of_this_job(cfg):
+        return requeued
     given = cfg.get("resume_from_checkpoint")
     if given is not None:
         path = Path(given)
         folder = path if path.is_dir() else path.parent
         return folder if _is_of(folder, cfg) else None
-    if not OmegaConf.select(cfg, "auto_resume.enabled", default=False) and not signals.requeued():
+    if not OmegaConf.select(cfg, "auto_resume.enabled", default=False):
         return None
     # before its first checkpoint, too
     folders = [folder for folder in _folders(cfg) if _is_of(folder, cfg)]
@@ -94,12 +96,16 @@ def _is_of(folder: Path, cfg: DictConfig) -> bool:
     return config is not None and run_folder.identity(config) == run_folder.identity(cfg)
 
 
+def _run_of_this_job(cfg: DictConfig) -> Path | None:
+    """Of a SLURM job that was requeued, the run that it was at: it is the same command again."""
+    run = run_folder.same_run(cfg) if signals.requeued() else None
+    jobs = [event.get("job") for event in history.read_history(run)] if run else []
+    return run if signals.slurm_job() in jobs else None
+
+
 def _resume_point(cfg: DictConfig) -> Path | None:
-    if signals.requeued():  # the same command again: on from where this very job was
-        run = run_folder.same_run(cfg)
-        jobs = [event.get("job") for event in history.read_history(run)] if run else []
-        if run and signals.slurm_job() in jobs:
-            return checkpoints.latest_checkpoint(run)
+    if requeued := _run_of_this_job(cfg):
+        return checkpoints.latest_checkpoint(requeued)
     if cfg.get("resume_from_checkpoint") is not None:
         return checkpoints.resume_point(cfg)
     if OmegaConf.select(cfg, "auto_resume.enabled", default=False):

@@ -1,4 +1,4 @@
-"""Filters for warnings of libraries that point to no problem."""
+"""What a training says: its own lines once, and no warnings that point to no problem."""
 
 import logging
 import warnings
@@ -52,3 +52,10 @@ def quieten() -> None:
         warnings.filterwarnings("ignore", message=text)
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_FILTER)
+
+
+def print_once(text: str) -> None:
+    """Print a text in the first process."""
+    from lightning.pytorch.utilities import rank_zero_only
+
+    rank_zero_only(print)(text, flush=True)

@@ -24,7 +24,7 @@ from cueco_solo.files import remove_leftovers, write_text
 from cueco_solo.training import checkpoints, claim, history, run_folder
 from cueco_solo.training.environment import write_environment
 from cueco_solo.training.hardware import Hardware, find_hardware
-from cueco_solo.training.log_filters import quieten
+from cueco_solo.training.log_filters import print_once, quieten
 from cueco_solo.training.run_folder import RUN_VARIABLE
 from cueco_solo.training.settings import check_settings, with_defaults
 
@@ -66,7 +66,6 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
     quieten()
     import torch
     from lightning.pytorch import seed_everything
-    from lightning.pytorch.utilities import rank_zero_only
 
     from cueco_solo.data.datasets import pretraining_data
     from cueco_solo.data.loaders import SeededData
@@ -75,7 +74,7 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
     from cueco_solo.training.trainer import fit, make_trainer
 
     if found:
-        _print_once("\n".join(found))
+        print_once("\n".join(found))
     cueco_solo.register()
     method = host.method_class(composed.method)
     with _build_errors(composed):
@@ -87,11 +86,11 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
     content = checkpoints.read_checkpoint(resume, "resume_from_checkpoint") if resume else {}
     start = _check_resume(content, resume, model, composed) if resume else checkpoints.Progress()
     # millions of files, which one process looks at where nothing is compared
-    images = fingerprint(parsed.data) if resume or getattr(rank_zero_only, "rank", 0) == 0 else {}
+    images = fingerprint(parsed.data) if resume or claim.is_first() else {}
     changes = changes_since(resume, model.cfg, method, images) if resume else None
     told = settle(resume, changes, _allowed(composed)) if resume else []
     if resume and start.epoch == composed.max_epochs:
-        _print_once(f"nothing to do: this run ended with {resume}\nrun folder: {resume.parent}")
+        print_once(f"nothing to do: this run ended with {resume}\nrun folder: {resume.parent}")
         return resume.parent
     data, steps = pretraining_data(parsed, hardware.world_size, start.epoch, start.batch)
     size = len(data.train) if isinstance(data, SeededData) else 0
@@ -104,7 +103,7 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
         replaced = resume if resume and resume.parent == run else None
         trainer = make_trainer(parsed, hardware, run, steps, start.step, replaced, settings)
         if resume:
-            _print_once("\n  ".join([f"resuming from {resume}", *told]))
+            print_once("\n  ".join([f"resuming from {resume}", *told]))
         trainer.callbacks += in_effect(changes)  # type: ignore[attr-defined]
         facts: dict[str, Any] = {"on": history.machine(hardware), "data": images}
         if job := signals.slurm_job():
@@ -125,7 +124,7 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
                 datamodule=data,
                 ckpt_path=resume and str(resume),
             )
-    _print_once(f"run folder: {run}")
+    print_once(f"run folder: {run}")
     return run
 
 
@@ -151,12 +150,6 @@ def _full_disk(run: Path) -> Iterator[None]:
         if last:
             remedy += f"; the last good checkpoint is {last}"
         raise config_error("checkpoint.dir", str(run), reason, remedy) from error
-
-
-def _print_once(text: str) -> None:
-    from lightning.pytorch.utilities import rank_zero_only
-
-    rank_zero_only(print)(text, flush=True)
 
 
 def _parse(cfg: DictConfig, hardware: Hardware, unreadable: list[str]) -> DictConfig:
@@ -224,10 +217,13 @@ def _check_resume(
 
 def _record(cfg: DictConfig, run: Path | None, locks: ExitStack) -> Path:
     """Make the folder, unless a run is resumed in it, and record what is run."""
-    if run is None:
-        run = claim.claimed_new_folder(cfg, locks)
-        write_text(run / "config.yaml", OmegaConf.to_yaml(cfg))
-    write_environment(run, cfg.seed)
+    try:
+        if run is None:
+            run = claim.claimed_new_folder(cfg, locks)
+            write_text(run / "config.yaml", OmegaConf.to_yaml(cfg))
+        write_environment(run, cfg.seed)
+    except OSError as error:
+        raise run_folder.unwritable(cfg, error.strerror) from error
     return run
 
 

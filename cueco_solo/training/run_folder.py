@@ -75,12 +75,13 @@ def check_runs_folder(cfg: DictConfig) -> None:
     folder = runs_folder(cfg)
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if not nearest.is_dir():
-        raise _unwritable(cfg, os.strerror(errno.ENOTDIR))
+        raise unwritable(cfg, os.strerror(errno.ENOTDIR))
     if not os.access(nearest, os.W_OK):
-        raise _unwritable(cfg, os.strerror(errno.EACCES))
+        raise unwritable(cfg, os.strerror(errno.EACCES))
 
 
-def _unwritable(cfg: DictConfig, reason: str | None) -> ConfigError:
+def unwritable(cfg: DictConfig, reason: str | None) -> ConfigError:
+    """What to say of a ``checkpoint.dir`` that can't be written."""
     reason = f"can't be written ({reason})"
     return config_error("checkpoint.dir", cfg.checkpoint.dir, reason, "give a folder of yours")
 
@@ -101,7 +102,7 @@ def new_run(cfg: DictConfig) -> Path:
             number += 1
             folder = base.with_name(f"{base.name}-{number}")
         except OSError as error:
-            raise _unwritable(cfg, error.strerror) from error
+            raise unwritable(cfg, error.strerror) from error
 
 
 def same_run(cfg: DictConfig) -> Path | None:

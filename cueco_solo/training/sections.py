@@ -4,10 +4,10 @@ Solo-learn and Lightning read most of them and fill in their own defaults, which
 documentation. Checked here is what they compute with unseen; what is ``Any`` they check themselves.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Le
-from pydantic import ValidationInfo, field_validator, model_validator
+from annotated_types import Ge
+from pydantic import ValidationInfo, field_validator
 
 from cueco_solo.errors import config_error
 from cueco_solo.methods.momentum_options import MomentumOptions
@@ -18,7 +18,6 @@ from cueco_solo.options import (
     Positive,
     Seed,
     Several,
-    Share,
     Size,
     derived,
     option,
@@ -32,52 +31,6 @@ def _named(key: str, text: str) -> str:
     if not text.strip():
         raise config_error(key, text, "is empty", f"set {key}=...")
     return text
-
-
-class CropOptions(Options):
-    enabled: bool = option(True, "random crops; False: the image is resized")
-    crop_min_scale: Share = option(0.08, "smallest share of the image's area")
-    crop_max_scale: Share = option(1.0, "largest share of the image's area")
-
-    @model_validator(mode="after")
-    def _check_order(self) -> Self:
-        if self.crop_min_scale > self.crop_max_scale:
-            raise config_error(
-                "crop_min_scale",
-                self.crop_min_scale,
-                f"must be at most crop_max_scale={self.crop_max_scale}",
-            )
-        return self
-
-
-class ChanceOptions(Options):
-    prob: Share = option(0.0, "probability")
-
-
-class JitterOptions(ChanceOptions):
-    brightness: NonNegative = option(0.0, "largest change of the brightness")
-    contrast: NonNegative = option(0.0, "largest change of the contrast")
-    saturation: NonNegative = option(0.0, "largest change of the saturation")
-    hue: Annotated[float, Ge(0), Le(0.5)] = option(0.0, "largest change of the hue")
-
-
-class ViewOptions(Options):
-    """One of ``augmentations``. solo-learn has no defaults: a file names all keys but the last."""
-
-    section = "augmentations.N"
-    owner = "an augmentation"
-
-    rrc: CropOptions
-    color_jitter: JitterOptions
-    grayscale: ChanceOptions
-    gaussian_blur: ChanceOptions
-    solarization: ChanceOptions
-    equalization: ChanceOptions
-    horizontal_flip: ChanceOptions
-    crop_size: Count = required("pixels of a side")
-    num_crops: Count = required("crops of each image")
-    mean: list[float] | None = option(None, "of the channels; used with data.dataset=custom")
-    std: list[float] | None = option(None, "of the channels; used with data.dataset=custom")
 
 
 class BackboneOptions(Options):
@@ -191,10 +144,8 @@ class PretrainingCheckpoint(CheckpointOptions):
 
 
 class AutoResumeOptions(Options):
-    enabled: bool = option(
-        False, "solo-learn's own resuming, which cueco-solo pretrain doesn't need"
-    )
-    max_hours: Any = option(36, "maximum age of a run that is resumed")
+    enabled: bool = option(False, "go on with the run of this very configuration, if there is one")
+    max_hours: Any = option(36, "maximum age of that run, in solo-learn's own programs only")
 
 
 class ResumeOptions(Options):

@@ -10,12 +10,12 @@ from cueco_solo.data import checks
 from cueco_solo.data.superclasses import check_superclasses
 from cueco_solo.errors import config_error
 from cueco_solo.options import TEMPERATURES, Options, is_section
+from cueco_solo.training.augmentations import ViewOptions
 from cueco_solo.training.monitor.settings import online_settings
 from cueco_solo.training.sections import (
     LinearSettings,
     PretrainingSettings,
     TrainerOptions,
-    ViewOptions,
 )
 
 # what of a configuration is handed to Lightning's Trainer as it is

@@ -11,12 +11,12 @@ import torch
 import torch.distributed as dist
 from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.utilities import rank_zero_only
 
 from cueco_solo import signals
 from cueco_solo.host.lightning_loops import batches_done, hook_loops, is_over
 from cueco_solo.methods.momentum import resume_momentum
 from cueco_solo.signals import Stopped
+from cueco_solo.training.log_filters import print_once
 from cueco_solo.training.position import KEY, go_on_from, position, random_state
 
 
@@ -195,7 +195,9 @@ class Stopper(Callback):
             self._leave(number)
         if not self.stopping:
             self.stopping = number
-            _print("data.format=dali can't go on amid an epoch: stopping at the end of this one")
+            print_once(
+                "data.format=dali can't go on amid an epoch: stopping at the end of this one"
+            )
 
     def _leave(self, number: int) -> None:
         trainer = self._trainer
@@ -208,13 +210,9 @@ class Stopper(Callback):
             where += f" {trainer.current_epoch}"
         last = None if self.checkpointer is None else self.checkpointer.last_ckpt
         kept = f"checkpoint: {last}" if last else "no checkpoint: checkpoint.enabled=False"
-        _print(f"stopped by {stop.name} after {where}; {kept}")
+        print_once(f"stopped by {stop.name} after {where}; {kept}")
         environment = trainer._accelerator_connector.cluster_environment
         if isinstance(environment, LightningEnvironment) and trainer.local_rank > 0:
             # the process that started this one would take another code for a crash, and die of it
             stop.code = 0
         raise stop
-
-
-def _print(text: str) -> None:
-    rank_zero_only(print)(text, flush=True)

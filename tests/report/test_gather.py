@@ -10,7 +10,7 @@ import torch
 from gathering import copied, evaluated, gathered, part
 
 from cueco_solo.errors import ConfigError
-from cueco_solo.results.table import Key
+from cueco_solo.results.columns import Key
 from cueco_solo.training.run_folder import load_run
 
 

@@ -11,8 +11,10 @@ from report_document import NASTY, bare_document, document, figure, runs
 
 from cueco_solo.report.differences import difference_views, verdicts
 from cueco_solo.report.html import embedded_json, render
+from cueco_solo.results.columns import Column
+from cueco_solo.results.rows import Row
 from cueco_solo.results.statistics import Paired
-from cueco_solo.results.table import Column, Difference, Row, make_table
+from cueco_solo.results.table import Difference, make_table
 
 
 class Elements(HTMLParser):

@@ -19,7 +19,8 @@ from cueco_solo.report.differences import difference_views
 from cueco_solo.report.html import render
 from cueco_solo.results import bootstrap
 from cueco_solo.results.table import make_table
-from cueco_solo.results.text import csv_text, markdown, terminal
+from cueco_solo.results.text import markdown, terminal
+from cueco_solo.results.write import csv_text
 
 IMAGES, CLASSES = 300, 7
 

@@ -5,8 +5,10 @@ from report_document import figure, runs
 from report_run import RunFigures
 
 from cueco_solo.errors import ConfigError
+from cueco_solo.results.columns import Key, make_columns
+from cueco_solo.results.rows import Row
 from cueco_solo.results.runs import labels, series_names
-from cueco_solo.results.table import Key, Row, make_columns, make_table
+from cueco_solo.results.table import make_table
 
 
 def top1(run: RunFigures, value: float, **other: object) -> None:

@@ -11,18 +11,16 @@ from report_run import RunFigures
 
 from cueco_solo.report.html import render
 from cueco_solo.results.figures import Figure
+from cueco_solo.results.latex import escape_latex, latex
 from cueco_solo.results.published import published_figures
 from cueco_solo.results.table import ResultTable, make_table
 from cueco_solo.results.text import (
     TextTable,
-    csv_text,
-    escape_latex,
-    latex,
     markdown,
     terminal,
     text_tables,
-    write_results,
 )
+from cueco_solo.results.write import csv_text, write_results
 
 MINUS = "\N{MINUS SIGN}"
 

@@ -5,15 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from torch.utils.data import DistributedSampler
 
 from cueco_solo.training.monitor.sample import Sample
 from cueco_solo.training.monitor.scores import clustering_scores, pair_scores
-from cueco_solo.training.monitor.settings import SECTION
 from cueco_solo.training.monitor.views import (
     PAIRS,
     gathered_pairs,
@@ -21,9 +19,10 @@ from cueco_solo.training.monitor.views import (
     pair_features,
     two_views,
 )
+from cueco_solo.training.monitor.warnings import WarningCallback
 
 
-class OnlineClustering(Callback):
+class OnlineClustering(WarningCallback):
     """Logs how the validation images cluster, by the features that validation computes anyway.
 
     K-means finds as many clusters as there are classes, from 3 starts. Logged are ``online_nmi``,
@@ -50,15 +49,10 @@ class OnlineClustering(Callback):
         self._sample: Sample | None = None
         self._hook: Any = None
         self._output: Any = None
-        self._warned: set[str] = set()
+        super().__init__()
 
     def _due(self, trainer: Trainer) -> bool:
         return is_due(trainer, self.every_n_epochs, trainer.check_val_every_n_epoch or 1)
-
-    def _warn_once(self, text: str) -> None:
-        if text not in self._warned:
-            self._warned.add(text)
-            rank_zero_warn(f"{SECTION}: {text}")
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_warn
+from lightning.pytorch import LightningModule, Trainer
 from omegaconf import DictConfig
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -18,7 +17,7 @@ from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.errors import ConfigError, HostError, one_line
 from cueco_solo.numerics import lidar
 from cueco_solo.training.monitor.scores import label_free_scores, pair_scores
-from cueco_solo.training.monitor.settings import SECTION, VIEWS, OnlineClusteringOptions
+from cueco_solo.training.monitor.settings import VIEWS, OnlineClusteringOptions
 from cueco_solo.training.monitor.views import (
     PAIRS,
     backbone_features,
@@ -28,9 +27,10 @@ from cueco_solo.training.monitor.views import (
     pair_features,
     two_views,
 )
+from cueco_solo.training.monitor.warnings import WarningCallback
 
 
-class TrainingImages(Callback):
+class TrainingImages(WarningCallback):
     """Logs label-free figures of training images at the end of an epoch.
 
     Where nothing is validated: ``online_rankme``, ``online_cluster_active``,
@@ -52,7 +52,7 @@ class TrainingImages(Callback):
         self.lidar_images = settings.number_for_lidar(cfg)
         self._images: list[Tensor] = []  # two views of some images of the last batch
         self._set: Any = None
-        self._warned: set[str] = set()
+        super().__init__()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the images, if they are needed; say so if there are none."""
@@ -72,11 +72,6 @@ class TrainingImages(Callback):
                     f"{why}, and no training images ({one_line(error)}): nothing is computed"
                 )
         return self._set
-
-    def _warn_once(self, text: str) -> None:
-        if text not in self._warned:
-            self._warned.add(text)
-            rank_zero_warn(f"{SECTION}: {text}")
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
