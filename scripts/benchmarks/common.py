@@ -89,8 +89,8 @@ def training_step(model: Any, batch: list[Any]) -> Callable[[], None]:
     return step
 
 
-def random_batch(size: int, num_samples: int, device: str) -> list[Any]:
-    """``[indexes, [X1, X2], targets]`` of 32-pixel images."""
-    views = [torch.randn(size, 3, 32, 32, device=device) for _ in range(2)]
+def random_batch(size: int, num_samples: int, device: str, pixels: int = 32) -> list[Any]:
+    """``[indexes, [X1, X2], targets]``."""
+    views = [torch.randn(size, 3, pixels, pixels, device=device) for _ in range(2)]
     indexes = torch.randperm(num_samples)[:size].to(device)
     return [indexes, views, torch.randint(10, (size,), device=device)]

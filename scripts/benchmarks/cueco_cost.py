@@ -23,6 +23,21 @@ from cueco_solo.host import METHODS
 from cueco_solo.methods.cueco import CueCo
 
 
+def give_clusters(model: CueCo) -> tuple[float, torch.Tensor]:
+    """Fill the queue and run K-means on it; seconds of the latter, and the keys.
+
+    They are as a trained network gives them: views of the same image close, images in groups.
+    """
+    _, size, dim = model.queue.keys.shape
+    device = model.queue.keys.device
+    centres = F.normalize(torch.randn(200, dim, device=device), dim=1)
+    images = centres[torch.randint(200, (size,), device=device)]
+    noise = torch.randn(2, size, dim, device=device)
+    model.queue.enqueue(F.normalize(images + 0.06 * noise, dim=-1))
+    keys = model.queue.filled()
+    return timed(lambda: model._recluster(keys.flatten(0, 1)))[0], keys
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clusters", type=int, nargs="+", default=[100, 500, 1000])
@@ -46,17 +61,10 @@ def main() -> None:
     moco_time = seconds(training_step(moco, batch), args.steps)
     print(f"batch {n}, MoCo V2+ step {moco_time:.3f} s")
 
-    # keys as a trained network gives them: views of the same image close, images in groups
-    centres = F.normalize(torch.randn(200, 256, device=device), dim=1)
-    images = centres[torch.randint(200, (16384,), device=device)]
-    noise = torch.randn(2, 16384, 256, device=device)
-    queue = F.normalize(images + 0.06 * noise, dim=-1)
-
     for num_clusters in args.clusters:
         model = CueCo(configuration("cueco", {"num_clusters": num_clusters}, 0.996)).to(device)
-        model.queue.enqueue(queue)
-        keys = model.queue.filled().flatten(0, 1)
-        kmeans_time, _ = timed(lambda model=model, keys=keys: model._recluster(keys))
+        kmeans_time, queue = give_clusters(model)
+        keys = queue.flatten(0, 1)
 
         whole = seconds(training_step(model, batch), args.steps)
         alone = copy.deepcopy(model)

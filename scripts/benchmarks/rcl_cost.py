@@ -51,6 +51,17 @@ def living(hierarchy: Hierarchy) -> torch.Tensor:
     return x
 
 
+def give_hierarchy(model: RCL) -> torch.Tensor:
+    """The same for a model, with what its queue takes of the features."""
+    assert model.hierarchy is not None
+    model.hierarchy.merge_threshold = dict(zip((3, 2), _THRESHOLDS, strict=True))
+    x = living(model.hierarchy)
+    queued = torch.randperm(len(x))[: model.queue.size].to(x.device)
+    model.queue.enqueue(x[queued].float().expand(2, -1, -1), queued)
+    model._runs = 1
+    return x
+
+
 def refinement(hierarchy: Hierarchy, batch_size: int):
     """One step of bank and refinement on a random batch; counts splits and merges."""
     total = {"steps": 0, "splits": 0, "merges": 0}
@@ -87,12 +98,8 @@ def main() -> None:
     single_time = seconds(training_step(single, batch), args.steps)
 
     model = RCL(configuration("rcl", {**kwargs, "num_samples": size}, 0.99)).to(device)
+    x = give_hierarchy(model)
     assert model.hierarchy is not None
-    model.hierarchy.merge_threshold = dict(zip((3, 2), _THRESHOLDS, strict=True))
-    x = living(model.hierarchy)
-    queued = torch.randperm(size)[:16384].to(device)
-    model.queue.enqueue(x[queued].float().expand(2, -1, -1), queued)
-    model._runs = 1
     whole = seconds(training_step(model, batch), args.steps)
     step, _ = refinement(model.hierarchy, n)
     refine_time = seconds(step, 3 * args.steps)
