@@ -3,8 +3,8 @@
     python scripts/benchmarks/gpu_loaders.py OUT [--device cuda] [--workers 16]
 
 Both views of random JPEG images of 32 and of 256 pixels, augmented as cueco-cifar10 and
-cueco-imagenet100 have it, by the loaders of a training. Writes OUT/loaders.json. Where DALI can't be
-used, its reason stands there in place of a figure.
+cueco-imagenet100 have it, by the loaders of a training. Writes OUT/loaders.json. Where DALI can't
+be used, its reason stands there in place of a figure.
 """
 
 import argparse
@@ -88,9 +88,12 @@ def main() -> int:
                 f"DALI, {device}": ["data.format=dali", f"dali.device={device}"],
             }.items():
                 overrides = [
-                    *(f"data.train_path={images}", "data.val_path=null", *words),
-                    *(f"augmentations={augmentations}", f"data.num_workers={args.workers}"),
-                    *(f"optimizer.batch_size={batch_size}"),
+                    f"data.train_path={images}",
+                    "data.val_path=null",
+                    *words,
+                    f"augmentations={augmentations}",
+                    f"data.num_workers={args.workers}",
+                    f"optimizer.batch_size={batch_size}",
                 ]
                 cfg = compose_config("cueco-custom", None, overrides)
                 cfg.devices, cfg.num_nodes = [0], 1

@@ -1,13 +1,12 @@
-"""Training steps on random images that lie on the device: how fast they are, and what they consist of.
+"""Training steps on random images that lie on the device: their speed, memory and parts.
 
     python scripts/benchmarks/gpu_steps.py throughput OUT [--methods cueco ...] [--device cuda]
     python scripts/benchmarks/gpu_steps.py parts OUT
 
-A step is Lightning's: the method's own training step and hooks, backward pass and optimizer. Clusters
-are there from the start, as after the warm-up. ``throughput`` writes images per second and memory of
-each method to OUT/steps-METHOD.json, ``parts`` the share of each part and the host's waits for the GPU
-to OUT/parts-METHOD.json. What is there already is not measured again. Other methods than those of
-this package have no ranges of their own, so the parts are wrapped from outside.
+A step is Lightning's: the method's own training step and hooks, backward pass and optimizer.
+Clusters are there from the start, as after the warm-up. ``throughput`` writes images per second and
+memory of each method to OUT/steps-METHOD.json, ``parts`` the time of each part and the host's waits
+for the GPU to OUT/parts-METHOD.json. What is there already is not measured again.
 """
 
 import argparse
