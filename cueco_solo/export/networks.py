@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from cueco_solo.errors import ConfigError, as_config_error, config_error
+from cueco_solo.host.stems import plain_name
 
 # of solo-learn's names; the rest of its backbones are networks of its own
 _TIMM = {
@@ -98,7 +99,7 @@ def find_network(library: str, cfg: DictConfig, backbone: nn.Module) -> Network:
     Raises:
         ConfigError: the library has none.
     """
-    name = cfg.backbone.name
+    name = plain_name(cfg.backbone.name)
     given: Any = OmegaConf.to_container(cfg.backbone.get("kwargs") or OmegaConf.create())
     resnet = name.startswith("resnet")
     arguments = {key: value for key, value in given.items() if key not in _INITIAL}

@@ -34,7 +34,10 @@ def _named(key: str, text: str) -> str:
 
 
 class BackboneOptions(Options):
-    name: str = required("one of solo-learn's backbones, such as resnet18")
+    name: str = required(
+        "one of solo-learn's backbones, such as resnet18; resnet18_cifar and resnet50_cifar have "
+        "the stem for 32-pixel images on any data"
+    )
     kwargs: Any = option({}, "further arguments of the backbone")
 
 

@@ -19,6 +19,7 @@ from cueco_solo.host.release.cfg import (
     needs_main,
     set_defaults,
 )
+from cueco_solo.host.stems import RESNETS, SUFFIX
 
 _NEW_NAME = {"encoder": "backbone", "momentum_encoder": "momentum_backbone"}
 _MAIN_ONLY_BACKBONES = ("poolformer_", "convnext_", "wide_resnet")
@@ -53,7 +54,7 @@ class Lifted(EpochEnd):
         momentum = isinstance(self, legacy.BaseMomentumMethod)
         super().__init__(**legacy_kwargs(cfg, momentum), **self.method_arguments(cfg))
         self.cfg = cfg
-        self.backbone_name = self.encoder_name
+        self.backbone_name = cfg.backbone.name
         self.no_channel_last = cfg.performance.disable_channel_last
         self.exclude_bias_n_norm_wd = cfg.optimizer.exclude_bias_n_norm_wd
         self.scheduler_interval = cfg.scheduler.interval
@@ -139,7 +140,7 @@ class LiftedMomentum(Lifted):
 
 
 def _check_backbone(name: str) -> None:
-    known = legacy.BaseMethod._SUPPORTED_ENCODERS
+    known = [*legacy.BaseMethod._SUPPORTED_ENCODERS, *(each + SUFFIX for each in RESNETS)]
     if name.startswith(_MAIN_ONLY_BACKBONES):
         raise needs_main("backbone.name", name)
     if name not in known:
