@@ -18,7 +18,8 @@
 #   DEVICE=auto   cpu or cuda        VENV=DIR       an environment that is there, instead of .venv
 #   TINY=0        1: a trial of this script with sizes that mean nothing
 set -u
-cd "$(dirname "$0")/../.."
+HERE=$PWD
+cd "$(dirname "$0")/../.." || exit
 
 OUT=gpu-results BUDGET=510 LIMIT=510 DATA="" EPOCHS=auto MINUTES=20 DEVICE=auto TINY=0
 VENV=.venv METHODS="cueco rcl self_classifier mocov2plus byol simclr"
@@ -40,6 +41,9 @@ for word in "$@"; do
     wrong "$word: must be KEY=VALUE with a key of: $KNOWN"
   printf -v "${word%%=*}" %s "${word#*=}"
 done
+[[ $OUT == /* ]] || OUT=$HERE/$OUT
+[[ -z $DATA || $DATA == /* ]] || DATA=$HERE/$DATA
+[[ $DATA != *[[:space:]]* ]] || wrong "DATA=$DATA must have no spaces; give a link without"
 for key in BUDGET LIMIT MINUTES; do
   [[ ${!key} =~ ^[0-9]+$ ]] || wrong "$key=${!key} must be a whole number"
 done

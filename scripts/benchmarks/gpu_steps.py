@@ -153,7 +153,8 @@ def throughput(
     model = build(method, setting, channels_last)
     if compiled:
         for child in model.children():
-            child.compile(backend=setting.compiler)
+            for each in child if isinstance(child, torch.nn.ModuleList) else [child]:
+                each.compile(backend=setting.compiler)
     first, last = setting.warmup, setting.warmup + setting.repeats * setting.steps
     cuda = setting.device == "cuda"
     acts = {first: torch.cuda.reset_peak_memory_stats} if cuda else {}
