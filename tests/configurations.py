@@ -22,7 +22,11 @@ FILL = {
     "self_classifier": self_classifier_options.fill_self_classifier,
 }
 CUECO, RCL, SELF_CLASSIFIER = (
-    [name for name in PRETRAIN if name.startswith(f"{method}-") and "digits" not in name]
+    [
+        name
+        for name in PRETRAIN
+        if name.startswith(f"{method}-") and "digits" not in name and "small" not in name
+    ]
     for method in FILL
 )
 

@@ -93,7 +93,10 @@ def test_packaged_grids(name: str):
 
 
 def test_packaged_grids_are_the_documented_ones():
-    assert packaged_grids() == ["cifar100", "digits", "quickstart"]
+    assert packaged_grids() == [
+        *("cifar10", "cifar10-small", "cifar10-small-others"),
+        *("cifar100", "digits", "quickstart"),
+    ]
 
 
 A = "methods: {a: cueco-cifar10}\n"

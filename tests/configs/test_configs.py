@@ -39,6 +39,7 @@ ORDER = [
     "online_clustering",
     "dali",
     "max_epochs",
+    "check_val_every_n_epoch",
     "devices",
     "sync_batchnorm",
     "accelerator",

@@ -1,0 +1,64 @@
+"""Writes the images of the CIFAR-10 study: folders of JPEG files from torchvision's CIFAR-10.
+
+    python scripts/reproduce/evidence/cifar10_images.py ROOT OUT [--download] [--per-class 500]
+
+ROOT holds cifar-10-batches-py. OUT gets train/CLASS/0000.jpg, ... with the first images of each
+class in torchvision's order, and val/CLASS/ with all validation images, in Pillow's default quality,
+75.
+Files that are there stay as they are.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+
+from torchvision.datasets import CIFAR10
+
+from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.files import whole_file
+
+
+def write(images: CIFAR10, folder: Path, per_class: int | None) -> int:
+    """Write the first images of each class, or all; how many there are now."""
+    seen: Counter[str] = Counter()
+    for pixels, label in images:
+        name = images.classes[label]
+        if per_class is None or seen[name] < per_class:
+            path = folder / name / f"{seen[name]:04d}.jpg"
+            seen[name] += 1
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with whole_file(path) as part:
+                    pixels.save(part, "JPEG")
+    found = sum(1 for _ in folder.rglob("*.jpg"))
+    if found != seen.total():
+        reason = f"has {found} images in {folder.name} instead of {seen.total()}"
+        raise config_error("OUT", str(folder.parent), reason, "give an empty folder")
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("root", metavar="ROOT")
+    parser.add_argument("out", type=Path, metavar="OUT")
+    parser.add_argument("--download", action="store_true")
+    parser.add_argument("--per-class", type=int, default=500, help="of training images")
+    args = parser.parse_args()
+    try:
+        if not args.download and not Path(args.root, CIFAR10.base_folder).is_dir():
+            reason = f"holds no {CIFAR10.base_folder}, torchvision's CIFAR-10"
+            raise config_error(
+                "ROOT", args.root, reason, "add --download (DOWNLOAD=1), or give its folder"
+            )
+        for split, per_class in (("train", args.per_class), ("val", None)):
+            images = CIFAR10(args.root, train=split == "train", download=args.download)
+            print(f"{args.out / split}: {write(images, args.out / split, per_class)} images")
+    except ConfigError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
