@@ -3,8 +3,8 @@
     python scripts/reproduce/evidence/cifar10_images.py ROOT OUT [--download] [--per-class 500]
 
 ROOT holds cifar-10-batches-py. OUT gets train/CLASS/0000.jpg, ... with the first images of each
-class in torchvision's order, and val/CLASS/ with all validation images, in Pillow's default quality,
-75.
+class in torchvision's order, and val/CLASS/ with all validation images, as JPEG of Pillow's default
+quality, 75.
 Files that are there stay as they are.
 """
 
