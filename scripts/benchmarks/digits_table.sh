@@ -7,7 +7,7 @@
 #
 # SEEDS="5 6 7" chooses the seeds, METHODS="simclr swav" those beside RCL (METHODS="": RCL alone); swav
 # needs solo-learn main. EPOCHS=120 trains longer, RCL="method_kwargs.hierarchy=dbscan" is for RCL's
-# own row alone, not for its warm-up; docs/rcl.md has the settings that were tried.
+# own row alone, not for its warm-up; docs/results/rcl_digits.md has the settings that were tried.
 # Without crops: SEEDS="8 9 10 11" METHODS="" before the command, augmentations.0.rrc.enabled=False
 # behind it.
 # Interrupted and finished rows, COMMAND and EVALUATE: as in ablations.sh.
