@@ -203,8 +203,10 @@ class TrainerOptions(Options):
         None, "deterministic algorithms only; warn: where there are some"
     )
     devices: Any = option("auto", "number of devices, or a list of them")
-    enable_model_summary: bool = option(True, "print the layers")
-    enable_progress_bar: bool = option(True, "show the progress")
+    enable_model_summary: bool = option(False, "print the layers")
+    enable_progress_bar: bool = option(
+        True, "show the progress: a bar on a terminal, elsewhere a line per epoch"
+    )
     gradient_clip_algorithm: Literal["norm", "value"] | None = option(
         None, "what gradient_clip_val limits; norm by default"
     )

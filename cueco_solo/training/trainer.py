@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, LearningRateMonitor, Timer
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ProgressBar, Timer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -20,6 +20,7 @@ from cueco_solo.host.lightning_loops import leave_signals
 from cueco_solo.methods.momentum import resume_momentum
 from cueco_solo.training.checkpoints import stage
 from cueco_solo.training.hardware import Hardware, lightning_arguments
+from cueco_solo.training.progress import progress_callbacks
 from cueco_solo.training.settings import TRAINER_KEYS
 from cueco_solo.training.stopping import Stopper
 
@@ -236,7 +237,10 @@ def make_trainer(
     if checkpointer:
         checkpointer.stopper = stopper
         callbacks.append(checkpointer)
-    options = {**given, **lightning_arguments(cfg, hardware)}
+    callbacks += progress_callbacks(cfg, hardware.accelerator)
+    # else Lightning adds a bar of its own where lines are printed
+    given["enable_progress_bar"] = isinstance(callbacks[-1], ProgressBar)
+    options = {"enable_model_summary": False, **given, **lightning_arguments(cfg, hardware)}
     loggers = _loggers(cfg, run, first_step)
     return new_trainer(**options, logger=loggers, callbacks=callbacks, enable_checkpointing=False)
 

@@ -1,0 +1,135 @@
+"""What a training shows while it runs: a line at its start, then a bar, or a line per epoch."""
+
+import sys
+import time
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from omegaconf import DictConfig
+from torch import Tensor
+
+from cueco_solo.training.log_filters import print_once
+
+# on a GPU a refresh waits for the step at hand, since it reads its loss
+_GPU_REFRESH = 20
+
+
+def progress_callbacks(cfg: DictConfig, accelerator: str) -> list[Callback]:
+    """The start's line, and a bar on a terminal or lines elsewhere.
+
+    Args:
+        cfg: ``enable_progress_bar`` False leaves out both of these.
+        accelerator: Lightning's name of it.
+    """
+    found: list[Callback] = [StartLine(cfg)]
+    if cfg.get("enable_progress_bar", True):
+        refresh = 1 if accelerator == "cpu" else _GPU_REFRESH
+        found.append(LossBar(refresh) if sys.stdout.isatty() else EpochLines())
+    return found
+
+
+class StartLine(Callback):
+    """Prints method, backbone, trainable parameters, images, steps and device."""
+
+    def __init__(self, cfg: DictConfig) -> None:
+        self.cfg = cfg
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        size = sum(each.numel() for each in pl_module.parameters() if each.requires_grad)
+        images = _images(trainer)
+        parts = [
+            f"{self.cfg.method} on {self.cfg.backbone.name}: {_short(size)} trainable parameters",
+            *([f"{images} images"] if images else []),
+            f"{trainer.num_training_batches} steps per epoch, {trainer.max_epochs} epochs",
+            f"{trainer.world_size} x {trainer.strategy.root_device.type}, {trainer.precision}",
+        ]
+        print_once("; ".join(parts))
+
+
+class LossBar(TQDMProgressBar):
+    """Lightning's bar with the loss and the online accuracy alone."""
+
+    def __init__(self, refresh_rate: int) -> None:
+        super().__init__(refresh_rate=refresh_rate)
+        self._loss: Tensor | None = None
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._loss = _loss(outputs)
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+        shown = {} if self._loss is None else {"loss": f"{float(self._loss):.4g}"}
+        return {**shown, **online_accuracy(trainer)}
+
+
+class EpochLines(Callback):
+    """Prints a line at the end of each epoch: mean loss, online accuracy, seconds, time left."""
+
+    def __init__(self) -> None:
+        self._sum: Tensor | None = None
+        self._steps = 0
+        self._began = self._start = 0.0
+        self._first = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._start, self._first = time.monotonic(), trainer.current_epoch
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._sum, self._steps, self._began = None, 0, time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        loss = _loss(outputs)
+        if loss is not None:
+            self._sum = loss.double() if self._sum is None else self._sum + loss
+            self._steps += 1
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        done, now = trainer.current_epoch + 1, time.monotonic()
+        parts = [] if self._sum is None else [f"loss {float(self._sum) / self._steps:.4g}"]
+        parts += [f"{name} {value}" for name, value in online_accuracy(trainer).items()]
+        parts.append(duration(now - self._began))
+        epochs = trainer.max_epochs or 0
+        if epochs > done:
+            left = (now - self._start) / (done - self._first) * (epochs - done)
+            parts.append(f"{duration(left)} left")
+        print_once(f"epoch {done}/{epochs}: {', '.join(parts)}")
+
+
+def online_accuracy(trainer: Trainer) -> dict[str, str]:
+    """solo-learn's online classifier on validation images, else on those of the training; in %."""
+    for key, name in (
+        ("val_acc1", "online accuracy"),
+        ("train_acc1_epoch", "online accuracy in training"),
+        ("train_acc1", "online accuracy in training"),
+    ):
+        if key in trainer.callback_metrics:
+            return {name: f"{float(trainer.callback_metrics[key]):.1f} %"}
+    return {}
+
+
+def duration(seconds: float) -> str:
+    """``12 s``, ``3 min`` or ``2.5 h``."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _loss(outputs: Any) -> Tensor | None:
+    loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
+    return loss.detach() if isinstance(loss, Tensor) else None
+
+
+def _images(trainer: Trainer) -> int | None:
+    try:
+        return len(trainer.train_dataloader.dataset)  # type: ignore[union-attr]
+    except (AttributeError, TypeError):  # DALI's, or several loaders
+        return None
+
+
+def _short(number: int) -> str:
+    return f"{number / 1e6:.1f} M" if number >= 1e5 else f"{number:,}"
