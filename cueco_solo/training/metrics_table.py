@@ -43,7 +43,7 @@ class MetricsTable(CSVLogger):
     @property
     def experiment(self) -> Any:
         """The writer; nothing on other processes than the first."""
-        if self._experiment is None and rank_zero_only.rank == 0:
+        if self._experiment is None and getattr(rank_zero_only, "rank", 0) == 0:
             self._fs.makedirs(self.root_dir, exist_ok=True)
             self._experiment = _Writer(log_dir=self.log_dir)
         return super().experiment

@@ -100,7 +100,7 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
     rows = rows_of(content)
     del content
 
-    with _run_folder(composed, resume, locks) as run:
+    with _run_folder(composed, resume, locks) as run, _full_disk(run):
         replaced = resume if resume and resume.parent == run else None
         trainer = make_trainer(parsed, hardware, run, steps, start.step, replaced, settings, rows)
         if resume:
@@ -116,7 +116,7 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
             }
         event = "resumed" if resume else "started"
         history.record(run, event, epoch=start.epoch, step=start.step, **facts)
-        with _full_disk(run), history.recorded(run, trainer):
+        with history.recorded(run, trainer), _full_disk(run):  # which the history then says
             fit(
                 trainer,
                 model,

@@ -11,7 +11,7 @@ metrics.csv. Then the same command runs again, without a fault. What must come o
   nothing stopped, to the last bit, but for a row of metrics.csv that the fault has torn;
 - refused: one line, exit code 2, and once the file that it names is removed, equal.
 
-Anything else is a failure: the script lists it and ends with 1. Trainings are forks of this
+Anything else is a failure, with which the script ends with 1. It prints a line for each fault. Trainings are forks of this
 process, so that torch is imported once. Linux, CPU; as root the disks are a small tmpfs, otherwise
 a limit on the size of files stands for a full disk and none becomes read-only. --keep DIR keeps the
 folders of failures.
@@ -92,6 +92,7 @@ METHODS = {
     "mocov2plus": ("+method_kwargs.queue_size=16",),
     "simclr": ("method=simclr", "~momentum"),
 }
+GOOD = ("equal", "refused, then equal")
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
@@ -366,13 +367,10 @@ def check(method: str, faults: int, seed: int, keep: Path | None) -> list[tuple[
             fault = kinds[kind](training)
             result = outcome(training, expected, kind)
             found.append((kind, fault, result))
-            if result not in ("equal", "refused, then equal"):
-                print(f"{method}: {kind}: {fault}: {result}", flush=True)
-                if keep:
-                    shutil.copytree(
-                        training.folder, keep / f"{method}-{number}", dirs_exist_ok=True
-                    )
-                    shutil.copy(training.log, keep / f"{method}-{number}.log")
+            print(f"{method} {number}: {kind}: {fault}: {result}", flush=True)
+            if keep and result not in GOOD:
+                shutil.copytree(training.folder, keep / f"{method}-{number}", dirs_exist_ok=True)
+                shutil.copy(training.log, keep / f"{method}-{number}.log")
             shutil.rmtree(training.folder, ignore_errors=True)
     return found
 
@@ -393,10 +391,10 @@ def main() -> int:
     for method in args.methods:
         begin = time.monotonic()
         for kind, _, result in check(method, args.faults, args.seed, args.keep):
-            good = result in ("equal", "refused, then equal")
+            good = result in GOOD
             table.setdefault(kind, Counter())[result if good else "failed"] += 1
         print(f"{method}: {args.faults} faults in {time.monotonic() - begin:.0f} s", flush=True)
-    columns = ("equal", "refused, then equal", "failed")
+    columns = (*GOOD, "failed")
     print("", f"| fault | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}", sep="\n")
     for kind, counts in table.items():
         print(f"| {kind} | {' | '.join(str(counts[column]) for column in columns)} |")
