@@ -11,10 +11,10 @@ metrics.csv. Then the same command runs again, without a fault. What must come o
   nothing stopped, to the last bit, but for a row of metrics.csv that the fault has torn;
 - refused: one line, exit code 2, and once the file that it names is removed, equal.
 
-Anything else is a failure, with which the script ends with 1. It prints a line for each fault. Trainings are forks of this
-process, so that torch is imported once. Linux, CPU; as root the disks are a small tmpfs, otherwise
-a limit on the size of files stands for a full disk and none becomes read-only. --keep DIR keeps the
-folders of failures.
+Anything else is a failure, with which the script ends with 1. It prints a line for each fault.
+Trainings are forks of this process, so that torch is imported once. Linux, CPU; as root the disks
+are a small tmpfs, otherwise a limit on the size of files stands for a full disk and none becomes
+read-only. --keep DIR keeps the folders of failures.
 """
 
 import argparse
