@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,16 @@ import numpy as np
 import torch
 from PIL import Image
 
+from cueco_solo import register
 from cueco_solo.cli import main as cueco_solo
 from cueco_solo.training.checkpoints import latest_checkpoint
-from cueco_solo.training.trainer import make_trainer  # imports Lightning before the first fork
 
-assert make_trainer
+# what a training imports, before the first fork: it takes seconds
+register()
+for _module in ("cli.pretrain", "data.datasets", "training.compose", "training.divergence"):
+    import_module(f"cueco_solo.{_module}")
+for _module in ("pretrain", "resume", "trainer"):
+    import_module(f"cueco_solo.training.{_module}")
 
 CONFIG = """
 defaults:
