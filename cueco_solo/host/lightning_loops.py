@@ -27,6 +27,7 @@ def hook_loops(
     starting: Callable[[], None],
     continuing: Callable[[], None],
     step_done: Callable[[bool, bool], None],
+    epoch_logged: Callable[[], None],
     epoch_done: Callable[[], None],
 ) -> None:
     """Have functions called in a fit.
@@ -38,6 +39,8 @@ def hook_loops(
         step_done: after a step, all of it: optimizer, the module's hooks, the log. Not amid
             accumulated gradients. Its arguments: whether a validation follows, and whether the
             step was the last one of the epoch or of the run.
+        epoch_logged: at the end of an epoch, once its means are logged and before it is counted:
+            a checkpoint is then one of that epoch.
         epoch_done: after an epoch, all of it.
     """
     fit, loop = trainer.fit_loop, trainer.fit_loop.epoch_loop
@@ -51,7 +54,21 @@ def hook_loops(
         stock_epoch_start()
 
     def on_epoch_end() -> None:
-        stock_epoch_end()
+        steps = loop._batches_that_stepped
+
+        def on_log() -> None:
+            stock_log()
+            lowered, loop._batches_that_stepped = loop._batches_that_stepped, steps
+            epoch_logged()
+            loop._batches_that_stepped = lowered  # while Lightning logs
+
+        connector = trainer._logger_connector
+        stock_log = connector.update_train_epoch_metrics
+        connector.update_train_epoch_metrics = on_log
+        try:
+            stock_epoch_end()
+        finally:
+            connector.update_train_epoch_metrics = stock_log
         epoch_done()
 
     def on_run_start(fetcher: Any) -> None:

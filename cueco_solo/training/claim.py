@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo import signals
 from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.files import remove_leftovers
 from cueco_solo.locks import LOCK, OWNER, is_locked, locked, owner
 from cueco_solo.training import checkpoints, history, run_folder
 from cueco_solo.training.recorded import read_config
@@ -142,11 +143,18 @@ def claimed_new_folder(cfg: DictConfig, locks: ExitStack) -> Path:
             if metrics.exists():
                 number = len(history.read_history(folder))
                 metrics.rename(folder / f"metrics.stopped-{number}.csv")
+            remove_leftovers(folder)
             locks.push(attempt.pop_all())
             return folder
-    folder = run_folder.new_run(cfg)
-    locks.enter_context(locked(folder, "RUN"))
-    return folder
+    while True:
+        folder = run_folder.new_run(cfg)
+        with ExitStack() as attempt:
+            try:
+                attempt.enter_context(locked(folder, "RUN"))
+            except ConfigError:  # another process took it for one that was left, while it was empty
+                continue
+            locks.push(attempt.pop_all())
+            return folder
 
 
 def _left_early(folder: Path, cfg: DictConfig) -> bool:
@@ -158,6 +166,10 @@ def _left_early(folder: Path, cfg: DictConfig) -> bool:
     # a lock of another machine may not be seen here
     if owner(folder).get("host", socket.gethostname()) != socket.gethostname():
         return False
+    if not names - {LOCK, OWNER}:  # killed before anything was written
+        return True
+    if not names & {"history.json", "metrics.csv"}:  # or before the training began
+        return _is_of(folder, cfg)
     events = history.read_history(folder)
     last = events[-1] if events else {}
     # one that has diverged, or came to its limit, is to be looked at

@@ -1,7 +1,8 @@
 """Where a run was when a checkpoint was written, beyond what Lightning keeps of it.
 
-In every checkpoint the state of the random numbers; in one that was written amid an epoch also what
-the epoch has logged so far, and what it takes to go on with the very next batch.
+In every checkpoint the state of the random numbers and the number of logged rows; in one that was
+written amid an epoch also what the epoch has logged so far, and what it takes to go on with the
+very next batch.
 """
 
 import random
@@ -16,6 +17,7 @@ from omegaconf import DictConfig
 
 from cueco_solo.errors import config_error
 from cueco_solo.host.lightning_loops import log_on, logged_so_far
+from cueco_solo.training.metrics_table import MetricsTable
 
 KEY = "cueco_solo_position"
 # what methods of solo-learn's compute once in an epoch, and keep outside of their buffers
@@ -97,6 +99,12 @@ def check_position(
         raise config_error(key, str(path), reason, f"change that back, or {remedy}")
 
 
+def rows_of(content: Mapping[str, Any]) -> int | None:
+    """The rows of ``metrics.csv`` when a checkpoint was written, if it says so."""
+    rows = content.get(KEY, {}).get("rows")
+    return rows if isinstance(rows, int) else None
+
+
 def position(
     trainer: Any, module: Any, settings: Mapping[str, Any] | None, generators: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -107,6 +115,8 @@ def position(
         generators: :func:`random_state` where training is to go on.
     """
     found: dict[str, Any] = {"random": of_all_processes(dict(generators))}
+    if isinstance(trainer.logger, MetricsTable):
+        found["rows"] = trainer.logger.written()
     if settings is not None:
         own = {
             name: getattr(module, name).cpu()

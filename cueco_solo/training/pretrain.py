@@ -69,7 +69,7 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
 
     from cueco_solo.data.datasets import pretraining_data
     from cueco_solo.data.loaders import SeededData
-    from cueco_solo.training.position import check_position, settings_of
+    from cueco_solo.training.position import check_position, rows_of, settings_of
     from cueco_solo.training.resume import changes_since, in_effect, settle
     from cueco_solo.training.trainer import fit, make_trainer
 
@@ -97,11 +97,12 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
     if resume and start.batch:
         check_position(content, resume, parsed, hardware.world_size, size)
     settings = settings_of(parsed, hardware.world_size, size) if size else None
+    rows = rows_of(content)
     del content
 
-    with _run_folder(composed, resume, locks) as run:
+    with _run_folder(composed, resume, locks) as run, _full_disk(run):
         replaced = resume if resume and resume.parent == run else None
-        trainer = make_trainer(parsed, hardware, run, steps, start.step, replaced, settings)
+        trainer = make_trainer(parsed, hardware, run, steps, start.step, replaced, settings, rows)
         if resume:
             print_once("\n  ".join([f"resuming from {resume}", *told]))
         trainer.callbacks += in_effect(changes)  # type: ignore[attr-defined]
@@ -115,7 +116,7 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
             }
         event = "resumed" if resume else "started"
         history.record(run, event, epoch=start.epoch, step=start.step, **facts)
-        with _full_disk(run), history.recorded(run, trainer):
+        with history.recorded(run, trainer), _full_disk(run):  # which the history then says
             fit(
                 trainer,
                 model,

@@ -67,7 +67,8 @@ class Stopper(Callback):
     Args:
         settings: what :func:`.position.settings_of` gives; None if the data can't be read on from
             amid an epoch.
-        checkpointer: with ``save_amid(trainer)``; None if no checkpoints are written.
+        checkpointer: with ``save_amid(trainer)`` and ``epoch_logged(trainer)``; None if no
+            checkpoints are written.
         minutes: from one checkpoint to the next, whatever the epochs.
     """
 
@@ -93,6 +94,7 @@ class Stopper(Callback):
             starting=self._start,
             continuing=self._continue,
             step_done=self._step_done,
+            epoch_logged=self._epoch_logged,
             epoch_done=self._epoch_done,
         )
 
@@ -167,6 +169,10 @@ class Stopper(Callback):
         """At an epoch's end, before its checkpoint: whether the run stops with it."""
         (self.stopping,) = self._agreement.now(self._trainer, signals.received())
         return self.stopping > 0
+
+    def _epoch_logged(self) -> None:
+        if self.checkpointer is not None:
+            self.checkpointer.epoch_logged(self._trainer)
 
     def _epoch_done(self) -> None:
         if self.checkpointer is None:  # which asks otherwise

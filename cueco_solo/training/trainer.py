@@ -1,6 +1,5 @@
 """Lightning's Trainer: its options, loggers and checkpoints, and its errors in one line."""
 
-import csv
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,8 +7,7 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ProgressBar, Timer
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
-from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
@@ -20,6 +18,7 @@ from cueco_solo.host.lightning_loops import leave_signals
 from cueco_solo.methods.momentum import resume_momentum
 from cueco_solo.training.checkpoints import stage
 from cueco_solo.training.hardware import Hardware, lightning_arguments
+from cueco_solo.training.metrics_table import MetricsTable
 from cueco_solo.training.progress import progress_callbacks
 from cueco_solo.training.settings import TRAINER_KEYS
 from cueco_solo.training.stopping import Stopper
@@ -63,13 +62,17 @@ class RunCheckpointer(Checkpointer):
         self.last_ckpt = self.resumed
 
     def on_train_epoch_end(self, trainer: Trainer, *args: Any) -> None:
+        """Nothing yet: a kill after the checkpoint would lose the epoch's row of the metrics."""
+
+    def epoch_logged(self, trainer: Trainer) -> None:
+        """Save, if it is time; called once the epoch's means are logged."""
         # on all processes, or some would wait for the others while saving
         stopped = trainer.strategy.reduce_boolean_decision(trainer.should_stop, all=False)
         stopped = self.stopper.stops_here() or stopped
         if stopped or trainer.current_epoch + 1 == trainer.max_epochs:
             self.save(trainer)
         else:
-            super().on_train_epoch_end(trainer, *args)
+            super().on_train_epoch_end(trainer, trainer.lightning_module)
 
     def save(self, trainer: Any) -> None:
         """At the end of an epoch."""
@@ -120,60 +123,14 @@ def _plain(node: Any) -> Any:
     return node
 
 
-@rank_zero_only
-def _keep_metrics(logger: CSVLogger, path: Path, first_step: int) -> None:
-    """Write the rows before ``first_step`` back: Lightning deletes an existing ``metrics.csv``."""
-    former = path.with_name("metrics.before.csv")
-    if not former.is_file():  # else a start was killed before it had written them back
-        if not path.is_file():
-            return
-        path.rename(former)
-    with former.open(newline="", encoding="utf-8", errors="replace") as file:
-        rows: list[dict[str, Any]] = []
-        damaged, reader = 0, csv.DictReader(file)
-        try:
-            rows.extend(reader)
-        except csv.Error:  # of bytes that are no text: what follows can't be told apart
-            damaged += 1
-    if rows and not former.read_bytes().endswith(b"\n"):  # the last number may have lost digits
-        rows[-1]["step"] = None
-    for row in rows:
-        try:
-            if None in row.values():
-                raise ValueError("columns are missing")
-            step = int(row.pop("step"))
-            values: dict[str, Any] = {key: _number(text) for key, text in row.items() if text}
-        except (AttributeError, KeyError, TypeError, ValueError):  # torn by a kill, or none of ours
-            damaged += 1
-            continue
-        if step < first_step:
-            logger.log_metrics(values, step)
-    logger.save()
-    if not damaged:
-        former.unlink()
-        return
-    kept = former.with_name(f"metrics.damaged-{first_step}.csv")
-    former.rename(kept)
-    print(f"{path}: {damaged} damaged rows left out; the file as it was: {kept.name}", flush=True)
-
-
-def _number(text: str) -> float:
-    return int(text) if text.isdigit() else float(text)
-
-
-def _loggers(cfg: DictConfig, run: Path, first_step: int) -> list[Any]:
-    place: dict[str, Any] = {
-        "save_dir": run.parent.parent,
-        "name": run.parent.name,
-        "version": run.name,
-    }
+def _loggers(cfg: DictConfig, run: Path, first_step: int, rows: int | None) -> list[Any]:
     # first, so that solo-learn's Checkpointer names its folder after this logger's version
-    table = CSVLogger(**place)
-    _keep_metrics(table, run / "metrics.csv", first_step)
+    table = MetricsTable(run)
+    table.keep(first_step, rows)
     loggers: list[Any] = [table]
     if OmegaConf.select(cfg, "tensorboard.enabled", default=False):
         _require_package("tensorboard")
-        loggers.append(TensorBoardLogger(**place))
+        loggers.append(TensorBoardLogger(run.parent.parent, run.parent.name, run.name))
     if OmegaConf.select(cfg, "wandb.enabled", default=False):
         _require_package("wandb")
         options = {key: cfg.wandb.get(key) for key in ("project", "entity", "offline")}
@@ -212,6 +169,7 @@ def make_trainer(
     first_step: int = 0,
     resumed: Path | None = None,
     settings: Mapping[str, Any] | None = None,
+    rows: int | None = None,
 ) -> Trainer:
     """The Trainer of a pre-training run.
 
@@ -221,6 +179,7 @@ def make_trainer(
         resumed: the checkpoint in ``run`` that is continued.
         settings: :func:`.position.settings_of` of the data, None if they can't be read on from
             amid an epoch.
+        rows: of ``metrics.csv`` that ``resumed`` knows of, if it says so.
 
     Raises:
         ConfigError: a logger is asked for whose package isn't installed, or Lightning refuses an
@@ -241,7 +200,7 @@ def make_trainer(
     # else Lightning adds a bar of its own where lines are printed
     given["enable_progress_bar"] = isinstance(callbacks[-1], ProgressBar)
     options = {"enable_model_summary": False, **given, **lightning_arguments(cfg, hardware)}
-    loggers = _loggers(cfg, run, first_step)
+    loggers = _loggers(cfg, run, first_step, rows)
     return new_trainer(**options, logger=loggers, callbacks=callbacks, enable_checkpointing=False)
 
 

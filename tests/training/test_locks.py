@@ -1,7 +1,9 @@
 """One trainer of a folder, in real processes."""
 
+import errno
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -181,3 +183,32 @@ def test_waiting_is_refused_where_others_start_the_processes(
     monkeypatch.setenv("SLURM_NTASKS", "2")
     assert tiny.pretrain(folder, "--wait") == 2
     assert "can't be had with SLURM_NTASKS=2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kept", [(), ("config.yaml",), ("config.yaml", "environment.json")])
+def test_a_folder_of_a_start_that_was_killed_is_used_again(folder: Path, kept: tuple[str, ...]):
+    """Before it had told its history, too; what it was writing is removed."""
+    run = stopped_early(folder)
+    for path in run.iterdir():
+        if path.name not in (*kept, ".lock"):
+            path.unlink()
+    (run / f".environment.json.{socket.gethostname()}.{2**22 + 1}.part").touch()
+    assert tiny.pretrain(folder, *QUICK) == 0
+    assert tiny.run_folders(folder) == [run]
+    assert not list(run.glob(".*.part"))
+
+
+def test_a_folder_whose_first_checkpoint_filled_the_disk_is_used_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("cueco_solo.host.lightning_shims.WholeCheckpoints.save_checkpoint", full)
+        assert tiny.pretrain(folder, *QUICK) == 2
+    assert "can't be written (No space left on device); make room" in capsys.readouterr().err
+    (run,) = tiny.run_folders(folder)
+    assert "can't be written" in read_history(run)[-1]["by"]
+    assert tiny.pretrain(folder, *QUICK) == 0
+    assert tiny.run_folders(folder) == [run]

@@ -1,6 +1,5 @@
 """A signal stops a training after its step, and it goes on as if it had never been stopped."""
 
-import csv
 import os
 import shutil
 import signal
@@ -15,6 +14,7 @@ import pytest
 import signalled
 import tiny
 import torch
+from equal_runs import check_same
 from omegaconf import OmegaConf
 from support import python, refusal
 
@@ -86,32 +86,6 @@ def at_step(request: pytest.FixtureRequest) -> Callable[..., None]:
         request.addfinalizer(signalled.signal_at(step, lambda: signalled.send(number)))
 
     return install
-
-
-def rows(run: Path) -> list[dict[str, str]]:
-    with (run / "metrics.csv").open(newline="") as file:
-        return [
-            {key: row[key] for key in row if key != "online_seconds"}
-            for row in csv.DictReader(file)
-        ]
-
-
-def same(one: Any, other: Any) -> bool:
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    return one == other
-
-
-def check_same(run: Path, whole: Path) -> None:
-    """That two runs have had the same numbers, and are in the same state."""
-    assert rows(run) == rows(whole)
-    found = [torch.load(next(each.glob("*.ckpt")), weights_only=True) for each in (run, whole)]
-    for part in ("state_dict", "optimizer_states", "lr_schedulers", "loops", KEY):
-        assert same(*(each[part] for each in found)), part
 
 
 def line_of(out: str) -> str:

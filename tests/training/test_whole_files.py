@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 import tiny
 import torch
-from lightning.pytorch.loggers import CSVLogger
 from support import python
 
 from cueco_solo.files import remove_leftovers, whole_file
 from cueco_solo.training.checkpoints import latest_checkpoint
-from cueco_solo.training.trainer import _keep_metrics
+from cueco_solo.training.metrics_table import MetricsTable
 
 COMMAND = ("-m", "cueco_solo.cli", "pretrain", "--config-name", "tiny", "--config-path")
 QUICK = ("data.val_path=null", "limit_train_batches=1")
@@ -138,8 +137,7 @@ def test_a_torn_last_row_is_left_out_and_never_taken_for_another_number(
     path.write_bytes(whole.rstrip()[: 1 - cut or None])
     if cut == 1:
         path.write_bytes(whole.rstrip())  # the row is whole, but nobody can tell
-    logger = CSVLogger(run.parent.parent, run.parent.name, run.name)
-    _keep_metrics(logger, path, 10**6)
+    MetricsTable(run).keep(10**6)
     before, after = whole.split(b"\n"), path.read_bytes().split(b"\n")
     assert len(after) == len(before) - 1
     assert "1 damaged rows left out" in capsys.readouterr().out
