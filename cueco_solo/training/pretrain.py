@@ -70,6 +70,7 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
     from cueco_solo.data.datasets import pretraining_data
     from cueco_solo.data.loaders import SeededData
     from cueco_solo.training.position import check_position, settings_of
+    from cueco_solo.training.ranks import together
     from cueco_solo.training.resume import changes_since, in_effect, settle
     from cueco_solo.training.trainer import fit, make_trainer
 
@@ -115,7 +116,8 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
             }
         event = "resumed" if resume else "started"
         history.record(run, event, epoch=start.epoch, step=start.step, **facts)
-        with _full_disk(run), history.recorded(run, trainer):
+        several = together(run, trainer, hardware.world_size)
+        with history.recorded(run, trainer), several, _full_disk(run):
             fit(
                 trainer,
                 model,
