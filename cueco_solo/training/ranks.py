@@ -26,7 +26,7 @@ from cueco_solo.training.checkpoints import latest_checkpoint
 from cueco_solo.training.run_folder import FAILED
 
 _EVERY = 0.5  # seconds from one look to the next
-_GRACE = 10.0  # seconds for a process to end by itself
+_GRACE = 5.0  # seconds for a process to end by itself
 _KILLED = "; the system does so when memory runs out" if os.name == "posix" else ""
 
 
@@ -84,6 +84,8 @@ class _Ranks:
         self.procs: list[Any] = []
         self.handled = threading.Event()  # the main thread is doing what there is to do
         self.failed = False
+        self.verdict: RankError | None = None  # said by this process or read, once for all
+        self._deciding = threading.Lock()
 
     def start(self) -> None:
         if self.trainer.global_rank == 0:
@@ -97,11 +99,11 @@ class _Ranks:
     def finish(self) -> None:
         """Stop looking; after a failure no process that this one started is left."""
         self.handled.set()
-        if not self.failed:
-            return
         end = time.monotonic() + _GRACE
         while any(proc.poll() is None for proc in self.procs) and time.monotonic() < end:
             time.sleep(0.05)
+        if not self.failed:
+            return
         self._kill()
         if self.procs:  # elsewhere others may still have to read it
             self.note.unlink(missing_ok=True)
@@ -112,8 +114,8 @@ class _Ranks:
 
     def failure(self, error: Exception) -> Exception:
         """What this process is to raise, given what it has come to."""
-        self.handled.set()
         self.failed = True
+        self.handled.set()
         if not _of_another(error):
             if isinstance(error, ConfigError | HostError):
                 found = self._say(one_line(error), getattr(error, "exit_code", 2))
@@ -123,8 +125,8 @@ class _Ranks:
                 traceback.print_exception(error)
             return found
         # a process that knows more is to say it
-        end = time.monotonic() + _GRACE * (0.5 if self.parent is None else 0.8)
-        while time.monotonic() < end:
+        end = time.monotonic() + _GRACE
+        while self.verdict is None and time.monotonic() < end:
             if not self.run.is_dir() or self.note.exists():
                 break
             if lost := self._lost():
@@ -162,6 +164,12 @@ class _Ranks:
         Args:
             mine: whether this process is to tell what can't be noted.
         """
+        with self._deciding:
+            if self.verdict is None:
+                self.verdict = self._noted(message, exit_code, mine)
+            return self.verdict
+
+    def _noted(self, message: str, exit_code: int, mine: bool) -> RankError:
         if exit_code == 1:
             last = latest_checkpoint(self.run)
             kept = f"the last checkpoint is {last}" if last else "no checkpoint was written yet"
@@ -187,15 +195,18 @@ class _Ranks:
 
     def _watch(self) -> None:
         while not self.handled.wait(_EVERY):
-            if not self.note.exists() and not self._lost():
+            lost = self._lost()
+            if not lost and not self.note.exists():
                 continue
-            # on a CPU the main thread finds out by itself
+            # at once: of the others only some may know that one is lost
+            verdict = self._say(lost or "another process failed")
+            # on a CPU the main thread mostly finds out by itself
             if not self.handled.wait(_GRACE):
-                self._end()
+                self._end(verdict)
+            return
 
-    def _end(self) -> None:
+    def _end(self, error: RankError) -> None:
         """End this process, whatever its main thread waits for."""
-        error = self._say(self._lost() or "another process failed")
         if not error.told:
             os.write(2, f"cueco-solo: error: {error}\n".encode())
         with suppress(Exception):
