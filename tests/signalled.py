@@ -1,13 +1,14 @@
 """``cueco-solo`` whose training gets a signal: ``signalled.py SIGNAL STEP RANK WORDS...``.
 
 The process of that rank sends it to itself at the end of that step. SIGNAL may be ``two``: two
-SIGTERM, with which the step then goes on for a minute.
+SIGTERM, with which the step then goes on for a minute; or ``raise``: an exception.
 """
 
 import os
 import signal
 import sys
 import threading
+import time
 
 from cueco_solo.cli import main
 
@@ -38,8 +39,17 @@ def send_two() -> None:
     threading.Event().wait(60)  # in C, as for a GPU
 
 
+def fail() -> None:
+    raise RuntimeError("no such thing")
+
+
 if __name__ == "__main__":
     name, step, rank, *words = sys.argv[1:]
-    act = send_two if name == "two" else lambda: send(signal.Signals[name])
-    signal_at(int(step), act, int(rank))
+    act = {"two": send_two, "raise": fail}.get(name) or (lambda: send(signal.Signals[name]))
+
+    def dated() -> None:
+        print(f"acts at {time.time()}", file=sys.stderr, flush=True)
+        act()
+
+    signal_at(int(step), dated, int(rank))
     sys.exit(main(words))

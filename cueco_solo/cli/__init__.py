@@ -42,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        Exit code: 0, 1 where ``doctor`` found something missing, 2 after a user's error, 3
+        Exit code: 0, 1 where ``doctor`` found something missing or one of several processes
+        failed, 2 after a user's error, 3
         after a training that has diverged, 130 after Ctrl-C, 143 after SIGTERM, 138 after SIGUSR1.
     """
     args = parse_arguments(_parser(), argv)
@@ -56,5 +57,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"cueco-solo: {line}", file=sys.stderr)
         return int(stop.code or 0)
     except (ConfigError, HostError) as error:
-        print(f"cueco-solo: error: {one_line(error)}", file=sys.stderr)
+        if not getattr(error, "told", False):  # by another process of the same training
+            print(f"cueco-solo: error: {one_line(error)}", file=sys.stderr)
         return getattr(error, "exit_code", 2)

@@ -4,9 +4,11 @@ A callback's ``on_train_batch_end`` comes before the module's, which may still m
 encoder, and before the step is logged and counted. All this acts on one Trainer alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from lightning.pytorch.strategies.launchers import subprocess_script
 from lightning.pytorch.trainer.connectors.logger_connector.result import (
     _Metadata,
     _ResultMetric,
@@ -18,6 +20,20 @@ def leave_signals(trainer: Any) -> None:
     """Let Lightning neither handle signals nor ask the first process for them in every step."""
     trainer._signal_connector.register_signal_handlers = lambda: None
     trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None
+
+
+@contextmanager
+def observed_by(observer: Callable[[list[Any]], None]) -> Iterator[None]:
+    """Have a function get the processes that a fit inside starts.
+
+    In place of Lightning's own observer, which kills this process without a word if one ends.
+    """
+    stock = subprocess_script._launch_process_observer
+    subprocess_script._launch_process_observer = observer
+    try:
+        yield
+    finally:
+        subprocess_script._launch_process_observer = stock
 
 
 def hook_loops(

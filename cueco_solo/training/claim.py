@@ -13,11 +13,11 @@ from cueco_solo.files import remove_leftovers
 from cueco_solo.locks import LOCK, OWNER, is_locked, locked, owner
 from cueco_solo.training import checkpoints, history, run_folder
 from cueco_solo.training.recorded import read_config
-from cueco_solo.training.run_folder import RUN_VARIABLE
+from cueco_solo.training.run_folder import FAILED, RUN_VARIABLE
 
 # what a start writes before anything is trained, and while it trains
 _OF_A_START = {"config.yaml", "args.json", "environment.json", "history.json", "metrics.csv"}
-_OF_A_START |= {LOCK, OWNER}
+_OF_A_START |= {LOCK, OWNER, FAILED}
 
 
 def is_first() -> bool:
@@ -174,5 +174,6 @@ def _left_early(folder: Path, cfg: DictConfig) -> bool:
     last = events[-1] if events else {}
     # one that has diverged, or came to its limit, is to be looked at
     by = str(last.get("by", ""))
-    early = last.get("event") == "started" or by.startswith("SIG") or "can't be written" in by
+    early = last.get("event") == "started" or by.startswith("SIG")
+    early = early or any(text in by for text in ("can't be written", "was killed by SIG"))
     return early and _is_of(folder, cfg)

@@ -57,15 +57,16 @@ def recorded(run: Path, trainer: Any) -> Iterator[None]:
     except BaseException as error:
         by = error.name if isinstance(error, Stopped) else type(error).__name__
         by = one_line(error) if isinstance(error, Exception) else by
-        _finished(run, "stopped", trainer, by=by)
+        finished(run, "stopped", trainer, by=by)
         raise
     if trainer.current_epoch >= (trainer.max_epochs or 0):
-        _finished(run, "ended", trainer)
+        finished(run, "ended", trainer)
     else:
-        _finished(run, "stopped", trainer, by="a limit of time or steps")
+        finished(run, "stopped", trainer, by="a limit of time or steps")
 
 
-def _finished(run: Path, event: str, trainer: Any, **facts: Any) -> None:
+def finished(run: Path, event: str, trainer: Any, **facts: Any) -> None:
+    """Add the last event of a training, where that can be written."""
     # a full disk must not hide how the run ended
     with suppress(OSError):
         if run.is_dir():

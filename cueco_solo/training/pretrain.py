@@ -70,6 +70,7 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
     from cueco_solo.data.datasets import pretraining_data
     from cueco_solo.data.loaders import SeededData
     from cueco_solo.training.position import check_position, rows_of, settings_of
+    from cueco_solo.training.ranks import together
     from cueco_solo.training.resume import changes_since, in_effect, settle
     from cueco_solo.training.trainer import fit, make_trainer
 
@@ -116,7 +117,9 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
             }
         event = "resumed" if resume else "started"
         history.record(run, event, epoch=start.epoch, step=start.step, **facts)
-        with history.recorded(run, trainer), _full_disk(run):  # which the history then says
+        several = together(run, trainer, hardware.world_size)
+        # the history says of a full disk, too
+        with history.recorded(run, trainer), several, _full_disk(run):
             fit(
                 trainer,
                 model,

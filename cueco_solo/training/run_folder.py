@@ -22,6 +22,8 @@ from cueco_solo.training.recorded import read_args, read_config
 
 # the run folder, from the first process to those that Lightning starts with the same arguments
 RUN_VARIABLE = "CUECO_SOLO_RUN"
+# in the folder: what one process of several that fails leaves for the others
+FAILED = ".failed"
 # what can be changed without changing a single number of the run
 _INCIDENTAL = (
     "auto_resume",
