@@ -29,7 +29,7 @@ def observed_by(observer: Callable[[list[Any]], None]) -> Iterator[None]:
     In place of Lightning's own observer, which kills this process without a word if one ends.
     """
     stock = subprocess_script._launch_process_observer
-    subprocess_script._launch_process_observer = observer
+    subprocess_script._launch_process_observer = observer  # type: ignore[assignment]
     try:
         yield
     finally:
