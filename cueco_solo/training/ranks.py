@@ -102,15 +102,14 @@ class _Ranks:
         end = time.monotonic() + _GRACE
         while any(proc.poll() is None for proc in self.procs) and time.monotonic() < end:
             time.sleep(0.05)
-        if not self.failed:
-            return
-        self._kill()
-        if self.procs:  # elsewhere others may still have to read it
-            self.note.unlink(missing_ok=True)
+        if self.failed:
+            self._clear()
 
-    def _kill(self) -> None:
+    def _clear(self) -> None:
         for proc in self.procs:
             proc.kill()
+        if self.procs:  # elsewhere others may still have to read it
+            self.note.unlink(missing_ok=True)
 
     def failure(self, error: Exception) -> Exception:
         """What this process is to raise, given what it has come to."""
@@ -211,7 +210,7 @@ class _Ranks:
             os.write(2, f"cueco-solo: error: {error}\n".encode())
         with suppress(Exception):
             history.finished(self.run, "stopped", self.trainer, by=str(error))
-        self._kill()
+        self._clear()
         os._exit(error.exit_code)
 
 
