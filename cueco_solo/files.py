@@ -39,9 +39,12 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """UTF-8, whole or not at all; see :func:`whole_file`."""
+    """UTF-8, whole or not at all; what that can't hold, as names of foreign files, is escaped.
+
+    See :func:`whole_file`.
+    """
     with whole_file(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,6 +1,7 @@
 """The console script ``cueco-solo``: everything that works without a solo-learn checkout."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 
@@ -46,6 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         failed, 2 after a user's error, 3
         after a training that has diverged, 130 after Ctrl-C, 143 after SIGTERM, 138 after SIGUSR1.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files may be no text in its encoding
+            stream.reconfigure(errors="backslashreplace")
     args = parse_arguments(_parser(), argv)
     try:
         with signals.listening():

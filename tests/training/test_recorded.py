@@ -228,6 +228,19 @@ def test_a_damaged_environment_of_a_resumed_run(
     assert "can't be read; mend or remove that file" in refused(*command)
 
 
+def test_text_that_utf8_cannot_hold_is_escaped(run: Path, capsys: pytest.CaptureFixture[str]):
+    """JSON can: a path that isn't UTF-8, or a damaged file."""
+    change_args(run, name="a\udcffb", method_kwargs__x="c\ud800d")
+    (run / "history.json").write_text(json.dumps([{"event": "\ud800"}]))
+    page = run.parent / "page.html"
+    assert main(["report", str(run), "--out", str(page), "--embedding", "none"]) == 0
+    assert r"c\ud800d" in page.read_text(encoding="utf-8")
+    words = ["--evaluation", "knn --k 2", "--no-report", "--out", str(run.parent / "out")]
+    assert main(["compare", "--runs", str(run), *words]) == 0
+    assert main(["knn", str(run), "--k", "2"]) == 0
+    assert r"knn evaluation of a\udcffb" in capsys.readouterr().out
+
+
 def test_data_that_nobody_knows(run: Path, refused: Callable[..., str]):
     change_args(run, data__dataset="mnist")
     assert "data.dataset='mnist' of the run's args.json must be one of" in refused("knn", run)
