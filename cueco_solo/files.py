@@ -52,6 +52,19 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it isn't JSON, or nests deeper than Python can read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("it nests too deep") from error
+
+
 def is_whole_archive(path: Path) -> bool:
     """Whether a file is a zip archive, as checkpoints are, and all in it has its checksum."""
     try:

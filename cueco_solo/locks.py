@@ -1,6 +1,5 @@
 """One process at a time for a folder: who trains or compares there holds its lock."""
 
-import json
 import os
 import socket
 import time
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cueco_solo.errors import config_error
-from cueco_solo.files import write_json
+from cueco_solo.files import read_json, write_json
 
 LOCK, OWNER = ".lock", ".owner.json"
 
@@ -73,7 +72,7 @@ def is_locked(folder: Path) -> bool:
 def owner(folder: Path) -> dict[str, Any]:
     """Who holds the lock or was killed holding it: host, process, since; empty if unknown."""
     try:
-        found = json.loads((folder / OWNER).read_text(encoding="utf-8"))
+        found = read_json(folder / OWNER)
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

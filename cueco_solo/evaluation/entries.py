@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cueco_solo.files import read_json
+
 _NAME = re.compile(r"eval-(?P<evaluation>.+?)(-[0-9a-f]{8})?(?P<untrained>-untrained)?\.json")
 
 
@@ -38,7 +40,7 @@ def former_path(
     """The file of 0.1.0 with these very settings, if there is one."""
     path = folder / f"eval-{evaluation}{_suffix(untrained)}.json"
     try:
-        stated = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        stated = read_json(path)["settings"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return path if stated == json.loads(json.dumps(settings)) else None

@@ -18,7 +18,7 @@ from cueco_solo.evaluation.checks import check_classifier_settings, evaluation_d
 from cueco_solo.evaluation.entries import entry_path, former_path
 from cueco_solo.evaluation.other_data import checked_superclasses, other_data
 from cueco_solo.evaluation.per_image import PerImage
-from cueco_solo.files import write_json
+from cueco_solo.files import read_json, write_json
 from cueco_solo.training.environment import versions
 from cueco_solo.training.hardware import torch_device
 from cueco_solo.training.log_filters import quieten
@@ -208,7 +208,7 @@ class RunEvaluation:
 def is_done(path: Path, settings: dict[str, Any], key: str) -> bool:
     """Whether a file holds figures under this key and with these very settings."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         found = content["key"], content["settings"]
     except (OSError, ValueError, KeyError, TypeError):
         return False

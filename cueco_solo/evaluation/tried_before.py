@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cueco_solo.evaluation.feature_cache import short_digest
-from cueco_solo.files import write_json
+from cueco_solo.files import read_json, write_json
 
 
 class TriedBefore:
@@ -22,7 +22,7 @@ class TriedBefore:
         self.path = folder / "sweeps" / f"{digest}.json"
         self._found: dict[tuple[float, ...], dict[str, Any]] = {}
         try:
-            for setting, found in json.loads(self.path.read_text(encoding="utf-8")):
+            for setting, found in read_json(self.path):
                 self._found[tuple(setting)] = dict(found)
         except (OSError, ValueError, TypeError):  # missing or damaged
             self._found = {}

@@ -14,6 +14,7 @@ from cueco_solo.errors import config_error
 from cueco_solo.export.formats import FORMATS, OPSET, Written
 from cueco_solo.export.networks import Network
 from cueco_solo.export.subject import Subject
+from cueco_solo.files import read_json
 from cueco_solo.results.figures import Figure, dataset_name, run_figures
 from cueco_solo.training.run_folder import Run
 
@@ -201,7 +202,7 @@ def _reproduction(folder: Path) -> list[str]:
     if not path.is_file():
         return ["The run folder has no `environment.json`: command and versions weren't recorded."]
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         program, *words = content["command"]
         versions = {
             library: version if isinstance(version, dict) else {"version": version}

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from contextlib import suppress
 from pathlib import Path
 
 from cueco_solo.report.document import Curve
@@ -23,7 +24,8 @@ def read_curves(path: Path) -> dict[str, Curve]:
         OSError: it can't be read.
     """
     columns: dict[str, dict[int, float]] = {}
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+    # what follows a damaged field that swallows all of it can't be told apart
+    with suppress(csv.Error), path.open(newline="", encoding="utf-8", errors="replace") as file:
         for row in csv.DictReader(line.replace("\0", "") for line in file):
             step = _number(row.get("step"))
             for name, text in row.items():

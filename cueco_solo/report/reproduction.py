@@ -1,10 +1,10 @@
 """How to make a run again: command, commit, versions and hardware."""
 
-import json
 import shlex
 from pathlib import Path
 from typing import Any
 
+from cueco_solo.files import read_json
 from cueco_solo.report.document import Reproduce
 from cueco_solo.training.run_folder import Run
 
@@ -45,16 +45,18 @@ def _environment(path: Path) -> tuple[dict[str, Any], list[str]]:
             "unknown; cueco-solo pretrain writes it, solo-learn's own programs don't."
         ]
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         if not isinstance(content, dict) or not all(
             isinstance(content.get(key, kind()), kind) for key, kind in _KINDS.items()
         ):
             raise ValueError("it isn't what a pre-training writes")
-        versions = content.get("versions", {})
+        versions, gpus = content.get("versions", {}), content.get("gpus", [])
+        if not all(isinstance(name, str) for name in gpus):
+            raise ValueError("it isn't what a pre-training writes")
         if not all(isinstance(versions.get(key) or {}, dict) for key in _PACKAGES):
             raise ValueError("it isn't what a pre-training writes")
         return content, []
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         return {}, [f"How to reproduce: environment.json can't be read ({error})."]
 
 

@@ -1,8 +1,8 @@
 """What a reader must know of figures that were chosen from a grid of settings."""
 
-import json
 from collections.abc import Collection
 
+from cueco_solo.files import read_json
 from cueco_solo.training.run_folder import Run
 
 
@@ -19,7 +19,7 @@ def edge_notes(run: Run, only: Collection[str] | None = None) -> list[str]:
         if only is not None and path.name not in only:
             continue
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path)
             if content["checkpoint"] not in (None, run.checkpoint.name):
                 continue
             sweep = content["sweep"]

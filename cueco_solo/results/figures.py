@@ -1,15 +1,16 @@
 """The figures of a run folder in tidy form, one per measurement."""
 
 import csv
-import json
 import re
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.evaluation.entries import evaluation_of, is_untrained
 from cueco_solo.evaluation.per_image import PerImage
+from cueco_solo.files import read_json
 from cueco_solo.results.settings import compared_settings
 from cueco_solo.training.checkpoints import finite_weights, read_checkpoint, stage
 from cueco_solo.training.run_folder import Run
@@ -161,10 +162,7 @@ def evaluation_files(run: Run, only: Collection[str] | None = None) -> list[Path
 
 def outdated_files(run: Run, only: Collection[str] | None = None) -> list[str]:
     """Names of the files that have figures of another checkpoint than the newest."""
-    checkpoints = {
-        path.name: json.loads(path.read_text(encoding="utf-8"))["checkpoint"]
-        for path in evaluation_files(run, only)
-    }
+    checkpoints = {path.name: read_json(path)["checkpoint"] for path in evaluation_files(run, only)}
     return [name for name, at in checkpoints.items() if at not in (None, run.checkpoint.name)]
 
 
@@ -192,8 +190,10 @@ def _online(run: Run) -> list[Measured]:
     path = run.folder / "metrics.csv"
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        rows = list(csv.DictReader(line.replace("\0", "") for line in file))
+    rows: list[dict[str, str]] = []
+    # what follows a damaged field that swallows all of it can't be told apart
+    with suppress(csv.Error), path.open(newline="", encoding="utf-8", errors="replace") as file:
+        rows.extend(csv.DictReader(line.replace("\0", "") for line in file))
     found = []
     rows = [row for row in rows if _seen(row, epochs(run))]
     for metric, column in _ONLINE.items():
@@ -221,7 +221,7 @@ def _is_number(row: dict[str, str], column: str) -> bool:
 
 def _evaluated(run: Run, path: Path, checkpoint: str | None) -> list[Measured]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         results, settings = content["results"], content["settings"]
         if content["checkpoint"] != checkpoint:
             return []
@@ -229,6 +229,8 @@ def _evaluated(run: Run, path: Path, checkpoint: str | None) -> list[Measured]:
         data = settings if "dataset" in settings else {}
         dataset = dataset_name({**run.cfg.data, **data})
         compared, seed = compared_settings(settings, run.cfg.data), settings.get("seed")
+        if not isinstance(dataset, str) or not isinstance(seed, int | None):
+            raise TypeError("data set or seed are none")
         images = PerImage.from_json(content["images"]) if "images" in content else None
         found = []
         for key, value in results.items():
@@ -240,7 +242,7 @@ def _evaluated(run: Run, path: Path, checkpoint: str | None) -> list[Measured]:
             own = "title" not in settings
             found.append(Measured(*place, float(value), stated, of, own, known))
         return found
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         remedy = "remove it and evaluate again"
         raise config_error("RUN", str(path), "isn't what an evaluation writes", remedy) from error
 

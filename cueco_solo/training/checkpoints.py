@@ -1,7 +1,6 @@
 """Checkpoints on disk: the newest of a run, what one holds, and whether a run can go on from it."""
 
 import functools
-import json
 import operator
 import re
 import zipfile
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig
 
 from cueco_solo.errors import config_error
-from cueco_solo.files import is_whole_archive
+from cueco_solo.files import is_whole_archive, read_json
 
 
 class Stage(NamedTuple):
@@ -212,7 +211,7 @@ def resume_point(cfg: DictConfig) -> Path | None:
         raise config_error(key, str(path), "doesn't exist", "check the path")
     args = path.parent / "args.json"
     try:
-        method = json.loads(args.read_text(encoding="utf-8"))["method"] if args.is_file() else None
+        method = read_json(args)["method"] if args.is_file() else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         remedy = "mend or remove that file"
         raise config_error(key, str(path), "has no readable args.json beside it", remedy) from error

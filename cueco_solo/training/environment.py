@@ -1,7 +1,6 @@
 """What a run was made with: versions, commits, command line and machine."""
 
 import importlib.metadata
-import json
 import os
 import platform
 import subprocess
@@ -11,7 +10,7 @@ from typing import Any
 
 import cueco_solo
 from cueco_solo.errors import config_error
-from cueco_solo.files import write_json
+from cueco_solo.files import read_json, write_json
 from cueco_solo.host import host_info
 
 _LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "scikit-learn")
@@ -75,7 +74,7 @@ def write_environment(folder: Path, seed: int) -> None:
     path, here = folder / "environment.json", environment(seed)
     if path.is_file():
         try:
-            first = json.loads(path.read_text(encoding="utf-8"))
+            first = read_json(path)
             here = {**first, "resumed": [*first.get("resumed", []), here]}
         except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
             remedy = "mend or remove that file"

@@ -1,6 +1,5 @@
 """What happened to a run: ``history.json`` in its folder, a list of events, the oldest first."""
 
-import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cueco_solo.errors import one_line
-from cueco_solo.files import write_json
+from cueco_solo.files import read_json, write_json
 from cueco_solo.signals import Stopped
 
 _FILE = "history.json"
@@ -18,8 +17,8 @@ _FILE = "history.json"
 def read_history(run: Path) -> list[dict[str, Any]]:
     """The events; none if the file is missing or damaged."""
     try:
-        content = json.loads((run / _FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content = read_json(run / _FILE)
+    except (OSError, ValueError):
         return []
     events = content if isinstance(content, list) else []
     return [event for event in events if isinstance(event, dict) and "event" in event]

@@ -1,6 +1,5 @@
 """What the files of a run folder say, of whatever origin: never resolved, checked as a whole."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import ConfigDict
 
 from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.files import read_json
 from cueco_solo.host.flat_args import is_flat, lift_args
 from cueco_solo.options import Count, Options, Size
 
@@ -141,7 +141,7 @@ def read_args(folder: Path, key: str = "RUN") -> DictConfig:
         ConfigError: it is missing, unreadable, of something else, or holds a wrong type.
     """
     try:
-        args = json.loads((folder / "args.json").read_text(encoding="utf-8"))
+        args = read_json(folder / "args.json")
         plain = unresolved(lift_args(args) if is_flat(args) else args)
         cfg = DictConfig(plain)
         missing = [name for name in _NEEDED if OmegaConf.select(cfg, name) is None]

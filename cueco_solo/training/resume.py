@@ -1,6 +1,5 @@
 """What a resumed run does otherwise than the one that it continues: told, refused or in effect."""
 
-import json
 import math
 import os
 import warnings
@@ -13,6 +12,7 @@ from lightning.pytorch import Callback, Trainer
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.errors import config_error
+from cueco_solo.files import read_json
 from cueco_solo.options import is_derived, is_section
 from cueco_solo.training.history import read_history
 from cueco_solo.training.recorded import unresolved
@@ -63,7 +63,7 @@ def changes_since(
     if not path.is_file():
         return None
     try:
-        then = _flat(unresolved(json.loads(path.read_text(encoding="utf-8"))))
+        then = _flat(unresolved(read_json(path)))
         now = _flat(OmegaConf.to_container(cfg))
         for each in (then, now):
             _unscale(each)
