@@ -28,6 +28,28 @@ def fingerprint(data: DictConfig) -> dict[str, Any]:
     return {"images": len(found), "digest": _digest(found)}
 
 
+def listed(dataset: Any) -> tuple[int, str]:
+    """Number and digest of the images that a data set will read, by name and in its order.
+
+    Nothing is read for it. Names are those below the data set's folder, which may lie elsewhere on
+    another machine; where a data set names no files, the digest is that of no names.
+    """
+    number = len(dataset)
+    while not any(hasattr(dataset, name) for name in ("images", "samples")):
+        if not hasattr(dataset, "dataset"):
+            return number, ""
+        dataset = dataset.dataset
+    root = len(str(getattr(dataset, "root", "")))
+    digest = hashlib.sha256()
+    if hasattr(dataset, "samples"):
+        names = (str(path)[root:] for path, _ in dataset.samples)
+    else:
+        names = (str(name) for name in dataset.images)
+    for name in names:
+        digest.update(f"{name}\n".encode(errors="surrogateescape"))
+    return number, digest.hexdigest()[:16]
+
+
 def _digest(entries: list[tuple[str, int]]) -> str:
     digest = hashlib.sha256()
     for entry in entries:

@@ -70,7 +70,7 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
     from cueco_solo.data.datasets import pretraining_data
     from cueco_solo.data.loaders import SeededData
     from cueco_solo.training.position import check_position, rows_of, settings_of
-    from cueco_solo.training.ranks import together
+    from cueco_solo.training.ranks import SameImages, together
     from cueco_solo.training.resume import changes_since, in_effect, settle
     from cueco_solo.training.trainer import fit, make_trainer
 
@@ -107,6 +107,8 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
         if resume:
             print_once("\n  ".join([f"resuming from {resume}", *told]))
         trainer.callbacks += in_effect(changes)  # type: ignore[attr-defined]
+        if isinstance(data, SeededData):
+            trainer.callbacks.append(SameImages(data.train.dataset, parsed.data))  # type: ignore
         facts: dict[str, Any] = {"on": history.machine(hardware), "data": images}
         if job := signals.slurm_job():
             facts["job"] = job

@@ -17,12 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from lightning.fabric.plugins.environments import LightningEnvironment
+from lightning.pytorch import Callback
 
 from cueco_solo import signals
-from cueco_solo.errors import ConfigError, HostError, one_line
+from cueco_solo.data.fingerprint import listed
+from cueco_solo.errors import ConfigError, HostError, config_error, one_line
 from cueco_solo.host.lightning_loops import observed_by
 from cueco_solo.training import history
 from cueco_solo.training.checkpoints import latest_checkpoint
+from cueco_solo.training.position import of_all_processes
 from cueco_solo.training.run_folder import FAILED
 
 _EVERY = 0.5  # seconds from one look to the next
@@ -73,6 +76,41 @@ def together(run: Path, trainer: Any, processes: int) -> Iterator[None]:
         raise raised from error
     finally:
         ranks.finish()
+
+
+class SameImages(Callback):
+    """Refuses a training whose processes would read different images.
+
+    Those that SLURM or torchrun starts list, and with ``data.skip_unreadable`` read, them by
+    themselves; what one alone can't read would shift the indexes of all that follow.
+
+    Args:
+        dataset: of the training images.
+        data: ``cfg.data``, for the message.
+
+    Raises (once the processes are connected):
+        ConfigError: the lists differ.
+    """
+
+    def __init__(self, dataset: Any, data: Any) -> None:
+        self.dataset, self.data = dataset, data
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Compare the lists."""
+        if trainer.world_size == 1:
+            return
+        found = of_all_processes(listed(self.dataset))
+        rank = next((rank for rank, own in enumerate(found) if own != found[0]), None)
+        if rank is None:
+            return
+        key = "skip_unreadable" if self.data.get("skip_unreadable") else "train_path"
+        (first, one), (number, other) = found[0], found[rank]
+        reason = f"gives rank {rank} of {len(found)} other images than rank 0: {number}, digest "
+        reason += f"{other}, instead of {first}, digest {one}"
+        remedy = "give all processes the same readable files in data.train_path"
+        if key == "skip_unreadable":
+            remedy += ", or remove those that can't be read"
+        raise config_error(f"data.{key}", self.data[key], reason, remedy)
 
 
 class _Ranks:

@@ -79,3 +79,29 @@ def test_a_process_that_waits_for_ever_is_ended(tmp_path: Path, child: str):
     how = "ended with code 3" if "exit" in child else "was killed by SIGKILL"
     says = rf"cueco-solo: error: rank 1 of 2 \(process \d+\) {how} after step 7 \(epoch 1\)"
     assert re.fullmatch(rf"{says}.*; no checkpoint was written yet\n", done.stderr), done.stderr
+
+
+OTHERS = """
+import os, sys
+from cueco_solo.data import reading
+from cueco_solo.cli import main
+stock = reading.unreadable_images
+def unreadable(*args):
+    found, lines = stock(*args)
+    return found + ["red/1.png"] * int(os.environ["RANK"]), lines
+reading.unreadable_images = unreadable
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_other_images_on_another_rank_are_refused(folder: Path):
+    """Where torchrun starts the processes, and a file can't be read by the second one alone."""
+    (script := folder / "others.py").write_text(OTHERS)
+    words = (*WORDS, "data.no_labels=True", "data.skip_unreadable=True", "devices=2")
+    command = ["pretrain", "--config-path", folder, "--config-name", "tiny", *words]
+    done = python("-m", "torch.distributed.run", "--nproc-per-node=2", script, *command)
+    assert done.returncode != 0
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("cueco-solo:")]
+    says = "data.skip_unreadable=True gives rank 1 of 2 other images than rank 0: 17, digest "
+    assert says in line and "instead of 18, digest" in line and "remove those" in line
+    assert not [*folder.rglob("*.ckpt")]
