@@ -1,6 +1,7 @@
 """What the methods with a momentum encoder share."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -36,8 +37,17 @@ def resume_momentum(method: Any) -> None:
     step, trainer = method.trainer.global_step, method.trainer
     if step:
         method.last_step = step
-        total = trainer.estimated_stepping_batches
-        method.momentum_updater.update_tau(cur_step=step, max_steps=total)
+        updater, total = method.momentum_updater, trainer.estimated_stepping_batches
+        # where epochs had another number of steps before, as with other devices, the learning
+        # rate's schedule says how far the run is
+        places = [
+            c.scheduler.last_epoch for c in trainer.lr_scheduler_configs if c.interval == "step"
+        ]
+        ahead = step - places[0] if places else 0
+        if ahead:
+            stock = partial(type(updater).update_tau, updater)
+            updater.update_tau = lambda cur_step, max_steps: stock(cur_step - ahead, max_steps)
+        updater.update_tau(cur_step=step, max_steps=total)
 
 
 class KeyMethod(PluginMethod, BaseMomentumMethod):

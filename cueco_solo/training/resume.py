@@ -36,6 +36,11 @@ _INERT = (
 )
 # told, but still the same run: devices, and how long it goes on
 _FREE = (*_INERT, "devices", "num_nodes", "max_epochs")
+# which decide how many steps an epoch has
+_STEPS = (
+    *("devices", "num_nodes", "optimizer.batch_size", "accumulate_grad_batches"),
+    *("limit_train_batches", "data.images", "data.fraction"),
+)
 # under which no state of the optimizer fits
 _OTHER_STATE = ("optimizer.name", "optimizer.exclude_bias_n_norm_wd", "optimizer.layer_decay")
 
@@ -188,6 +193,7 @@ class PresentSettings(Callback):
 
     def __init__(self, changes: Changes) -> None:
         self.other_state = any(_is_of(key, _OTHER_STATE) for key in changes)
+        self.other_steps = any(_is_of(key, _STEPS) for key in changes)
         self.other_schedule = "scheduler.name" in changes or self.other_state
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: Any) -> None:
@@ -207,8 +213,17 @@ class PresentSettings(Callback):
                 group.update({key: other[key] for key in other if key != "params"})
         for config, new in zip(trainer.lr_scheduler_configs, schedules, strict=False):
             schedule = new["scheduler"] if isinstance(new, dict) else new
-            position = trainer.global_step if config.interval == "step" else trainer.current_epoch
-            _take_over(config.scheduler, schedule, position)
+            _take_over(config.scheduler, schedule, self._position(trainer, config))
+
+    def _position(self, trainer: Trainer, config: Any) -> int:
+        """Where in its schedule the run is, in what the schedule counts."""
+        if config.interval != "step":
+            return trainer.current_epoch
+        if self.other_steps and trainer.max_epochs and trainer.max_epochs > 0:
+            # at an epoch's end: as far as a run that had these steps from the start
+            steps = trainer.estimated_stepping_batches / trainer.max_epochs
+            return round(trainer.current_epoch * steps)
+        return trainer.global_step if self.other_schedule else config.scheduler.last_epoch
 
 
 _STATE = ("last_epoch", "_step_count", "_last_lr", "optimizer", "get_lr", "step")
