@@ -1,4 +1,4 @@
-"""A run goes on at an epoch's end with another number of processes, as if it had always had them."""
+"""A run goes on at an epoch's end with another number of processes, as if they had been its own."""
 
 import json
 import math
