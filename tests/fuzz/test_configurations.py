@@ -84,7 +84,7 @@ def change(data: st.DataObject, content: dict[str, Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@fuzzed(30)
+@fuzzed(15)
 @given(data=st.data())
 def test_trained_or_refused(
     method: str,

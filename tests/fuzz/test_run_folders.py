@@ -113,7 +113,7 @@ def values(data: st.DataObject, path: Path) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", FILES)
-@fuzzed(12)
+@fuzzed(5)
 @given(data=st.data())
 def test_read_or_refused(
     name: str,
