@@ -175,6 +175,10 @@ def _tidy(cfg: DictConfig) -> None:
         if section in cfg and not OmegaConf.is_missing(cfg, section) and cfg[section] is None:
             cfg.pop(section)
     for key in _TEXTS:
+        section, _, leaf = key.partition(".")
+        missing = OmegaConf.is_missing(cfg, section)
+        if leaf and (missing or not isinstance(cfg.get(section), Mapping)):
+            continue  # reported with the keys
         value = OmegaConf.select(cfg, key, throw_on_missing=False)
         if isinstance(value, int | float):
             OmegaConf.update(cfg, key, str(value))

@@ -112,5 +112,12 @@ def test_overrides_are_refused(override: str, text: str):
     assert text in refused("cueco-cifar10", override)
 
 
+@pytest.mark.parametrize("section", ["checkpoint", "data"])
+@pytest.mark.parametrize("value", ["[]", "[x]", "x"])
+def test_a_section_of_a_file_is_a_mapping(section: str, value: str, tmp_path: Path):
+    (tmp_path / "own.yaml").write_text(f"name: own\n{section}: {value}\n")
+    assert " must be a mapping; its keys: " in refused("own", path=tmp_path)
+
+
 def test_the_folder_must_exist(tmp_path: Path):
     assert "--config-path=" in refused("tiny", path=tmp_path / "none")
