@@ -66,7 +66,7 @@ METHODS = {
         "method=self_classifier",
         "~momentum",
         "~method_kwargs",
-        "+method_kwargs={mlp_dims: [16, 8], num_classes: [4, 6]}",
+        "+method_kwargs={mlp_dims: [16, 8], num_heads: 2, head_size: 6}",
     ),
     "mocov2plus": ("+method_kwargs.queue_size=16",),
     "simclr": ("method=simclr", "~momentum"),

@@ -39,3 +39,25 @@ def test_the_comparison_sees_a_difference(monkeypatch: pytest.MonkeyPatch):
     ):
         found = difference(one, {**one, key: value})
         assert found is not None and found.startswith(place)
+
+
+def test_the_words_of_each_method_are_accepted(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.syspath_prepend(str(CHECKS))
+    from faults_training import CONFIG, METHODS
+
+    from cueco_solo import host
+    from cueco_solo.training.compose import compose_config
+    from cueco_solo.training.hardware import find_hardware
+    from cueco_solo.training.pretrain import _parse
+    from cueco_solo.training.settings import check_settings, with_defaults
+
+    text = CONFIG.replace("IMAGES", str(images / "train")).replace("RUNS", str(tmp_path))
+    (tmp_path / "faults.yaml").write_text(text.replace("EPOCHS", "2"))
+    for name, words in METHODS.items():
+        cfg = with_defaults(compose_config("faults", str(tmp_path), words))
+        check_settings(cfg)
+        parsed = _parse(cfg, find_hardware(cfg), [])
+        host.method_class(cfg.method).add_and_assert_specific_cfg(parsed)
+        assert name.startswith(cfg.method)
