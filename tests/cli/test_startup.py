@@ -36,7 +36,7 @@ ERRORS = {
     "report images": "RUNS='images' holds no run",
     "report run --out images": "is a folder; give images/report.html",
     "report run --out file/page.html": "can't be written (",
-    "compare": "GRID='' must be one grid; a YAML file or one of cifar100, digits, quickstart",
+    "compare": "GRID='' must be one grid; a YAML file or one of cifar10, cifar10-small, ",
     "compare digits quickstart": "GRID='digits quickstart' must be one grid",
     "compare digits --evaluation knn": "--evaluation goes with --runs",
     "compare digits --runs x": "--runs takes no grid",
