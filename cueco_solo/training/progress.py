@@ -57,8 +57,13 @@ class LossBar(TQDMProgressBar):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self._loss = _loss(outputs)
+        self._loss = _loss(outputs, trainer)
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # on all processes, since it reduces the epoch's means; the bar is the first one's alone
+        online_accuracy(trainer)
+        super().on_train_epoch_end(trainer, pl_module)
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         shown = {} if self._loss is None else {"loss": f"{float(self._loss):.4g}"}
@@ -75,7 +80,9 @@ class EpochLines(Callback):
         self._first = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._start, self._first = time.monotonic(), trainer.current_epoch
+        # of an epoch that is gone on with amid it, Lightning announces no start
+        self._began = self._start = time.monotonic()
+        self._first = trainer.current_epoch
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._sum, self._steps, self._began = None, 0, time.monotonic()
@@ -83,9 +90,9 @@ class EpochLines(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        loss = _loss(outputs)
+        loss = _loss(outputs, trainer)
         if loss is not None:
-            self._sum = loss.double() if self._sum is None else self._sum + loss
+            self._sum = loss.float() if self._sum is None else self._sum + loss
             self._steps += 1
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -119,9 +126,10 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _loss(outputs: Any) -> Tensor | None:
+def _loss(outputs: Any, trainer: Trainer) -> Tensor | None:
+    """A batch's loss, which Lightning has divided by the batches of an optimizer's step."""
     loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
-    return loss.detach() if isinstance(loss, Tensor) else None
+    return loss.detach() * trainer.accumulate_grad_batches if isinstance(loss, Tensor) else None
 
 
 def _images(trainer: Trainer) -> int | None:
