@@ -85,6 +85,20 @@ def pretrain(folder: Path, *overrides: str) -> int:
     return main(["pretrain", "--config-path", str(folder), "--config-name", "tiny", *overrides])
 
 
+# three batches of four images in an epoch
+THREE_BATCHES = (
+    *("optimizer.batch_size=4", "limit_train_batches=3", "max_epochs=2"),
+    *("log_every_n_steps=1", "num_sanity_val_steps=0"),
+)
+
+
+def whole_run(folder: Path, images: Path, *overrides: str) -> Path:
+    """The folder of a run of MoCo V2+ that nothing has stopped; not to be changed."""
+    assert pretrain(write_config(folder, images), *overrides) == 0
+    (run,) = run_folders(folder)
+    return run
+
+
 def run_folders(folder: Path, method: str = "mocov2plus") -> list[Path]:
     """The runs made by :func:`pretrain`, sorted by name."""
     return sorted((folder / "runs" / method).iterdir())

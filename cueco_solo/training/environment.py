@@ -76,7 +76,7 @@ def write_environment(folder: Path, seed: int) -> None:
         try:
             first = read_json(path)
             here = {**first, "resumed": [*first.get("resumed", []), here]}
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             remedy = "mend or remove that file"
             raise config_error("environment", str(path), "can't be read", remedy) from error
     write_json(path, here)

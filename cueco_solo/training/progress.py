@@ -78,6 +78,7 @@ class EpochLines(Callback):
         self._steps = 0
         self._began = self._start = 0.0
         self._first = 0
+        self._validated = False  # in this epoch
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # of an epoch that is gone on with amid it, Lightning announces no start
@@ -86,6 +87,7 @@ class EpochLines(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._sum, self._steps, self._began = None, 0, time.monotonic()
+        self._validated = False
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -95,10 +97,15 @@ class EpochLines(Callback):
             self._sum = loss.float() if self._sum is None else self._sum + loss
             self._steps += 1
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._validated = not trainer.sanity_checking
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         done, now = trainer.current_epoch + 1, time.monotonic()
         parts = [] if self._sum is None else [f"loss {float(self._sum) / self._steps:.4g}"]
-        parts += [f"{name} {value}" for name, value in online_accuracy(trainer).items()]
+        parts += [
+            f"{name} {value}" for name, value in online_accuracy(trainer, self._validated).items()
+        ]
         parts.append(duration(now - self._began))
         epochs = trainer.max_epochs or 0
         if epochs > done:
@@ -107,10 +114,14 @@ class EpochLines(Callback):
         print_once(f"epoch {done}/{epochs}: {', '.join(parts)}")
 
 
-def online_accuracy(trainer: Trainer) -> dict[str, str]:
-    """solo-learn's online classifier on validation images, else on those of the training; in %."""
+def online_accuracy(trainer: Trainer, validated: bool = True) -> dict[str, str]:
+    """solo-learn's online classifier on validation images, else on those of the training; in %.
+
+    Args:
+        validated: False leaves out the validation images, whose figure is of an earlier epoch.
+    """
     for key, name in (
-        ("val_acc1", "online accuracy"),
+        *([("val_acc1", "online accuracy")] if validated else []),
         ("train_acc1_epoch", "online accuracy in training"),
         ("train_acc1", "online accuracy in training"),
     ):

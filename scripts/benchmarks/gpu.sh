@@ -43,6 +43,7 @@ for word in "$@"; do
 done
 [[ $OUT == /* ]] || OUT=$HERE/$OUT
 [[ -z $DATA || $DATA == /* ]] || DATA=$HERE/$DATA
+[[ $VENV == .venv || $VENV == /* ]] || VENV=$HERE/$VENV
 [[ $DATA != *[[:space:]]* ]] || wrong "DATA=$DATA must have no spaces; give a link without"
 for key in BUDGET LIMIT MINUTES; do
   [[ ${!key} =~ ^[0-9]+$ ]] || wrong "$key=${!key} must be a whole number"
@@ -76,6 +77,10 @@ slice_doctor() {
 }
 
 slice_tests() {
+  if [ "$DEVICE" != cpu ] && ! "$PYTHON_BIN" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
+    echo "error: torch sees no GPU, so all tests would be skipped; mend the driver, or leave this slice out"
+    return 1
+  fi
   "$PYTHON_BIN" -m pytest -m gpu tests/gpu -p no:cacheprovider -rs >"$OUT/.tests.txt" 2>&1 &
   local status=0
   trap 'kill -TERM $!; exit 143' TERM
@@ -142,8 +147,13 @@ left() { # seconds that the next slice may take
 CHILD="" STOPPED=0
 trap 'STOPPED=1; [ -n "$CHILD" ] && kill -TERM "$CHILD"' TERM INT
 
+progress() { # whether the slice at hand has left anything
+  [ -n "$(find "$OUT" \( -name '*.json' -o -name '*.ckpt' \) -newer "$OUT/logs/.begun" -print -quit)" ]
+}
+
 run_slice() {
   local name=$1 seconds=$2 log=$OUT/logs/$1.txt status=0 began=$SECONDS
+  touch "$OUT/logs/.begun"
   echo "== $name (at most $seconds s)"
   export -f "slice_$name" workers
   export OUT DATA EPOCHS MINUTES METHODS DEVICE VENV TINY PYTHON_BIN
@@ -156,6 +166,13 @@ run_slice() {
     wait "$CHILD" || status=$?
   done
   CHILD=""
+  # killed before its time was up, as for want of memory; or the whole time was too short for anything
+  if [ "$STOPPED" = 0 ]; then
+    case $status in
+      137) [ $((SECONDS - began)) -lt "$seconds" ] && status=1 ;;
+      143) [ "$seconds" -ge $((LIMIT - 10)) ] && ! progress && status=1 ;;
+    esac
+  fi
   case $status in
     0)
       rm -f "$OUT/logs/$name.failed"
@@ -193,6 +210,10 @@ for name in $SLICES; do
   [ -f "$OUT/done/$name" ] && continue
   if [ -f "$OUT/logs/$name.failed" ]; then broken+=("$name"); else missing+=("$name"); fi
 done
+if [[ " ${broken[*]-} " == *" environment "* ]]; then # nothing else goes without it
+  echo "failed: environment; see $OUT/logs"
+  exit 1
+fi
 if [ ${#missing[@]} -gt 0 ]; then
   echo "left: ${missing[*]}${broken:+; failed: ${broken[*]}}; run this again"
   exit 75

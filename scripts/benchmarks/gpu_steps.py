@@ -190,7 +190,7 @@ def parts(method: str, setting: Setting, precision: str, channels_last: bool) ->
     named = Parts(lambda: None)
     model = named.wrap(build(method, setting, channels_last))
     profile = Profile(setting.device)
-    edges = Marks([], {first: profile.start, last: profile.stop})
+    edges = Marks([first], {first: profile.start, last: profile.stop})
     train(model, setting, precision, last + 1, edges, named)
     length = (timer.times[1] - timer.times[0]) / setting.steps
     seconds = {name: value / setting.steps for name, value in timed.seconds.items()}

@@ -25,10 +25,11 @@ _METHODS = {
     "momentum_updater.update": "momentum update",
 }
 _TRAINER = {"backward": "backward", "optimizer_step": "optimizer"}
-# of CUDA's runtime, its copies to the host, and torch's readings of one number, on a CPU too
+# of CUDA's runtime; and torch's readings of one number, on a CPU too: on a GPU each of these holds
+# a cudaStreamSynchronize
 WAITS = (
     *("cudaStreamSynchronize", "cudaEventSynchronize", "cudaDeviceSynchronize"),
-    *("Memcpy DtoH", "aten::_local_scalar_dense"),
+    "aten::_local_scalar_dense",
 )
 _LONGEST = 10
 

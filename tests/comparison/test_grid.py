@@ -94,7 +94,7 @@ def test_packaged_grids(name: str):
 
 def test_packaged_grids_are_the_documented_ones():
     assert packaged_grids() == [
-        *("cifar10", "cifar10-small", "cifar10-small-others"),
+        *("cifar10", "cifar10-small", "cifar10-small-others", "cifar10-small-pilot"),
         *("cifar100", "digits", "quickstart"),
     ]
 

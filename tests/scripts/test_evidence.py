@@ -45,7 +45,11 @@ def test_the_first_images_of_each_class_and_all_validation_images(cifar10: Path)
     out = cifar10 / "out"
     done = images(str(cifar10), str(out), "--per-class", "3")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{out / 'train'}: 6 images\n{out / 'val'}: 4 images\n"
+    assert done.stdout == (
+        f"{out / 'train'}: 6 images\n{out / 'pilot'}: 14 images\n{out / 'val'}: 4 images\n"
+    )
+    held_out = sorted(path.name for path in (out / "pilot" / "cat").iterdir())
+    assert held_out == [f"{number:04d}.jpg" for number in range(3, 10)]
     assert sorted(path.name for path in (out / "train").iterdir()) == list(CLASSES)
     batch = pickle.loads((cifar10 / "cifar-10-batches-py" / "data_batch_2").read_bytes())
     # the third airplane is the second image of the second file
@@ -83,6 +87,14 @@ def test_without_cifar10_one_line(tmp_path: Path):
                 f"compare {grid} data.train_path=data/cifar10-small/train "
                 "data.val_path=data/cifar10-small/val max_epochs=2"
                 for grid in ("cifar10-small", "cifar10-small-others")
+            ],
+        ),
+        (
+            (),
+            "cifar10-small-pilot",
+            [
+                "compare cifar10-small-pilot data.train_path=datasets/cifar10-small/train "
+                "data.val_path=datasets/cifar10-small/pilot"
             ],
         ),
         (

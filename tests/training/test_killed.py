@@ -13,18 +13,12 @@ from support import python
 
 from cueco_solo.training.metrics_table import MetricsTable
 
-# three batches of four images in an epoch
-WORDS = ("optimizer.batch_size=4", "limit_train_batches=3", "max_epochs=2")
-WORDS += ("log_every_n_steps=1", "num_sanity_val_steps=0", "auto_resume.enabled=True")
+WORDS = (*tiny.THREE_BATCHES, "auto_resume.enabled=True")
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
-    """Run folder of MoCo V2+, never stopped; not to be changed."""
-    folder = tiny.write_config(tmp_path_factory.mktemp("whole"), images)
-    assert tiny.pretrain(folder, *WORDS) == 0
-    (run,) = tiny.run_folders(folder)
-    return run
+    return tiny.whole_run(tmp_path_factory.mktemp("whole"), images, *WORDS)
 
 
 def kill(folder: Path, moment: str) -> None:

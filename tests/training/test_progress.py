@@ -71,6 +71,32 @@ def test_on_a_terminal_loss_and_accuracy_and_no_table(config: Path):
         assert word not in seen
 
 
+def test_two_processes_without_validation(config: Path):
+    """Only the first has a bar, but all take part in what it shows."""
+    words = ("devices=2", "strategy=ddp", "data.val_path=null", "optimizer.batch_size=4")
+    words += ("data.no_labels=True", "enable_progress_bar=True", *tiny.CUECO)
+    seen = on_a_terminal(command(config, *words))
+    assert re.search(r"Epoch 1: .*2/2 .*loss=\d", seen)
+    assert "run folder: " in seen
+
+
+def test_the_loss_is_a_whole_batchs(config: Path):
+    losses = []
+    for batches in (1, 2):
+        words = command(config, "enable_progress_bar=True", f"accumulate_grad_batches={batches}")
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        losses.append(float(re.search(r"epoch 1/2: loss ([\d.]+)", done.stdout)[1]))  # type: ignore
+    # the second batch comes after a step, or not
+    assert losses[1] == pytest.approx(losses[0], rel=0.2)
+
+
+def test_between_validations_no_figure_of_an_earlier_one(config: Path):
+    words = command(config, "enable_progress_bar=True", "check_val_every_n_epoch=2", "max_epochs=3")
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("epoch")]
+    assert ["in training" in line for line in lines] == [True, False, True]
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.4, "0 s"), (119.4, "119 s"), (150, "2 min"), (9000, "2.5 h")]
 )

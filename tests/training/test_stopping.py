@@ -27,11 +27,7 @@ from cueco_solo.training.run_folder import load_run
 from cueco_solo.training.stopping import Stopper
 from cueco_solo.training.trainer import RunCheckpointer
 
-# three batches of four images in an epoch
-WORDS = (
-    *("optimizer.batch_size=4", "limit_train_batches=3", "max_epochs=2"),
-    *("log_every_n_steps=1", "num_sanity_val_steps=0"),
-)
+WORDS = tiny.THREE_BATCHES
 NO_VALIDATION = "data.val_path=null"
 PLAIN = ("~momentum", "~method_kwargs.temperature")
 
@@ -122,11 +118,7 @@ def test_goes_on_as_if_never_stopped(
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
-    """Run folder of MoCo V2+, never stopped; not to be changed."""
-    folder = tiny.write_config(tmp_path_factory.mktemp("whole"), images)
-    assert tiny.pretrain(folder, *WORDS) == 0
-    (run,) = tiny.run_folders(folder)
-    return run
+    return tiny.whole_run(tmp_path_factory.mktemp("whole"), images, *WORDS)
 
 
 def test_a_validation_is_given_up_and_done_anew(

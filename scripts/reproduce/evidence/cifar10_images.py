@@ -3,8 +3,8 @@
     python scripts/reproduce/evidence/cifar10_images.py ROOT OUT [--download] [--per-class 500]
 
 ROOT holds cifar-10-batches-py. OUT gets train/CLASS/0000.jpg, ... with the first images of each
-class in torchvision's order, and val/CLASS/ with all validation images, as JPEG of Pillow's default
-quality, 75.
+class in torchvision's order, pilot/CLASS/ with the 100 images behind those, for the pilot to be
+judged on, and val/CLASS/ with all validation images, as JPEG of Pillow's default quality, 75.
 Files that are there stay as they are.
 """
 
@@ -19,21 +19,24 @@ from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.files import whole_file
 
 
-def write(images: CIFAR10, folder: Path, per_class: int | None) -> int:
-    """Write the first images of each class, or all; how many there are now."""
+def write(images: CIFAR10, folder: Path, numbers: range) -> int:
+    """Write each class's images of these numbers; how many there are now."""
     seen: Counter[str] = Counter()
+    wanted = 0
     for pixels, label in images:
         name = images.classes[label]
-        if per_class is None or seen[name] < per_class:
-            path = folder / name / f"{seen[name]:04d}.jpg"
-            seen[name] += 1
+        number = seen[name]
+        seen[name] += 1
+        if number in numbers:
+            path = folder / name / f"{number:04d}.jpg"
+            wanted += 1
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with whole_file(path) as part:
                     pixels.save(part, "JPEG")
     found = sum(1 for _ in folder.rglob("*.jpg"))
-    if found != seen.total():
-        reason = f"has {found} images in {folder.name} instead of {seen.total()}"
+    if found != wanted:
+        reason = f"has {found} images in {folder.name} instead of {wanted}"
         raise config_error("OUT", str(folder.parent), reason, "give an empty folder")
     return found
 
@@ -51,9 +54,11 @@ def main() -> int:
             raise config_error(
                 "ROOT", args.root, reason, "add --download (DOWNLOAD=1), or give its folder"
             )
-        for split, per_class in (("train", args.per_class), ("val", None)):
-            images = CIFAR10(args.root, train=split == "train", download=args.download)
-            print(f"{args.out / split}: {write(images, args.out / split, per_class)} images")
+        first = args.per_class
+        numbers = {"train": range(first), "pilot": range(first, first + 100), "val": range(10**6)}
+        for split, wanted in numbers.items():
+            images = CIFAR10(args.root, train=split != "val", download=args.download)
+            print(f"{args.out / split}: {write(images, args.out / split, wanted)} images")
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
