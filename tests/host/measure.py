@@ -78,8 +78,16 @@ def measure(name: str) -> dict[str, Any]:
         ``losses``, ``rates`` (per batch and parameter group), ``metrics`` of the last validation,
         and digests of the state dict: ``layout`` of its names and shapes, ``weights`` of all of it.
     """
+    threads = torch.get_num_threads()
     # as recorded: other threads add in another order, which batch norm over eight samples blows up
     torch.set_num_threads(2)
+    try:
+        return _trained(name)
+    finally:  # tests that follow in this process compare runs with those of other processes
+        torch.set_num_threads(threads)
+
+
+def _trained(name: str) -> dict[str, Any]:
     if name in LINEAR:
         mixup, changes = LINEAR[name]
         cfg, crops = configuration("byol", changes), None
