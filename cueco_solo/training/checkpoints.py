@@ -222,8 +222,8 @@ def resume_point(cfg: DictConfig) -> Path | None:
     return path
 
 
-# that a method of solo-learn's registers only when training starts
-_LATE_BUFFERS = {
+# that a method of solo-learn's registers only when training starts; each process has its own content
+LATE_BUFFERS = {
     "swav": ("queue",),
     "deepclusterv2": ("local_memory_index", "local_memory_embeddings"),
 }
@@ -233,7 +233,7 @@ def add_late_buffers(state: dict[str, Any], model: Any) -> None:
     """Give the model the buffers of a checkpoint that it would only have when training starts."""
     import torch
 
-    for name in _LATE_BUFFERS.get(model.cfg.method, ()):
+    for name in LATE_BUFFERS.get(model.cfg.method, ()):
         if name in state and name not in dict(model.named_buffers()):
             model.register_buffer(name, torch.zeros_like(state[name]))
 

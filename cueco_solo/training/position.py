@@ -1,7 +1,7 @@
 """Where a run was when a checkpoint was written, beyond what Lightning keeps of it.
 
-In every checkpoint the state of the random numbers and the number of logged rows; in one that was
-written amid an epoch also what the epoch has logged so far, and what it takes to go on with the
+In every checkpoint the state of the random numbers, the number of logged rows, and the buffers that
+each process has its own of; in one that was written amid an epoch also what the epoch has logged so far, and what it takes to go on with the
 very next batch.
 """
 
@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 
 from cueco_solo.errors import config_error
 from cueco_solo.host.lightning_loops import log_on, logged_so_far
+from cueco_solo.training.checkpoints import LATE_BUFFERS
 from cueco_solo.training.metrics_table import MetricsTable
 
 KEY = "cueco_solo_position"
@@ -54,6 +55,15 @@ def of_all_processes(value: Any) -> list[Any]:
         return [value]
     values: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(values, value)
+    return values
+
+
+def to_first_process(value: Any) -> list[Any]:
+    """``value`` of each process for the first one, an empty list for others; called by all."""
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return [value]
+    values: list[Any] = [None] * dist.get_world_size() if dist.get_rank() == 0 else []
+    dist.gather_object(value, values or None)
     return values
 
 
@@ -117,6 +127,9 @@ def position(
     found: dict[str, Any] = {"random": of_all_processes(dict(generators))}
     if isinstance(trainer.logger, MetricsTable):
         found["rows"] = trainer.logger.written()
+    names = LATE_BUFFERS.get(module.cfg.method, ()) if trainer.world_size > 1 else ()
+    if buffers := {n: b.cpu() for n, b in module.named_buffers() if n in names}:
+        found["buffers"] = to_first_process(buffers)  # the state dict has the first process's
     if settings is not None:
         own = {
             name: getattr(module, name).cpu()
@@ -140,4 +153,6 @@ def go_on_from(saved: Mapping[str, Any], trainer: Any, module: Any) -> None:
         if not amid["attributes"]:
             module.on_train_epoch_start()
     if len(saved["random"]) == number:
+        for name, value in saved["buffers"][rank].items() if "buffers" in saved else ():
+            getattr(module, name).copy_(value)
         restore_random_state(saved["random"][rank], device)

@@ -1,6 +1,6 @@
 """Writes the images of the CIFAR-10 study: folders of JPEG files from torchvision's CIFAR-10.
 
-    python scripts/reproduce/evidence/cifar10_images.py ROOT OUT [--download] [--per-class 500]
+    python scripts/reproduce/evidence/cifar10_images.py ROOT OUT [--download] [--per-class 200]
 
 ROOT holds cifar-10-batches-py. OUT gets train/CLASS/0000.jpg, ... with the first images of each
 class in torchvision's order, pilot/CLASS/ with the 100 images behind those, for the pilot to be
@@ -46,7 +46,7 @@ def main() -> int:
     parser.add_argument("root", metavar="ROOT")
     parser.add_argument("out", type=Path, metavar="OUT")
     parser.add_argument("--download", action="store_true")
-    parser.add_argument("--per-class", type=int, default=500, help="of training images")
+    parser.add_argument("--per-class", type=int, default=200, help="of training images")
     args = parser.parse_args()
     try:
         if not args.download and not Path(args.root, CIFAR10.base_folder).is_dir():
