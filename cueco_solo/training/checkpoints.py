@@ -222,7 +222,7 @@ def resume_point(cfg: DictConfig) -> Path | None:
     return path
 
 
-# that a method of solo-learn's registers only when training starts; each process has its own content
+# that a method of solo-learn's registers only when training starts, with what each process has seen
 LATE_BUFFERS = {
     "swav": ("queue",),
     "deepclusterv2": ("local_memory_index", "local_memory_embeddings"),

@@ -1,8 +1,8 @@
 """Where a run was when a checkpoint was written, beyond what Lightning keeps of it.
 
 In every checkpoint the state of the random numbers, the number of logged rows, and the buffers that
-each process has its own of; in one that was written amid an epoch also what the epoch has logged so far, and what it takes to go on with the
-very next batch.
+each process has its own of; in one that was written amid an epoch also what the epoch has logged so
+far, and what it takes to go on with the very next batch.
 """
 
 import random
