@@ -102,6 +102,8 @@ def _ended(each: _Running, board: Board) -> Outcome:
         job, how = task.job, _how(code)
         outcome = outcome or Outcome(job.method, job.dataset, job.seed, finished(job))
         outcome.errors.append(f"{job}: {how} (see {task.log})")
+        with suppress(OSError):
+            task.write_outcome(outcome)
         end = [f"  {line}" for line in tail(task.log).splitlines()[-_LINES:]]
         board.say("\n".join([f"{job}: {how}; the end of {task.log}:", *end]), error=True)
     else:
