@@ -107,8 +107,12 @@ wait_for() {
 }
 wait_until_done() {
     local end=$((SECONDS + $2))
-    while solo compare "$1.yaml" --status | grep -v '^  ' | grep -qv ': done$'; do
-        [ $SECONDS -lt $end ] || { solo compare "$1.yaml" --status; fail "$1 isn't done after $2 s"; }
+    # squeue first: a job that ends in between is done
+    while queue=$(squeue --noheader) && solo compare "$1.yaml" --status | grep -v '^  ' | grep -qv ': done$'; do
+        if [ $SECONDS -gt $end ] || [ -z "$queue" ]; then
+            solo compare "$1.yaml" --status
+            fail "$1 isn't done, after $2 s or with an empty queue"
+        fi
         sleep 5
     done
 }
