@@ -57,7 +57,9 @@ def epilog(*examples: str) -> str:
     return "\n".join(["example:" if len(examples) == 1 else "examples:", *lines])
 
 
-def number(kind: type, allowed: str, valid: Callable[[Any], bool]) -> Callable[[str], Any]:
+def number(
+    kind: Callable[[str], Any], allowed: str, valid: Callable[[Any], bool]
+) -> Callable[[str], Any]:
     """An argparse type; ``allowed`` completes the message for what it refuses."""
 
     def read(text: str) -> Any:

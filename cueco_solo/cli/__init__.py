@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except signals.Stopped as stop:
         if not stop.told:
             print(f"\ncueco-solo: stopped by {stop.name}; no file is half-written", file=sys.stderr)
-        if stop.name == "SIGUSR1" and (line := signals.requeue()):
+        if line := signals.requeue(stop.name):
             print(f"cueco-solo: {line}", file=sys.stderr)
         return int(stop.code or 0)
     except (ConfigError, HostError) as error:

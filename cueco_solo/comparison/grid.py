@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cueco_solo.comparison.evaluations import Evaluation, parse_evaluations, transferred
+from cueco_solo.comparison.slurm_options import SlurmOptions
 from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.results.figures import dataset_name
 from cueco_solo.results.runs import check_baseline
@@ -48,6 +49,8 @@ class Grid:
         overrides: of every pre-training.
         untrained: evaluate the untrained backbone of the first method too.
         baseline: the method that the others are compared with.
+        slurm: what is asked of SLURM for each job, as it stands there; see
+            :class:`.slurm_options.SlurmOptions`.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Grid:
     overrides: tuple[str, ...]
     untrained: bool
     baseline: str | None
+    slurm: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,9 @@ def _grid(content: dict[str, Any], path: Path) -> Grid:
         overrides=_overrides("overrides", content.get("overrides")),
         untrained=_flag("untrained", content.get("untrained", False)),
         baseline=None if content.get("baseline") is None else str(content["baseline"]),
+        slurm=content.get("slurm"),
     )
+    SlurmOptions.of_grid(grid.slurm, {})
     if grid.untrained and "untrained" in methods:
         allowed = "is the name of the untrained backbone"
         raise config_error("methods.untrained", methods["untrained"], allowed, "take another")
@@ -143,7 +149,7 @@ def _grid(content: dict[str, Any], path: Path) -> Grid:
 
 _KEYS = (
     *("name", "methods", "data", "seeds", "evaluations", "transfer", "overrides", "untrained"),
-    "baseline",
+    *("baseline", "slurm"),
 )
 
 

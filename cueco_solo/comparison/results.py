@@ -1,15 +1,17 @@
 """What a comparison results in: the table of its runs, and the files that it leaves."""
 
+import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cueco_solo.comparison.execute import Outcome
+from cueco_solo.comparison.job_folders import Outcome
 from cueco_solo.errors import ConfigError, moved
 from cueco_solo.results.published import published_figures
 from cueco_solo.results.runs import RunFigures, describe, read_figures, repetition
 from cueco_solo.results.table import ResultTable, make_table
+from cueco_solo.results.text import terminal
 from cueco_solo.results.write import unwritable, write_results
 from cueco_solo.training.run_folder import Run, load_run, open_runs
 
@@ -89,6 +91,36 @@ def write_all(out: Path, found: Compared, title: str | None) -> None:
     if title:
         report = out / "report.html"
         write_report(found.runs, found.described, found.table, report, title=title)
+
+
+def finish(
+    out: Path, outcomes: Sequence[Outcome], baseline: str | None, title: str | None, named: bool
+) -> int:
+    """Print the tables, write all there is.
+
+    Args:
+        out: folder of the results.
+        outcomes: of the comparison.
+        baseline: the method that the others are compared with.
+        title: of the report; None for no report.
+        named: see :func:`compared`.
+
+    Returns:
+        1 if something failed, which is listed, else 0.
+    """
+    if found := compared(outcomes, baseline, named):
+        print(f"\n{terminal(found.table)}\n", flush=True)
+        width = max(len(run.series) for run in found.described)
+        folders = [f"{run.series:{width}}  {run.folder}" for run in found.described]
+        print("run folders:", *folders, sep="\n  ")
+        if title is None:  # the report prints them itself
+            notes = [f"{run.id}: {sentence}" for run in found.described for sentence in run.missing]
+            print(*notes, sep="\n", end="\n" * bool(notes))
+        write_all(out, found, title)
+    errors = [line for outcome in outcomes for line in outcome.errors]
+    if errors:
+        print(f"\n{len(errors)} failed:", *errors, sep="\n  ", file=sys.stderr)
+    return int(bool(errors))
 
 
 __getattr__ = moved(

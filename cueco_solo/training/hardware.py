@@ -65,6 +65,19 @@ def find_hardware(cfg: DictConfig) -> Hardware:
     return Hardware(accelerator, wanted if accelerator in _GPUS else 1, len(wanted), num_nodes)
 
 
+def processes_wanted(cfg: DictConfig) -> int:
+    """Processes per machine that a configuration asks for, found without looking for devices.
+
+    ``"auto"`` counts as one: it takes what it is given.
+
+    Raises:
+        ConfigError: ``devices`` isn't understood.
+    """
+    devices = cfg.get("devices", "auto")
+    devices = _devices(OmegaConf.to_container(devices) if OmegaConf.is_config(devices) else devices)
+    return 1 if devices == "auto" else devices if isinstance(devices, int) else len(devices)
+
+
 def _accelerator(name: Any) -> str:
     if name not in (None, "auto", "cpu", "mps", *_GPUS):
         raise config_error("accelerator", name, "must be auto, cpu, gpu or mps")

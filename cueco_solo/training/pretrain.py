@@ -50,10 +50,15 @@ def pretrain(cfg: DictConfig, wait: bool = False) -> Path:
     check_settings(composed)
     checks.check_paths(composed.data)
     claim.check_wait(wait)
-    with ExitStack() as locks:
-        locks.callback(os.environ.pop, reading.VARIABLE, None)
-        resume = claim.claimed_resume_point(composed, wait, locks)
-        return _train(composed, resume, locks)
+    while True:
+        with ExitStack() as locks:
+            locks.callback(os.environ.pop, reading.VARIABLE, None)
+            resume = claim.claimed_resume_point(composed, wait, locks)
+            try:
+                return _train(composed, resume, locks)
+            except claim.TakenError:
+                if not wait:
+                    raise
 
 
 def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:

@@ -110,3 +110,14 @@ def test_the_newest_checkpoint_is_that_of_the_highest_epoch(tmp_path: Path):
     newest = latest_checkpoint(tmp_path)
     assert newest is not None
     assert newest.name.endswith("ep=10.ckpt")
+
+
+def test_data_that_has_moved_is_looked_for_by_its_last_parts(tmp_path: Path):
+    (tmp_path / "digits" / "train").mkdir(parents=True)
+    (tmp_path / "val").mkdir()
+    for recorded in ("/home/b/digits/train", "old/sets/digits/train"):
+        assert runs.found_path(recorded, tmp_path) == "digits/train"
+    # one part alone is the name of too many folders
+    assert runs.found_path("/home/b/digits/val", tmp_path) is None
+    assert runs.found_path("/home/b/other/train", tmp_path) is None
+    assert runs.found_path(str(tmp_path), tmp_path) is None  # which is there
