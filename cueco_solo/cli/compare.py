@@ -71,6 +71,22 @@ def add_parsers(commands: Any) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="print what would be trained, and do nothing"
     )
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="NAME",
+        help="of the grid's methods or data sets; may be repeated",
+    )
+    parser.add_argument(
+        "--check-all",
+        action="store_true",
+        help="train nothing where the data or the method of one of the runs aren't there",
+    )
+    parser.add_argument(
+        "--smoke",
+        action="store_true",
+        help="a check of wiring: the same rows on digits, two epochs, tiny heads and queues",
+    )
     parser.add_argument("--wait", action="store_true", help=WAIT)
     parser.add_argument("--no-report", action="store_true", help="write the tables only")
 
@@ -80,15 +96,25 @@ def run(args: argparse.Namespace) -> int:
     from cueco_solo.errors import ConfigError
 
     if args.runs:
-        if args.overrides or args.dry_run:
-            raise ConfigError("--runs takes no grid, overrides or --dry-run: nothing is trained")
+        if args.overrides or args.dry_run or args.only or args.smoke or args.check_all:
+            raise ConfigError(
+                "--runs takes no grid, overrides, --dry-run, --only, --smoke or --check-all: "
+                "nothing is trained"
+            )
         return compare_runs(args)
     if args.evaluation:
         raise ConfigError("--evaluation goes with --runs; a grid has its own evaluations")
     if args.dry_run:
         return print_jobs(args)
     return compare_grid(
-        args.overrides, args.out, args.baseline, report=not args.no_report, wait=args.wait
+        args.overrides,
+        args.out,
+        args.baseline,
+        report=not args.no_report,
+        wait=args.wait,
+        only=args.only or (),
+        check_all=args.check_all,
+        smoke=args.smoke,
     )
 
 
@@ -105,6 +131,9 @@ def compare_grid(
     report: bool = True,
     title: str | None = None,
     wait: bool = False,
+    only: Sequence[str] = (),
+    check_all: bool = False,
+    smoke: bool = False,
 ) -> int:
     """Train, evaluate, write.
 
@@ -115,25 +144,34 @@ def compare_grid(
         report: write one.
         title: of the report; default: the name of ``out``.
         wait: for another comparison in this folder, or another training of a run, to be done.
+        only: names of methods or data sets; the others are left out.
+        check_all: refuse to start where one of the runs couldn't.
+        smoke: a check of wiring, see :mod:`cueco_solo.comparison.smoke`.
     """
     from cueco_solo.comparison.execute import error_log, run_jobs
     from cueco_solo.comparison.results import check_folder
     from cueco_solo.locks import locked
 
     start = time.monotonic()
-    grid, todo = _grid_and_jobs(words, baseline)
+    grid, todo = _grid_and_jobs(words, baseline, only, smoke)
+    if check_all:
+        from cueco_solo.comparison.ready import check_ready
+
+        check_ready(todo)
     out = out or Path("comparisons", grid.name)
     check_folder(out)
     with locked(out, "--out", wait):
         outcomes = run_jobs(grid, todo, error_log(out), wait)
         shown = (title or out.name) if report else None
-        code = _finish(out, outcomes, baseline or grid.baseline, shown, named=True)
+        code = _finish(out, outcomes, baseline or grid.baseline, shown, named=True, grid=grid)
     print(f"done in {time.monotonic() - start:.0f} seconds")
     return code
 
 
-def _grid_and_jobs(words: Sequence[str], baseline: str | None) -> tuple[Any, list[Any]]:
-    from cueco_solo.comparison.grid import jobs, packaged_grids, read_grid
+def _grid_and_jobs(
+    words: Sequence[str], baseline: str | None, kept: Sequence[str] = (), smoke: bool = False
+) -> tuple[Any, list[Any]]:
+    from cueco_solo.comparison.grid import jobs, only, packaged_grids, read_grid
     from cueco_solo.errors import config_error
     from cueco_solo.results.runs import check_baseline
 
@@ -142,6 +180,12 @@ def _grid_and_jobs(words: Sequence[str], baseline: str | None) -> tuple[Any, lis
         remedy = f"a YAML file or one of {', '.join(packaged_grids())}"
         raise config_error("GRID", " ".join(names), "must be one grid", remedy)
     grid = read_grid(names[0])
+    grid = only(grid, kept)
+    if smoke:
+        from cueco_solo.comparison.smoke import NOTICE, smoke_grid
+
+        print(NOTICE, flush=True)
+        grid = smoke_grid(grid)
     check_baseline(baseline, [method.name for method in grid.methods], "baseline")
     return grid, jobs(grid, [word for word in words if "=" in word])
 
@@ -152,7 +196,7 @@ def print_jobs(args: argparse.Namespace) -> int:
 
     from cueco_solo.comparison.execute import finished
 
-    _, todo = _grid_and_jobs(args.overrides, args.baseline)
+    _, todo = _grid_and_jobs(args.overrides, args.baseline, args.only or (), args.smoke)
     done = {job: finished(job) for job in todo}
     missing = [job for job in todo if done[job] is None]
     print(f"{len(todo)} runs, {len(todo) - len(missing)} of them trained")
@@ -185,13 +229,19 @@ def compare_runs(args: argparse.Namespace) -> int:
 
 
 def _finish(
-    out: Path, outcomes: list[Any], baseline: str | None, title: str | None, named: bool
+    out: Path,
+    outcomes: list[Any],
+    baseline: str | None,
+    title: str | None,
+    named: bool,
+    grid: Any = None,
 ) -> int:
     """Print the tables, write all there is; 1 if something failed, which is listed."""
     from cueco_solo.comparison.results import compared, write_all
     from cueco_solo.results.text import terminal
 
-    if found := compared(outcomes, baseline, named):
+    found = compared(outcomes, baseline, named)
+    if found:
         print(f"\n{terminal(found.table)}\n", flush=True)
         width = max(len(run.series) for run in found.described)
         folders = [f"{run.series:{width}}  {run.folder}" for run in found.described]
@@ -200,7 +250,24 @@ def _finish(
             notes = [f"{run.id}: {sentence}" for run in found.described for sentence in run.missing]
             print(*notes, sep="\n", end="\n" * bool(notes))
         write_all(out, found, title)
+    if grid and (grid.paper or grid.mark):
+        _write_paper(out, grid, found)
     errors = [line for outcome in outcomes for line in outcome.errors]
     if errors:
         print(f"\n{len(errors)} failed:", *errors, sep="\n  ", file=sys.stderr)
     return int(bool(errors))
+
+
+def _write_paper(out: Path, grid: Any, found: Any) -> None:
+    """Put the paper's table beside ours; of a check of wiring, say that it is one."""
+    from cueco_solo.comparison.smoke import NOTICE
+    from cueco_solo.results.paper import write_paper
+    from cueco_solo.results.published import published_figures
+
+    notice = NOTICE if grid.mark else ""
+    if grid.paper:
+        table = found.table if found else None
+        text = write_paper(out, grid.paper, published_figures(), table, grid.mark, notice)
+        print(f"\n{text}\nbeside the paper:\n  {out / 'paper.md'}\n  {out / 'paper.csv'}")
+    if notice:
+        print(notice)
