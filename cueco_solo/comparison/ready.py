@@ -7,15 +7,9 @@ from typing import Any
 from cueco_solo.comparison.execute import finished, written_here
 from cueco_solo.comparison.grid import Job
 from cueco_solo.data.checks import DOWNLOADED, check_paths
+from cueco_solo.data.torchvision_sets import unpacked_sets
 from cueco_solo.errors import ConfigError, HostError
 from cueco_solo.host.availability import check_available
-
-# what torchvision unpacks a data set into
-_FOLDERS = {
-    "cifar10": "cifar-10-batches-py",
-    "cifar100": "cifar-100-python",
-    "stl10": "stl10_binary",
-}
 
 
 def check_ready(jobs: Sequence[Job]) -> None:
@@ -48,7 +42,7 @@ def check_ready(jobs: Sequence[Job]) -> None:
 
 
 def _fetch(data: Any) -> None:
-    if not (Path(data.train_path) / _FOLDERS[data.dataset]).is_dir():
+    if data.dataset not in unpacked_sets(Path(data.train_path)):
         from cueco_solo.data.datasets import training_set  # it needs torch
 
         print(f"{data.dataset} isn't in {data.train_path}: downloading it", flush=True)

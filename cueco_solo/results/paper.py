@@ -191,7 +191,7 @@ def paper_markdown(source: str, parts: Sequence[PaperPart], notice: str = "") ->
         lines += [_line(head), _line(["---"] + ["---:"] * (len(head) - 1))]
         for row in part.rows:
             lines.append(
-                _line([row.label, *(t for cell in row.cells for t in _texts(cell, part.notes))])
+                _line([row.label, *(t for cell in row.cells for t in cell_texts(cell, part.notes))])
             )
         said = [f"({_letter(i)}) {note}." for i, note in enumerate(part.notes)]
         lines += [
@@ -218,7 +218,7 @@ def _letter(number: int) -> str:
     return chr(ord("a") + number)
 
 
-def _texts(cell: PaperCell, notes: Sequence[str]) -> list[str]:
+def cell_texts(cell: PaperCell, notes: Sequence[str]) -> list[str]:
     """The paper's, ours, the difference."""
     paper = _NONE
     if cell.paper:
