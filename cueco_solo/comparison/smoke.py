@@ -86,19 +86,18 @@ def _method(grid: Grid, method: Method) -> Method:
     if not any(text.startswith("augmentations=") for text in (*grid.overrides, *own)):
         before.append("augmentations=digits")
     after = [*_SETTINGS, *(f"method_kwargs.{k}={v}" for k, v in _LIFE.items() if k in keys)]
-    after += _queue(cfg, own)
+    after += _clusters(cfg, own)
     # rows that differ in what is made small are still runs of their own
     words = re.sub("[^a-z0-9]+", "-", method.name.casefold()).strip("-")
     after.append(f"name=smoke-{words}" + ("-{data}" if grid.data else ""))
     return replace(method, overrides=(*before, *own, *after))
 
 
-def _queue(cfg: DictConfig, own: tuple[str, ...]) -> list[str]:
-    """A queue that holds the clusters of a row which names their number."""
+def _clusters(cfg: DictConfig, own: tuple[str, ...]) -> list[str]:
+    """Where a row names their number, fewer, as few keys are there; more of them stay more."""
     if not any(text.startswith("method_kwargs.num_clusters=") for text in own):
         return []
-    batches = -(-cfg.method_kwargs.num_clusters // _BATCH)
-    return [f"method_kwargs.queue_size={max(4, batches) * _BATCH}"]
+    return [f"method_kwargs.num_clusters={max(2, cfg.method_kwargs.num_clusters // 25)}"]
 
 
 def _small_crops(override: str) -> str:

@@ -87,8 +87,7 @@ def test_every_row_composes_whole_and_small(name: str):
 def test_a_small_row_keeps_what_makes_it_a_row():
     """Clusters, learning rates, widths: they are what the rows of a table differ in."""
     found = small("cueco/clusters")
-    assert [job.cfg.method_kwargs.num_clusters for job in found] == [100, 500, 1000]
-    assert [job.cfg.method_kwargs.queue_size for job in found] == [128, 512, 1024]
+    assert [job.cfg.method_kwargs.num_clusters for job in found] == [4, 20, 40]
     found = small("self_classifier/table6")
     assert [job.cfg.optimizer.lr for job in found] == [0.05, 0.1, 0.2, 0.3, 0.4, 0.5]
     assert {tuple(job.cfg.method_kwargs.mlp_dims) for job in found} == {(32, 32, 16)}
