@@ -88,6 +88,15 @@ def test_a_table_runs_on_digits(name: str, arguments: tuple[str, ...], row: str,
     assert "(smoke)" in table and "published" not in table
 
 
+def test_lists_of_images_that_arent_there(tmp_path: Path):
+    (tmp_path / "1percent.txt").touch()
+    done = bash("rcl/table2", SUBSETS=str(tmp_path), COMMAND="echo")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"error: SUBSETS={tmp_path} holds no 10percent.txt; give the folder of SimCLR's lists\n"
+    )
+
+
 def test_a_missing_data_set_is_one_line(tmp_path: Path):
     command = f"{sys.executable} -m cueco_solo.cli"
     done = bash("rcl/table1", "nowhere", folder=tmp_path, SMOKE="", COMMAND=command)
