@@ -13,7 +13,7 @@ WAIT = "for another process that works on the same folder, instead of stopping w
 def add_command(
     commands: Any,
     name: str,
-    run: Callable[[argparse.Namespace], int | None],
+    run: Callable[[argparse.Namespace], int | None] | None,
     summary: str,
     description: str,
     *examples: str,
@@ -21,7 +21,8 @@ def add_command(
     """Add one command and return its parser, to add arguments to.
 
     Args:
-        run: called with the parsed arguments; returns the exit code, None for 0.
+        run: called with the parsed arguments; returns the exit code, None for 0. None if commands
+            of its own are required.
         examples: whole command lines.
     """
     parser = commands.add_parser(

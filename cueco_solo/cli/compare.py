@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from cueco_solo.arguments import WAIT, add_command
-from cueco_solo.cli.grids import GridRun, add_grid_arguments, check_given, run_grid, run_job
+from cueco_solo.cli.grids import (
+    GridRun,
+    add_grid_arguments,
+    check_given,
+    of_a_grid,
+    run_grid,
+    run_job,
+)
 
 _QUICKSTART = "quickstart"
 
@@ -80,8 +87,9 @@ def run(args: argparse.Namespace) -> int:
 
     check_given(args)
     if args.runs:
-        if args.overrides or args.dry_run or args.status or args.cancel or args.job:
-            raise ConfigError("--runs takes no grid, overrides or --dry-run: nothing is trained")
+        if args.overrides or (given := of_a_grid(args)):
+            what = given if not args.overrides else "grid or overrides"
+            raise ConfigError(f"--runs takes no {what}: nothing is trained")
         return compare_runs(args)
     if args.evaluation:
         raise ConfigError("--evaluation goes with --runs; a grid has its own evaluations")
@@ -100,6 +108,7 @@ def compare_runs(args: argparse.Namespace) -> int:
     """Evaluate finished runs with the same settings, write."""
     from cueco_solo.comparison.evaluations import parse_evaluations
     from cueco_solo.comparison.execute import error_log, evaluate
+    from cueco_solo.comparison.job_folders import Shown
     from cueco_solo.comparison.results import check_folder, finish, outcomes_of
     from cueco_solo.locks import locked
     from cueco_solo.results.runs import check_baseline
@@ -116,4 +125,4 @@ def compare_runs(args: argparse.Namespace) -> int:
             for evaluation in evaluations:
                 evaluate(outcome, evaluation, log)
         title = None if args.no_report else out.name
-        return finish(out, outcomes, args.baseline, title, named=False)
+        return finish(out, outcomes, Shown(args.baseline, title), named=False)

@@ -42,6 +42,23 @@ def _numbers(text: str) -> list[int]:
 
 def add_grid_arguments(parser: argparse.ArgumentParser) -> None:
     """Those that a grid has and finished runs haven't."""
+    rows = parser.add_argument_group("what of a grid is done")
+    rows.add_argument(
+        "--only",
+        action="append",
+        metavar="NAME",
+        help="of the grid's methods or data sets; may be repeated",
+    )
+    rows.add_argument(
+        "--check-all",
+        action="store_true",
+        help="train nothing where the data or the method of one of the runs aren't there",
+    )
+    rows.add_argument(
+        "--smoke",
+        action="store_true",
+        help="a check of wiring: the same rows on digits, two epochs, tiny heads and queues",
+    )
     place = parser.add_argument_group("where the jobs of a grid run")
     place.add_argument(
         "--launcher",
@@ -90,6 +107,15 @@ def add_grid_arguments(parser: argparse.ArgumentParser) -> None:
         )
 
 
+_OF_GRID = ("dry_run", "status", "cancel", "job", "only", "check_all", "smoke")
+
+
+def of_a_grid(args: argparse.Namespace) -> str:
+    """The first option given that only a grid has; empty if there is none."""
+    given = [name for name in _OF_GRID if getattr(args, name)]
+    return f"--{given[0].replace('_', '-')}" if given else ""
+
+
 def check_given(args: argparse.Namespace) -> None:
     """Refuse options that don't go together.
 
@@ -117,9 +143,13 @@ class GridRun:
         out: for the results; default: ``comparisons/<grid>``.
         baseline: instead of the grid's.
         title: of the report, None for that of the folder; empty for no report.
+        names: of methods or data sets; the others are left out.
+        check_all: refuse a grid of which a run couldn't start.
+        smoke: a check of wiring, see :mod:`cueco_solo.comparison.smoke`.
 
     Raises:
         ConfigError: something of it can't be used.
+        HostError: with ``check_all``, the installed solo-learn lacks a method.
     """
 
     def __init__(
@@ -128,28 +158,41 @@ class GridRun:
         out: Path | None = None,
         baseline: str | None = None,
         title: str | None = None,
+        names: Sequence[str] = (),
+        check_all: bool = False,
+        smoke: bool = False,
     ) -> None:
-        from cueco_solo.comparison.grid import jobs, packaged_grids, read_grid
-        from cueco_solo.comparison.job_folders import tasks_of
+        from cueco_solo.comparison.grid import jobs, only, packaged_grids, read_grid
+        from cueco_solo.comparison.job_folders import Shown, tasks_of
         from cueco_solo.results.runs import check_baseline
 
-        names = [word for word in words if "=" not in word]
-        if len(names) != 1:
+        grids = [word for word in words if "=" not in word]
+        if len(grids) != 1:
             remedy = f"a YAML file or one of {', '.join(packaged_grids())}"
-            raise config_error("GRID", " ".join(names), "must be one grid", remedy)
-        self.grid = read_grid(names[0])
-        check_baseline(baseline, [method.name for method in self.grid.methods], "baseline")
-        self.baseline = baseline or self.grid.baseline
-        self.out = out or Path("comparisons", self.grid.name)
-        self.title = (self.out.name if title is None else title) or None
-        todo = jobs(self.grid, [word for word in words if "=" in word])
+            raise config_error("GRID", " ".join(grids), "must be one grid", remedy)
+        grid = only(read_grid(grids[0]), names)
+        if smoke:
+            from cueco_solo.comparison.smoke import NOTICE, smoke_grid
+
+            print(NOTICE, flush=True)
+            grid = smoke_grid(grid)
+        check_baseline(baseline, [method.name for method in grid.methods], "baseline")
+        self.grid = grid
+        self.out = out or Path("comparisons", grid.name)
+        title = (self.out.name if title is None else title) or None
+        self.shown = Shown(baseline or grid.baseline, title, grid.paper, grid.mark)
+        todo = jobs(grid, [word for word in words if "=" in word])
+        if check_all:
+            from cueco_solo.comparison.ready import check_ready
+
+            check_ready(todo)
         self.tasks = tasks_of(self.grid, todo, self.out)
 
     def finish(self, outcomes: Any) -> int:
         """Tables and report of these."""
         from cueco_solo.comparison.results import finish
 
-        return finish(self.out, outcomes, self.baseline, self.title, named=True)
+        return finish(self.out, outcomes, self.shown, named=True)
 
     def run_here(self, wait: bool) -> int:
         """One job after the other in this process."""
@@ -180,7 +223,7 @@ class GridRun:
         slots.check_gpus()
         with locked(self.out, "--out", wait):
             error_log(self.out)
-            write_grid(self.tasks, self.baseline, self.title)
+            write_grid(self.tasks, self.shown)
             for task in self.tasks:
                 if finished(task.job) is None:
                     write_digits(task.job)  # before several processes want to
@@ -211,7 +254,7 @@ class GridRun:
             todo = [task for task in left if task not in waiting]
             if not waiting:
                 error_log(self.out)
-            write_grid(self.tasks, self.baseline, self.title)
+            write_grid(self.tasks, self.shown)
             for task in todo:
                 write_digits(task.job)
                 task.forget()
@@ -318,13 +361,21 @@ def run_job(args: argparse.Namespace) -> int:
             out = task.folder.parent.parent
             if len(outcomes) == len(found):
                 with locked(out, "--out", wait=True):
-                    finish(out, outcomes, whole.baseline, whole.title, named=True)
+                    finish(out, outcomes, whole.shown, named=True)
     return int(bool(outcome.errors))
 
 
 def run_grid(args: argparse.Namespace) -> int:
     """What was asked for of a grid."""
-    given = GridRun(args.overrides, args.out, args.baseline, "" if args.no_report else None)
+    given = GridRun(
+        args.overrides,
+        args.out,
+        args.baseline,
+        "" if args.no_report else None,
+        args.only or (),
+        args.check_all,
+        args.smoke,
+    )
     if args.dry_run:
         return given.print_jobs()
     if args.status:

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from cueco_solo import signals
 from cueco_solo.comparison.evaluations import Evaluation
@@ -18,7 +19,11 @@ from cueco_solo.training.durations import duration
 
 # the first line of every attempt, and one for each evaluation, in a job's log
 BEGINS, EVALUATES = "job: ", "evaluation: "
-_DIGITS = {"digits": False, "digits-placed": True}
+_DIGITS: dict[str, dict[str, Any]] = {
+    "digits": {"placed": False},
+    "digits-placed": {"placed": True},
+    "digits-few": {"placed": True, "of_each": 20},
+}
 
 
 def finished(job: Job) -> Path | None:
@@ -154,11 +159,17 @@ def _train(job: Job, wait: bool) -> Path:
 
 def write_digits(job: Job) -> None:
     """The data sets that need no download, where the configuration looks for them."""
-    path = Path(job.cfg.data.train_path)
-    if path.parent.name in _DIGITS and path.parent.parent == Path("datasets"):
+    if written_here(job):
         from cueco_solo.data.digits import export_digits
 
-        export_digits(path.parent, placed=_DIGITS[path.parent.name])
+        folder = Path(job.cfg.data.train_path).parent
+        export_digits(folder, **_DIGITS[folder.name])
+
+
+def written_here(job: Job) -> bool:
+    """Whether the job's images are digits that its training writes where it looks for them."""
+    folder = Path(job.cfg.data.train_path).parent
+    return folder.name in _DIGITS and folder.parent == Path("datasets")
 
 
 @contextlib.contextmanager

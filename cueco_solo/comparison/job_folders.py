@@ -6,7 +6,7 @@ those of the present grid.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -184,15 +184,30 @@ def read_task(folder: Path) -> Task:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """What the tables and the report of a comparison need beside its runs.
+
+    Attributes:
+        baseline: the method that the others are compared with.
+        title: of the report; None for no report.
+        paper, mark: the grid's.
+    """
+
+    baseline: str | None = None
+    title: str | None = None
+    paper: str | None = None
+    mark: str = ""
+
+
+@dataclass(frozen=True)
 class Written:
-    """The grid that a folder's jobs are of: its tasks, and what its tables need."""
+    """The grid that a folder's jobs are of: its tasks, and how they are shown."""
 
     tasks: list[Task]
-    baseline: str | None
-    title: str | None
+    shown: Shown
 
 
-def write_grid(tasks: Sequence[Task], baseline: str | None, title: str | None) -> None:
+def write_grid(tasks: Sequence[Task], shown: Shown) -> None:
     """Write down which jobs are the grid's, and each of them.
 
     Raises:
@@ -202,7 +217,7 @@ def write_grid(tasks: Sequence[Task], baseline: str | None, title: str | None) -
         for task in tasks:
             task.write()
         names = [task.folder.name for task in tasks]
-        content = {"jobs": names, "baseline": baseline, "title": title}
+        content = {"jobs": names, "shown": asdict(shown)}
         write_json(tasks[0].folder.parent / _GRID, content)
     except OSError as error:
         reason = f"can't be written ({error.strerror})"
@@ -219,7 +234,7 @@ def read_grid_of(task: Task) -> Written:
     try:
         found = read_json(place / _GRID)
         tasks = [read_task(place / name) for name in found["jobs"]]
-        return Written(tasks, found["baseline"], found["title"])
+        return Written(tasks, Shown(**found["shown"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, ConfigError):
             raise

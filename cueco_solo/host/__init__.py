@@ -12,8 +12,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from cueco_solo.errors import HostError, config_error
+from cueco_solo.host.availability import check_available
 from cueco_solo.host.callbacks import bring_callbacks
-from cueco_solo.host.detect import INSTALL_MAIN, HostInfo, host_info
+from cueco_solo.host.detect import HostInfo, host_info
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -79,11 +80,9 @@ def method_class(name: str) -> Any:
         ConfigError: no method has this name.
         HostError: solo-learn has it, but this form of it can't compute it as main does.
     """
-    info, methods = host_info(), __getattr__("METHODS")
+    methods = __getattr__("METHODS")
     if name in methods and name not in ("base", "linear"):
         return methods[name]
-    unavailable = importlib.import_module(_FORMS[info.form]).UNAVAILABLE
-    if name in unavailable:
-        raise HostError(f"method={name!r} {unavailable[name]}; {INSTALL_MAIN}")
+    check_available(name)
     known = ", ".join(sorted(set(methods) - {"base", "linear"}))
     raise config_error("method", name, f"must be one of {known}")
