@@ -42,9 +42,18 @@ PAPERS = {
 }
 
 
-def model_of(name: str, images: int, device: str) -> Any:
-    """The method of a configuration on so many images."""
-    overrides = ["hardware=cpu", "devices=1"]
+_FEW = 2000
+# of no account for what is sent, but quick to fill
+_SHORT = {
+    "cueco-imagenet100": ["method_kwargs.queue_size=1024", "method_kwargs.num_clusters=10"],
+    "rcl-imagenet": ["method_kwargs.queue_size=1024"],
+    "self_classifier-imagenet": [],
+}
+
+
+def model_of(name: str, images: int, device: str, *more: str) -> Any:
+    """The method of a configuration, with more overrides, on so many images."""
+    overrides = ["hardware=cpu", "devices=1", *more]
     if name.startswith("rcl"):
         overrides.append(f"method_kwargs.num_samples={images}")
     cfg = with_defaults(compose_config(name, None, overrides))
@@ -63,9 +72,9 @@ def shared_bytes(model: Any) -> int:
 
 
 def print_state() -> None:
-    """One row a configuration."""
-    print("| | steps | trained | with momentum encoder | state | per image | 100 million images |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    """One row a configuration; parameters trained, and those of the momentum encoder, too."""
+    print("| | steps | trained | all | state | per image | 100 million images | checkpoint |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for name, (images, batch) in PAPERS.items():
         model, more = (model_of(name, number, "meta") for number in (images, 2 * images))
         trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -74,9 +83,11 @@ def print_state() -> None:
         each = (shared_bytes(more) - state) / images
         steps = model.cfg.max_epochs * (images // batch)
         then = state + each * (100e6 - images)
+        # of float32, with the optimizer's average of each trained one
+        checkpoint = 4 * (whole + trained) + state
         print(
             f"| `{name}` | {steps:,} | {trained / 1e6:.1f} M | {whole / 1e6:.1f} M "
-            f"| {state / 1e6:.1f} MB | {each:.0f} B | {then / 1e9:.2f} GB |"
+            f"| {state / 1e6:.1f} MB | {each:.0f} B | {then / 1e9:.2f} GB | {checkpoint / 1e6:.0f} MB |"
         )
 
 
@@ -109,16 +120,16 @@ def count(rank: int, port: int, batch_size: int, pixels: int) -> None:
     quieten()
     cueco_solo.register()
     sent = Sent()
-    for name in ("cueco-imagenet100", "rcl-imagenet", "self_classifier-imagenet"):
+    for name, short in _SHORT.items():
         torch.manual_seed(0)
-        model = model_of(name, 10_000, "cpu")
+        model = model_of(name, _FEW, "cpu", *short)
         if isinstance(model, CueCo):
             give_clusters(model)
         elif isinstance(model, RCL):
             give_hierarchy(model)
         totals = []
         for size in (batch_size, 2 * batch_size):
-            step = training_step(model, random_batch(size, 10_000, "cpu", pixels))
+            step = training_step(model, random_batch(size, _FEW, "cpu", pixels))
             sent.bytes.clear()
             step()
             totals.append(sum(sent.bytes.values()))
