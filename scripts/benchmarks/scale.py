@@ -87,7 +87,8 @@ def print_state() -> None:
         checkpoint = 4 * (whole + trained) + state
         print(
             f"| `{name}` | {steps:,} | {trained / 1e6:.1f} M | {whole / 1e6:.1f} M "
-            f"| {state / 1e6:.1f} MB | {each:.0f} B | {then / 1e9:.2f} GB | {checkpoint / 1e6:.0f} MB |"
+            f"| {state / 1e6:.1f} MB | {each:.0f} B | {then / 1e9:.2f} GB "
+            f"| {checkpoint / 1e6:.0f} MB |"
         )
 
 
