@@ -73,13 +73,18 @@ class SlurmOptions(Options):
         """The time limit, rounded up.
 
         Raises:
-            ConfigError: there is none.
+            ConfigError: there is none, or a job would be stopped where it begins.
         """
         if self.time is None:
             remedy = "add it to the grid, or --slurm-time HH:MM:SS"
             raise config_error("slurm.time", None, "is missing", remedy)
         days, hours, minutes, seconds = (int(part or 0) for part in _TIME.findall(self.time)[0])
-        return 1440 * days + 60 * hours + minutes + (seconds > 0)
+        found = 1440 * days + 60 * hours + minutes + (seconds > 0)
+        if 60 * (found - 1) <= self.signal_seconds:  # SLURM counts in minutes
+            reason = f"leaves no time before the signal, {self.signal_seconds} s from its end"
+            remedy = "give more than slurm.signal_seconds and a minute"
+            raise config_error("slurm.time", self.time, reason, remedy)
+        return found
 
     def sbatch(self) -> dict[str, Any]:
         """sbatch's options for these, by name without dashes."""

@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
 # A grid's jobs under a real SLURM on this machine, which the script starts and ends in a temporary
-# folder: an array of four, one preempted amid an epoch, one that hits its time limit, one that is
-# cancelled; and a training of two processes. Ten to twenty minutes on two cores, as root.
+# folder; as root.
 #
 #     apt-get install -y slurm-wlm munge
-#     bash scripts/checks/slurm.sh [FOLDER]
+#     bash scripts/checks/slurm.sh [PART ...]
 #
-# FOLDER keeps the logs and runs; without one they are removed. PYTHON=... chooses the interpreter,
-# by default that of .venv.
+# PART: preempted, an array of four, one preempted amid an epoch; limit, a run that hits its time
+# limit; cancelled, one that is cancelled and goes on; several, a run of two processes, preempted;
+# srun, cueco-solo pretrain of two processes. Default: all, half an hour on two busy cores. KEEP=DIR
+# keeps logs and runs, PYTHON=... chooses the interpreter, by default that of .venv.
 set -eu
 cd "$(dirname "$0")/../.."
 root=$PWD
 python=${PYTHON:-$root/.venv/bin/python}
-kept=${1:-}
+kept=${KEEP:-}
+parts=${*:-preempted limit cancelled several srun}
 work=$(mktemp -d)
 for tool in munged slurmctld slurmd sbatch; do
     PATH=$PATH:/usr/sbin command -v $tool >/dev/null ||
@@ -146,10 +148,14 @@ PY
 events() { "$python" -c 'import json, sys; print(*(e["event"] + (":" + e["by"] if "by" in e else "") for e in json.load(open(sys.argv[1] + "/history.json"))))' "$1"; }
 run_of() { ls -d trained_models/*/*"$1"*; }
 
+for part in $parts; do
+rm -rf trained_models whole comparisons
+case $part in
+preempted)
 echo "== an array of four, one preempted amid an epoch"
-grid four "5, 6" 6 01:00:00 2 "CueCo: cueco-digits-placed, SimCLR: simclr-digits-placed"
+grid four "5, 6" 4 01:00:00 2 "CueCo: cueco-digits-placed, SimCLR: simclr-digits-placed"
 compare four
-wait_for "^epoch 2/6" "comparisons/four/jobs/slurm/*_log.out" 300
+wait_for "^epoch 2/4" "comparisons/four/jobs/slurm/*_log.out" 600
 sleep 1
 sbatch --quiet --partition=high --cpus-per-task=1 --output=/dev/null --wrap "sleep 20"
 solo compare four.yaml --status | grep -v '^  '
@@ -162,22 +168,34 @@ for run in $(grep -l SIGUSR1 trained_models/*/*/history.json); do
 done
 [ -f comparisons/four/table.md ] || fail "the last job has written no tables"
 echo "the last job has written: $(ls comparisons/four | tr '\n' ' ')"
+;;
 
-echo "== a time limit of one minute"
-rm -rf trained_models whole
-grid limit "7" 40 00:01:00 1 "CueCo: cueco-digits-placed"
+limit)
+echo "== a time limit of two minutes, of which a job has 80 seconds"
+grid probe "7" 2 01:00:00 1 "CueCo: cueco-digits-placed"
+solo compare probe.yaml --no-report > logs/probe.txt
+epochs=$("$python" - trained_models/*/*/ <<'PY'
+import math, sys
+from pathlib import Path
+from cueco_solo.training.durations import seconds_per_epoch
+print(max(4, math.ceil(120 / seconds_per_epoch(Path(sys.argv[1])))))
+PY
+)
+rm -rf trained_models
+grid limit "7" "$epochs" 00:02:00 1 "CueCo: cueco-digits-placed"
 compare limit
-wait_until_done limit 900
+wait_until_done limit 1800
 run=$(run_of seed7)
 echo "$run: $(events "$run")"
 events "$run" | grep -q SIGUSR1 || fail "the time limit wasn't hit"
 check_equal "$run" && echo "equal to the bit: $run"
+;;
 
+cancelled)
 echo "== scancel, then the same command"
-rm -rf trained_models whole
-grid cancelled "8" 12 01:00:00 1 "CueCo: cueco-digits-placed"
+grid cancelled "8" 6 01:00:00 1 "CueCo: cueco-digits-placed"
 compare cancelled
-wait_for "^epoch 2/12" "comparisons/cancelled/jobs/slurm/*_log.out" 300
+wait_for "^epoch 2/6" "comparisons/cancelled/jobs/slurm/*_log.out" 600
 solo compare cancelled.yaml --cancel
 sleep 25
 solo compare cancelled.yaml --status | grep -v '^  '
@@ -187,22 +205,31 @@ wait_until_done cancelled 600
 run=$(run_of seed8)
 echo "$run: $(events "$run")"
 check_equal "$run" && echo "equal to the bit: $run"
+;;
 
+several)
 echo "== two processes of one run, preempted"
-rm -rf trained_models whole
-grid two "9" 6 01:00:00 1 "CueCo: cueco-digits-placed" "devices=2, strategy=ddp"
+grid two "9" 4 01:00:00 1 "CueCo: cueco-digits-placed" "devices=2, strategy=ddp"
 compare two
-wait_for "^epoch 2/6" "comparisons/two/jobs/slurm/*_log.out" 300
+wait_for "^epoch 2/4" "comparisons/two/jobs/slurm/*_log.out" 600
 sbatch --quiet --partition=high --cpus-per-task=1 --output=/dev/null --wrap "sleep 5"
 wait_until_done two 900
 run=$(run_of seed9)
 echo "$run: $(events "$run")"
 events "$run" | grep -q SIGUSR1 || fail "it wasn't preempted"
 check_equal "$run" && echo "equal to the bit: $run"
+;;
 
+srun)
 echo "== cueco-solo pretrain under srun, two processes"
+solo data digits-placed --out datasets/digits-placed > logs/data.txt
 srun --partition=low --ntasks=2 --cpus-per-task=1 "$python" -m cueco_solo.cli pretrain \
     --config-name cueco-digits-placed hardware=cpu devices=2 strategy=ddp data.num_workers=0 \
     limit_train_batches=2 max_epochs=1 seed=10 2>&1 | grep -v "^-" | tail -3
-run_of seed10
+run_of seed10 || fail "srun has left no run"
+;;
+
+*) fail "PART='$part' must be one of preempted, limit, cancelled, several, srun" ;;
+esac
+done
 echo "all passed in $SECONDS s"

@@ -49,6 +49,8 @@ def test_what_is_typed_wins():
     }
     with pytest.raises(ConfigError, match=r"slurm\.time=None is missing; add it .* --slurm-time"):
         _ = SlurmOptions.of_grid(None, {}).minutes
+    with pytest.raises(ConfigError, match="leaves no time before the signal, 60 s"):
+        _ = SlurmOptions.of_grid({"time": "0:02:00", "signal_seconds": 60}, {}).minutes
 
 
 def test_the_command_line_has_every_option():
