@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 WORKER = "worker"
-EPOCHS, BATCH = 3, 32
+EPOCHS, BATCH = 2, 32
 LOSSES = {
     "cueco": ("train_nce_loss", "train_centroid_loss", "train_variance_loss"),
     "rcl": ("train_rcl_loss",),
@@ -76,6 +76,8 @@ def train(method: str, processes: int, images: Path, folder: Path) -> list[dict[
         *("pretrain", "--config-name", f"{method}-digits-placed", "hardware=cpu", *digits),
         *(f"method_kwargs.{one}" for one in HEADS[method]),
         *(f"max_epochs={EPOCHS}", f"optimizer.batch_size={BATCH // processes}"),
+        # Adam would make the rounding of gradients near 0 into steps
+        *("optimizer.name=sgd", "optimizer.lr=0.3", "optimizer.classifier_lr=0.3"),
         *("scheduler.warmup_epochs=0", "data.num_workers=0", "log_every_n_steps=1"),
         *("online_clustering.enabled=False", "enable_progress_bar=False"),
         *(f"checkpoint.dir={folder}/{processes}", "num_sanity_val_steps=0"),
