@@ -14,10 +14,11 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 WORKER = "worker"
-EPOCHS, BATCH = 3, 32
+EPOCHS, BATCH = 2, 32
 LOSSES = {
     "cueco": ("train_nce_loss", "train_centroid_loss", "train_variance_loss"),
     "rcl": ("train_rcl_loss",),
@@ -68,7 +69,9 @@ def joined_batch_norm() -> None:
     _BatchNorm.forward = forward
 
 
-def train(method: str, processes: int, images: Path, folder: Path) -> list[dict[str, str]]:
+def train(
+    method: str, processes: int, images: Path, folder: Path, more: Sequence[str]
+) -> list[dict[str, str]]:
     """The rows of steps of a run's ``metrics.csv``."""
     digits = [f"data.train_path={images}/train", f"data.val_path={images}/val"]
     words = [
@@ -76,9 +79,14 @@ def train(method: str, processes: int, images: Path, folder: Path) -> list[dict[
         *("pretrain", "--config-name", f"{method}-digits-placed", "hardware=cpu", *digits),
         *(f"method_kwargs.{one}" for one in HEADS[method]),
         *(f"max_epochs={EPOCHS}", f"optimizer.batch_size={BATCH // processes}"),
+        # Adam would make the rounding of gradients near 0 into steps
+        *("optimizer.name=sgd", "optimizer.lr=0.3", "optimizer.classifier_lr=0.3"),
+        # in float32 rounding alone is a hundred times larger after each step
+        "precision=64-true",
         *("scheduler.warmup_epochs=0", "data.num_workers=0", "log_every_n_steps=1"),
         *("online_clustering.enabled=False", "enable_progress_bar=False"),
         *(f"checkpoint.dir={folder}/{processes}", "num_sanity_val_steps=0"),
+        *more,
     ]
     if processes > 1:
         words += [f"devices={processes}", "strategy=ddp"]
@@ -101,6 +109,7 @@ def main() -> None:
     parser.add_argument("methods", nargs="*", metavar="METHOD", help=", ".join(LOSSES))
     parser.add_argument("--images", type=Path, help="digits, with train/ and val/")
     parser.add_argument("--keep", type=Path, help="folder for the runs")
+    parser.add_argument("--overrides", nargs="+", default=(), metavar="KEY=VALUE")
     args = parser.parse_args()
     if unknown := set(args.methods) - set(LOSSES):
         parser.error(f"METHOD={min(unknown)!r} must be one of {', '.join(LOSSES)}")
@@ -114,7 +123,7 @@ def main() -> None:
             export_digits(images, placed=True, of_each=20)
         print("| method | loss | step | one process | two | apart |\n|---|---|---:|---:|---:|---:|")
         for method in args.methods or LOSSES:
-            one, two = (train(method, n, images, root / method) for n in (1, 2))
+            one, two = (train(method, n, images, root / method, args.overrides) for n in (1, 2))
             for name in LOSSES[method]:
                 for step, rows in enumerate(zip(one, two, strict=True), 1):
                     first, second = (of(row, name) for row in rows)
