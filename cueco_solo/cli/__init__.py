@@ -16,6 +16,7 @@ def _parser() -> argparse.ArgumentParser:
         compare,
         data,
         doctor,
+        embed,
         export,
         options,
         pretrain,
@@ -34,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (compare, pretrain, evaluations, export, report, data, options, doctor):
+    for module in (compare, pretrain, evaluations, embed, export, report, data, options, doctor):
         module.add_parsers(commands)
     return parser
 

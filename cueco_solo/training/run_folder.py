@@ -138,12 +138,17 @@ class Run:
     checkpoint: Path
 
 
-def load_run(folder: Path, key: str = "RUN") -> Run:
+def load_run(folder: str | Path, key: str = "RUN") -> Run:
     """Open a run folder: one with ``args.json`` and a ``.ckpt``.
+
+    Args:
+        folder: of ``cueco-solo pretrain`` or of solo-learn's script.
+        key: what a message calls it.
 
     Raises:
         ConfigError: one of them is missing or unreadable, or ``args.json`` holds a wrong type.
     """
+    folder = Path(folder)
     if not folder.is_dir():
         remedy = f"give the folder {folder.parent}" if folder.is_file() else "check the path"
         raise config_error(key, str(folder), "must be a run folder", remedy)
