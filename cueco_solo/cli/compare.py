@@ -55,7 +55,11 @@ def add_parsers(commands: Any) -> None:
         help="the grid, and Hydra overrides of every pre-training, e.g. max_epochs=2",
     )
     parser.add_argument(
-        "--runs", nargs="+", type=Path, metavar="RUN", help="compare these run folders, no grid"
+        "--runs",
+        nargs="+",
+        type=Path,
+        metavar="RUN",
+        help="compare these run folders (default: a grid)",
     )
     parser.add_argument(
         "--evaluation",
@@ -64,7 +68,7 @@ def add_parsers(commands: Any) -> None:
         help="of --runs, e.g. 'knn --k 20'; may be repeated; default: 'linear --cached', knn, "
         "cluster",
     )
-    parser.add_argument("--baseline", metavar="METHOD", help="instead of the grid's")
+    parser.add_argument("--baseline", metavar="METHOD", help="default: the grid's")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="for the results; default: comparisons/<grid>"
     )
@@ -125,7 +129,7 @@ def compare_grid(
     out = out or Path("comparisons", grid.name)
     check_folder(out)
     with locked(out, "--out", wait):
-        outcomes = run_jobs(grid, todo, error_log(out), wait)
+        outcomes = run_jobs(grid, todo, error_log(out), wait, _print_so_far)
         shown = (title or out.name) if report else None
         code = _finish(out, outcomes, baseline or grid.baseline, shown, named=True)
     print(f"done in {time.monotonic() - start:.0f} seconds")
@@ -182,6 +186,15 @@ def compare_runs(args: argparse.Namespace) -> int:
                 evaluate(outcome, evaluation, log)
         title = None if args.no_report else out.name
         return _finish(out, outcomes, args.baseline, title, named=False)
+
+
+def _print_so_far(outcomes: Sequence[Any]) -> None:
+    """The table without a baseline, untrained backbones first."""
+    from cueco_solo.comparison.results import compared
+    from cueco_solo.results.text import terminal
+
+    if any(outcome.files for outcome in outcomes) and (found := compared(outcomes, None, True)):
+        print(f"\n{terminal(found.table)}\n", flush=True)
 
 
 def _finish(

@@ -5,7 +5,7 @@ import gc
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,7 +55,13 @@ def error_log(folder: Path) -> Path:
     return path
 
 
-def run_jobs(grid: Grid, jobs: Sequence[Job], log: Path, wait: bool = False) -> list[Outcome]:
+def run_jobs(
+    grid: Grid,
+    jobs: Sequence[Job],
+    log: Path,
+    wait: bool = False,
+    tell: Callable[[Sequence[Outcome]], None] = lambda outcomes: None,
+) -> list[Outcome]:
     """Do all jobs; a failing one is reported in a line, and the next one follows.
 
     Args:
@@ -63,6 +69,7 @@ def run_jobs(grid: Grid, jobs: Sequence[Job], log: Path, wait: bool = False) -> 
         jobs: in this order.
         log: file that gets the tracebacks of what failed unexpectedly.
         wait: where another process trains a run, until it is done.
+        tell: called after each training but the last with what there is by now of its data set.
     """
     clock = _Clock(jobs)
     outcomes = []
@@ -81,6 +88,8 @@ def run_jobs(grid: Grid, jobs: Sequence[Job], log: Path, wait: bool = False) -> 
                     evaluate(outcome, evaluation, log, untrained=True)
         clock.stop(job)
         outcomes.append(outcome)
+        if number < len(jobs) and done is None:
+            tell([each for each in outcomes if each.dataset == job.dataset])
     return outcomes
 
 

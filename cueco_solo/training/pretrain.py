@@ -22,7 +22,7 @@ from cueco_solo.files import remove_leftovers, write_text
 from cueco_solo.training import checkpoints, claim, history, run_folder
 from cueco_solo.training.build import build_errors, build_method, parse
 from cueco_solo.training.environment import write_environment
-from cueco_solo.training.hardware import find_hardware
+from cueco_solo.training.hardware import find_hardware, settle_accelerator
 from cueco_solo.training.log_filters import print_once, quieten
 from cueco_solo.training.run_folder import RUN_VARIABLE
 from cueco_solo.training.settings import check_settings, with_defaults
@@ -42,14 +42,46 @@ def pretrain(cfg: DictConfig, wait: bool = False) -> Path:
             folder is in use.
         HostError: the installed solo-learn can't do it.
     """
-    composed = with_defaults(cfg)
-    check_settings(composed)
-    checks.check_paths(composed.data)
+    composed, warning = checked(cfg)
     claim.check_wait(wait)
+    if warning:
+        print_once(warning)
     with ExitStack() as locks:
         locks.callback(os.environ.pop, reading.VARIABLE, None)
         resume = claim.claimed_resume_point(composed, wait, locks)
         return _train(composed, resume, locks)
+
+
+def checked(cfg: DictConfig) -> tuple[DictConfig, str]:
+    """What is trained of a composed configuration, and what to tell the user of it, if anything.
+
+    Raises:
+        ConfigError: a setting or a path can't be used.
+    """
+    composed = with_defaults(cfg)
+    check_settings(composed)
+    checks.check_paths(composed.data)
+    if composed.get("resume_from_checkpoint"):
+        checkpoints.resume_point(composed)
+    else:
+        run_folder.check_runs_folder(composed)
+    return composed, settle_accelerator(composed)  # the last, as it may have to import torch
+
+
+def check_model(cfg: DictConfig) -> None:
+    """Refuse whatever a training would refuse before it looks at images.
+
+    Raises:
+        ConfigError: as in :func:`pretrain`.
+        HostError: likewise.
+    """
+    composed, _ = checked(cfg)
+    hardware = find_hardware(composed)
+    quieten()
+    cueco_solo.register()
+    method = host.method_class(composed.method)
+    with build_errors(composed):
+        build_method(method, parse(composed, hardware.processes, hardware.num_nodes))
 
 
 def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:

@@ -17,6 +17,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.files import read_json
 from cueco_solo.training.checkpoints import latest_checkpoint
 from cueco_solo.training.recorded import read_args, read_config
 
@@ -153,12 +154,30 @@ def load_run(folder: str | Path, key: str = "RUN") -> Run:
         remedy = f"give the folder {folder.parent}" if folder.is_file() else "check the path"
         raise config_error(key, str(folder), "must be a run folder", remedy)
     cfg = read_args(folder, key)
+    _from_where_it_started(folder, cfg.data)
     checkpoint = latest_checkpoint(folder)
     if checkpoint is None:
         raise config_error(
             key, str(folder), "holds no .ckpt", "the run must have finished its first epoch"
         )
     return Run(folder, cfg, checkpoint)
+
+
+def _from_where_it_started(folder: Path, data: DictConfig) -> None:
+    """Read relative data paths from the folder that the run was started in, in place.
+
+    In that folder itself, and on a machine that doesn't have it, they stay as they are.
+    """
+    try:
+        start = Path(read_json(folder / "environment.json")["started_in"])
+    except (OSError, ValueError, KeyError, TypeError):  # of solo-learn's script, or older
+        return
+    if start == Path.cwd():
+        return
+    for key in ("train_path", "val_path"):
+        path = data.get(key)
+        if path and not Path(path).is_absolute() and (start / path).exists():
+            data[key] = str(start / path)
 
 
 def open_runs(folders: Iterable[Path]) -> list[Run]:
