@@ -10,6 +10,33 @@ from typing import Any
 WAIT = "for another process that works on the same folder, instead of stopping with an error"
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Adds the default to the help of an option that doesn't say it itself."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        said = action.help and "default" in action.help
+        none = action.default is None or action.default == argparse.SUPPRESS
+        if said or none or action.nargs == 0:
+            return action.help
+        if isinstance(action.default, list | tuple):
+            return f"{action.help} (default: {' '.join(map(str, action.default))})"
+        return f"{action.help} (default: %(default)s)"
+
+
+class Parser(argparse.ArgumentParser):
+    """Suggests the command or the choice that a misspelt one is close to."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            choices = [str(choice) for choice in action.choices]
+            close = difflib.get_close_matches(str(value), choices, 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            listed = ", ".join(choices)
+            raise argparse.ArgumentError(
+                action, f"invalid choice: {value!r} (choose from {listed}){hint}"
+            )
+
+
 def add_command(
     commands: Any,
     name: str,
@@ -30,7 +57,7 @@ def add_command(
         help=summary,
         description=textwrap.fill(" ".join(description.split()), 90),
         epilog=epilog(*examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
     )
     parser.set_defaults(run=run, parser=parser)
     return parser

@@ -63,7 +63,11 @@ def add_parsers(commands: Any) -> None:
         help="the grid, and Hydra overrides of every pre-training, e.g. max_epochs=2",
     )
     parser.add_argument(
-        "--runs", nargs="+", type=Path, metavar="RUN", help="compare these run folders, no grid"
+        "--runs",
+        nargs="+",
+        type=Path,
+        metavar="RUN",
+        help="compare these run folders (default: a grid)",
     )
     parser.add_argument(
         "--evaluation",
@@ -72,7 +76,7 @@ def add_parsers(commands: Any) -> None:
         help="of --runs, e.g. 'knn --k 20'; may be repeated; default: 'linear --cached', knn, "
         "cluster",
     )
-    parser.add_argument("--baseline", metavar="METHOD", help="instead of the grid's")
+    parser.add_argument("--baseline", metavar="METHOD", help="default: the grid's")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="for the results; default: comparisons/<grid>"
     )

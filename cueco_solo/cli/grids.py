@@ -197,13 +197,13 @@ class GridRun:
     def run_here(self, wait: bool) -> int:
         """One job after the other in this process."""
         from cueco_solo.comparison.execute import error_log, run_jobs
-        from cueco_solo.comparison.results import check_folder
+        from cueco_solo.comparison.results import check_folder, print_so_far
         from cueco_solo.locks import locked
 
         start = time.monotonic()
         check_folder(self.out)
         with locked(self.out, "--out", wait):
-            code = self.finish(run_jobs(self.tasks, error_log(self.out), wait))
+            code = self.finish(run_jobs(self.tasks, error_log(self.out), wait, print_so_far))
         print(f"done in {time.monotonic() - start:.0f} seconds")
         return code
 

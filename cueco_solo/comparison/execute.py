@@ -5,7 +5,7 @@ import gc
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +42,19 @@ def error_log(folder: Path) -> Path:
     return path
 
 
-def run_jobs(tasks: Sequence[Task], log: Path, wait: bool = False) -> list[Outcome]:
+def run_jobs(
+    tasks: Sequence[Task],
+    log: Path,
+    wait: bool = False,
+    tell: Callable[[Sequence[Outcome]], None] = lambda outcomes: None,
+) -> list[Outcome]:
     """Do all jobs in this process; a failing one is reported in a line, and the next one follows.
 
     Args:
         tasks: the grid's, in this order.
         log: file that gets the tracebacks of what failed unexpectedly.
         wait: where another process trains a run, until it is done.
+        tell: called after each training but the last with what there is by now of its data set.
     """
     clock = Clock([task.job for task in tasks if finished(task.job) is None])
     outcomes = []
@@ -59,6 +65,8 @@ def run_jobs(tasks: Sequence[Task], log: Path, wait: bool = False) -> list[Outco
         start = time.monotonic()
         outcomes.append(run_job(task, log, done, wait))
         clock.done(job, time.monotonic() - start)
+        if number < len(tasks) and done is None:
+            tell([each for each in outcomes if each.dataset == job.dataset])
     return outcomes
 
 

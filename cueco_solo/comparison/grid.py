@@ -13,11 +13,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cueco_solo.comparison.evaluations import Evaluation, parse_evaluations, transferred
 from cueco_solo.comparison.slurm_options import SlurmOptions
-from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.errors import ConfigError, config_error, did_you_mean
 from cueco_solo.results.figures import dataset_name
 from cueco_solo.results.published import published_figures
 from cueco_solo.results.runs import check_baseline
 from cueco_solo.training.compose import compose_config
+from cueco_solo.training.hardware import settle_accelerator
 from cueco_solo.training.run_folder import run_id
 from cueco_solo.training.settings import check_settings, with_defaults
 
@@ -118,7 +119,8 @@ def read_grid(given: str) -> Grid:
     if not path.is_file():
         packaged = _PACKAGED / f"{given}.yaml"
         if not packaged.is_file():
-            remedy = f"give a file or one of {', '.join(packaged_grids())}"
+            there = packaged_grids()
+            remedy = did_you_mean(given, there) or f"give a file or one of {', '.join(there)}"
             raise config_error("GRID", given, "doesn't exist", remedy)
         path = Path(str(packaged))
     try:
@@ -317,6 +319,7 @@ def _job(
     try:
         cfg = with_defaults(compose_config(name, method.config_path, overrides))
         check_settings(cfg)
+        settle_accelerator(cfg)
     except ConfigError as error:
         raise ConfigError(f"methods.{method.name}: {error}") from error
     place = ["--config-path", method.config_path] if method.config_path else []

@@ -95,6 +95,12 @@ def write_all(out: Path, found: Compared, title: str | None) -> None:
         write_report(found.runs, found.described, found.table, report, title=title)
 
 
+def print_so_far(outcomes: Sequence[Outcome]) -> None:
+    """The table without a baseline, untrained backbones first, once there is a figure."""
+    if any(outcome.files for outcome in outcomes) and (found := compared(outcomes, None, True)):
+        print(f"\n{terminal(found.table)}\n", flush=True)
+
+
 def finish(out: Path, outcomes: Sequence[Outcome], shown: Shown, named: bool) -> int:
     """Print the tables, write all there is.
 

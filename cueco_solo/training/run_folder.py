@@ -18,6 +18,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.files import read_json
 from cueco_solo.training.checkpoints import latest_checkpoint
 from cueco_solo.training.recorded import read_args, read_config
 
@@ -142,16 +143,22 @@ class Run:
     recorded: dict[str, str] = field(default_factory=dict)
 
 
-def load_run(folder: Path, key: str = "RUN") -> Run:
+def load_run(folder: str | Path, key: str = "RUN") -> Run:
     """Open a run folder: one with ``args.json`` and a ``.ckpt``.
+
+    Args:
+        folder: of ``cueco-solo pretrain`` or of solo-learn's script.
+        key: what a message calls it.
 
     Raises:
         ConfigError: one of them is missing or unreadable, or ``args.json`` holds a wrong type.
     """
+    folder = Path(folder)
     if not folder.is_dir():
         remedy = f"give the folder {folder.parent}" if folder.is_file() else "check the path"
         raise config_error(key, str(folder), "must be a run folder", remedy)
     cfg = read_args(folder, key)
+    _from_where_it_started(folder, cfg.data)
     checkpoint = latest_checkpoint(folder)
     if checkpoint is None:
         raise config_error(
@@ -190,6 +197,23 @@ def found_path(recorded: str, place: Path) -> str | None:
 @functools.cache
 def _say_found(key: str, recorded: str, found: str) -> None:
     print(f"{key}={recorded} isn't there any more; {found} is taken", flush=True)
+
+
+def _from_where_it_started(folder: Path, data: DictConfig) -> None:
+    """Read relative data paths from the folder that the run was started in, in place.
+
+    In that folder itself, and on a machine that doesn't have it, they stay as they are.
+    """
+    try:
+        start = Path(read_json(folder / "environment.json")["started_in"])
+    except (OSError, ValueError, KeyError, TypeError):  # of solo-learn's script, or older
+        return
+    if start == Path.cwd():
+        return
+    for key in ("train_path", "val_path"):
+        path = data.get(key)
+        if path and not Path(path).is_absolute() and (start / path).exists():
+            data[key] = str(start / path)
 
 
 def open_runs(folders: Iterable[Path]) -> list[Run]:

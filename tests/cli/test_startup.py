@@ -32,6 +32,12 @@ ERRORS = {
     "export images": "holds no readable args.json",
     "export run --out run": "--out='run' isn't empty; give a new folder",
     "export run --out file": "can't be written (Not a directory)",
+    "embed nowhere --images images --out f.npz": "RUN='nowhere' must be a run folder",
+    "embed run --images nowhere --out f.npz": "--images='nowhere' must be a folder of images",
+    "embed run --images empty --out f.npz": "--images='empty' holds no image",
+    "embed run --images images --out f.txt": "--out='f.txt' must end with .npz, .csv, .parquet",
+    "embed run --images images --out file/f.npz": "--out='file/f.npz' can't be written",
+    "embed run --images images --out f.npz --num-workers 9999": "--num-workers=9999 must be at",
     "report nowhere": "RUNS='nowhere' must be a run folder",
     "report images": "RUNS='images' holds no run",
     "report run --out images": "is a folder; give images/report.html",
@@ -62,7 +68,14 @@ ERRORS = {
     "data digits --out file/below": "file/below",
     "data check nowhere": "FOLDER='nowhere' must be a folder of images",
     "data imagenet100 --from images --out out": "--from='images' has no train/n01558993",
-    "pretrain --config-name cueco-dig": "--config-name='cueco-dig' doesn't exist",
+    "pretrain --config-name cueco-dig": "CONFIG='cueco-dig' doesn't exist; choose",
+    "pretrain cueco-dig": "CONFIG='cueco-dig' doesn't exist; choose one of cueco-digits",
+    "pretrain": "CONFIG is missing; choose one of byol-",
+    "pretrain cueco-digits --config-name rcl-digits": "must be one configuration, and over",
+    "pretrain cueco-digits --cfg data.train_path=nowhere": "data.train_path='nowhere' does",
+    "pretrain cueco-digits --cfg optimizer.lr=abc": "optimizer.lr='abc' must be a number",
+    "compare digit": "GRID='digit' doesn't exist; did you mean digits",
+    "list runs nowhere": "RUNS='nowhere' must be a run folder",
     "pretrain --config-name cueco-digits data.train_path=nowhere": "data.train_path='nowhere' does",
     "pretrain --config-name cueco-digits max_epoch=3": "max_epoch=3 is no known key; did you mean",
     **{
@@ -109,11 +122,12 @@ def test_user_errors_come_before_slow_imports(images: Path, tmp_path: Path):
     (tmp_path / "images").symlink_to(images)  # where the old run has its data
     (tmp_path / "run").symlink_to(OLD_RUN)
     (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
     for line, (code, error, imported) in outcomes(SLOW, tmp_path, *ERRORS).items():
         assert ERRORS[line] in error, line
         assert error.startswith("cueco-solo: error: ") and error.count("\n") == 1, line
         assert (code, imported) == (2, []), line
-    assert {path.name for path in tmp_path.iterdir()} == {"images", "run", "file"}
+    assert {path.name for path in tmp_path.iterdir()} == {"images", "run", "file", "empty"}
 
 
 def test_help_comes_before_slow_imports(tmp_path: Path):
