@@ -47,7 +47,7 @@ def add_grid_arguments(parser: argparse.ArgumentParser) -> None:
         "--only",
         action="append",
         metavar="NAME",
-        help="of the grid's methods or data sets; may be repeated",
+        help="of the grid's methods or data sets; may be repeated; default: all",
     )
     rows.add_argument(
         "--check-all",
@@ -72,7 +72,7 @@ def add_grid_arguments(parser: argparse.ArgumentParser) -> None:
             _numbers, "numbers of GPUs, each once: 0,1", lambda v: len(set(v)) == len(v) > 0
         ),
         metavar="0,1,...",
-        help="GPUs to share out, each job being a process with a log of its own",
+        help="GPUs to share out, each job being a process with a log of its own; default: none",
     )
     place.add_argument(
         "--jobs-per-gpu", type=positive, metavar="N", help="at a time on each of them; default: 1"
@@ -84,7 +84,9 @@ def add_grid_arguments(parser: argparse.ArgumentParser) -> None:
         help="processes at a time that share out this machine's cores; default: one job after the "
         "other in this process",
     )
-    place.add_argument("--job", type=Path, metavar="DIR", help="do this job, as the launchers do")
+    place.add_argument(
+        "--job", type=Path, metavar="DIR", help="do this job, as the launchers do; default: a grid"
+    )
     instead = parser.add_argument_group("instead of starting them").add_mutually_exclusive_group()
     instead.add_argument(
         "--dry-run",
@@ -103,7 +105,7 @@ def add_grid_arguments(parser: argparse.ArgumentParser) -> None:
             type=kind,
             action="append" if name == "setup" else "store",
             metavar="LINE" if name == "setup" else "VALUE",
-            help=text,
+            help=text if "default" in text else f"{text}; default: the grid's",
         )
 
 
@@ -162,7 +164,7 @@ class GridRun:
         check_all: bool = False,
         smoke: bool = False,
     ) -> None:
-        from cueco_solo.comparison.grid import jobs, only, packaged_grids, read_grid
+        from cueco_solo.comparison.grid import jobs, only, packaged_grids, read_grid, settle
         from cueco_solo.comparison.job_folders import Shown, tasks_of
         from cueco_solo.results.runs import check_baseline
 
@@ -186,6 +188,7 @@ class GridRun:
             from cueco_solo.comparison.ready import check_ready
 
             check_ready(todo)
+        settle(todo)
         self.tasks = tasks_of(self.grid, todo, self.out)
 
     def finish(self, outcomes: Any) -> int:

@@ -305,6 +305,16 @@ def _typed_seed(overrides: Sequence[str]) -> tuple[int, ...] | None:
     return _seeds([int(typed[-1]) if typed[-1].isdigit() else typed[-1]])
 
 
+def settle(jobs: Sequence[Job]) -> None:
+    """Bring the jobs' settings for GPUs to those of a CPU where there is nothing else, in place.
+
+    Told once for each such setting. Imports torch where a job asks for a GPU.
+    """
+    for warning in dict.fromkeys(settle_accelerator(job.cfg) for job in jobs):
+        if warning:
+            print(warning, flush=True)
+
+
 def _job(
     grid: Grid,
     method: Method,
@@ -319,7 +329,6 @@ def _job(
     try:
         cfg = with_defaults(compose_config(name, method.config_path, overrides))
         check_settings(cfg)
-        settle_accelerator(cfg)
     except ConfigError as error:
         raise ConfigError(f"methods.{method.name}: {error}") from error
     place = ["--config-path", method.config_path] if method.config_path else []

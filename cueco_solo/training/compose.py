@@ -140,7 +140,8 @@ def compose_config(
     names = config_names(config_path, linear)
     key = "--config-name" if linear else "CONFIG"
     if config_name is None:
-        raise ConfigError(f"{key} is missing; choose one of {', '.join(names)}")
+        listed = ", ".join(names) if config_path else "those of cueco-solo list configs"
+        raise ConfigError(f"{key} is missing; choose one of {listed}")
     stem = config_name.removesuffix(".yaml")
     if stem not in config_names(config_path, not linear) + names:
         near = difflib.get_close_matches(stem, names, n=3) or names

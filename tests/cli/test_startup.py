@@ -70,7 +70,7 @@ ERRORS = {
     "data imagenet100 --from images --out out": "--from='images' has no train/n01558993",
     "pretrain --config-name cueco-dig": "CONFIG='cueco-dig' doesn't exist; choose",
     "pretrain cueco-dig": "CONFIG='cueco-dig' doesn't exist; choose one of cueco-digits",
-    "pretrain": "CONFIG is missing; choose one of byol-",
+    "pretrain": "CONFIG is missing; choose one of those of cueco-solo list",
     "pretrain cueco-digits --config-name rcl-digits": "must be one configuration, and over",
     "pretrain cueco-digits --cfg data.train_path=nowhere": "data.train_path='nowhere' does",
     "pretrain cueco-digits --cfg optimizer.lr=abc": "optimizer.lr='abc' must be a number",

@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from cueco_solo.comparison.grid import jobs, read_grid
-from cueco_solo.comparison.job_folders import Outcome, Task, read_grid_of, tasks_of, write_grid
+from cueco_solo.comparison.job_folders import (
+    Outcome,
+    Shown,
+    Task,
+    read_grid_of,
+    tasks_of,
+    write_grid,
+)
 from cueco_solo.comparison.states import Progress, estimate, read_progress, state_of
 from cueco_solo.files import write_json
 from cueco_solo.locks import locked
@@ -64,13 +71,13 @@ def task(folder: Path) -> Task:
     )
     grid = read_grid(str(folder / "grid.yaml"))
     (made,) = tasks_of(grid, jobs(grid), folder / "out")
-    write_grid([made], "first", None)
+    write_grid([made], Shown("first", None, "cueco, Table 3", " (smoke)"))
     return made
 
 
 def test_a_job_is_read_as_it_was_written(task: Task):
     found = read_grid_of(task)
-    assert (found.baseline, found.title) == ("first", None)
+    assert found.shown == Shown("first", None, "cueco, Table 3", " (smoke)")
     (read,) = found.tasks
     assert (read.evaluations, read.untrained) == (task.evaluations, True)
     assert run_id(read.job.cfg) == run_id(task.job.cfg)
