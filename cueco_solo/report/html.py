@@ -13,8 +13,6 @@ from cueco_solo.report.differences import difference_views, forest, verdicts
 from cueco_solo.report.document import Document, RunPart
 from cueco_solo.report.verdict import health, is_untrained, verdict
 from cueco_solo.results.table import (
-    DIFFERENCE_OVER_IMAGES,
-    OVER_IMAGES,
     ResultTable,
     Row,
     Single,
@@ -102,8 +100,7 @@ def _view(document: Document) -> dict[str, Any]:
         "differences": compared,
         "forest": forest(compared),
         "place": lambda row: next(i for i, other in enumerate(table.rows) if other is row),
-        "over_images": OVER_IMAGES if table.over_images else "",
-        "difference_over_images": DIFFERENCE_OVER_IMAGES,
+        "over_images": table.over_images,
         "verdicts": verdicts(compared),
         "knn": [{**sweep, "shades": _shades(sweep["means"])} for sweep in document.knn],
         "has": _parts(runs),

@@ -298,9 +298,10 @@ def test_a_point_shows_its_file_cluster_and_nearest_images_also_by_keys(visit, e
     assert near.locator("figcaption").first.inner_text() == "digit 1"
     point = chart.locator(".scatterlayer .point").first.bounding_box()
     page.mouse.move(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
-    expect(tip).to_contain_text("digit 0")
-    page.wait_for_timeout(200)  # a click counts for plotly once it has drawn the hovering
+    page.wait_for_timeout(300)  # a click counts for plotly once it has drawn the hovering
+    pointed = tip.locator("img").get_attribute("src")
+    assert near.locator("img").first.get_attribute("src") != pointed
     page.mouse.down()
     page.mouse.up()
-    expect(near.locator("figcaption").first).to_have_text("digit 0")
-    expect(near.locator("img").nth(5)).to_have_attribute("src", re.compile("^data:image/png"))
+    expect(near.locator("img").first).to_have_attribute("src", pointed)
+    expect(near.locator("img")).to_have_count(6)
