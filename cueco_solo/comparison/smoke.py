@@ -79,8 +79,11 @@ def smoke_grid(grid: Grid) -> Grid:
 
 def _method(grid: Grid, method: Method) -> Method:
     own = tuple(map(_small_crops, method.overrides))
-    cfg = composed_method(grid, method, next(iter(grid.data), ""))
-    keys = cfg.get("method_kwargs") or {}
+    composed = [composed_method(grid, method, data) for data in grid.data or {"": ()}]
+    cfg: DictConfig = composed[0]
+    keys: dict[str, Any] = {}
+    for one in composed:  # of one method, so that each takes the keys of the others
+        keys |= dict(one.get("method_kwargs") or {})
     # a size of 0 says that there is none of it
     before = [f"method_kwargs.{key}={value}" for key, value in _SIZES.items() if keys.get(key)]
     if not any(text.startswith("augmentations=") for text in (*grid.overrides, *own)):

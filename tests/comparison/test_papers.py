@@ -95,6 +95,13 @@ def test_a_small_row_keeps_what_makes_it_a_row():
     assert [len(job.cfg.method_kwargs.mlp_dims) for job in found] == [2, 2, 3, 3, 0]
 
 
+def test_what_only_one_data_set_names_is_made_small_too():
+    """DINO's teacher warms up for 50 epochs on ImageNet-100 alone."""
+    grid = smoke_grid(only(read_grid("cueco/table1"), ["DINO", "imagenet100", "cifar10"]))
+    epochs = [job.cfg.method_kwargs.warmup_teacher_temperature_epochs for job in jobs(grid)]
+    assert epochs == [0, 0]
+
+
 def test_cuecos_losses_one_by_one():
     found = [job.cfg.method_kwargs for job in whole("cueco/table3")]
     weights = [(k.contrastive_weight, k.centroid_weight, k.variance_weight) for k in found]
