@@ -10,10 +10,37 @@ from typing import Any
 WAIT = "for another process that works on the same folder, instead of stopping with an error"
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Adds the default to the help of an option that doesn't say it itself."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        said = action.help and "default" in action.help
+        none = action.default is None or action.default == argparse.SUPPRESS
+        if said or none or action.nargs == 0:
+            return action.help
+        if isinstance(action.default, list | tuple):
+            return f"{action.help} (default: {' '.join(map(str, action.default))})"
+        return f"{action.help} (default: %(default)s)"
+
+
+class Parser(argparse.ArgumentParser):
+    """Suggests the command or the choice that a misspelt one is close to."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            choices = [str(choice) for choice in action.choices]
+            close = difflib.get_close_matches(str(value), choices, 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            listed = ", ".join(choices)
+            raise argparse.ArgumentError(
+                action, f"invalid choice: {value!r} (choose from {listed}){hint}"
+            )
+
+
 def add_command(
     commands: Any,
     name: str,
-    run: Callable[[argparse.Namespace], int | None],
+    run: Callable[[argparse.Namespace], int | None] | None,
     summary: str,
     description: str,
     *examples: str,
@@ -21,7 +48,8 @@ def add_command(
     """Add one command and return its parser, to add arguments to.
 
     Args:
-        run: called with the parsed arguments; returns the exit code, None for 0.
+        run: called with the parsed arguments; returns the exit code, None for 0. None if commands
+            of its own are required.
         examples: whole command lines.
     """
     parser = commands.add_parser(
@@ -29,7 +57,7 @@ def add_command(
         help=summary,
         description=textwrap.fill(" ".join(description.split()), 90),
         epilog=epilog(*examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
     )
     parser.set_defaults(run=run, parser=parser)
     return parser
@@ -57,7 +85,9 @@ def epilog(*examples: str) -> str:
     return "\n".join(["example:" if len(examples) == 1 else "examples:", *lines])
 
 
-def number(kind: type, allowed: str, valid: Callable[[Any], bool]) -> Callable[[str], Any]:
+def number(
+    kind: Callable[[str], Any], allowed: str, valid: Callable[[Any], bool]
+) -> Callable[[str], Any]:
     """An argparse type; ``allowed`` completes the message for what it refuses."""
 
     def read(text: str) -> Any:

@@ -1,6 +1,7 @@
 """Errors that a user can cause and mend: one line, with the key, the value and the remedy."""
 
-from collections.abc import Callable, Iterator
+import difflib
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,6 +31,12 @@ def config_error(key: str, value: Any, allowed: str, remedy: str = "") -> Config
     """
     message = f"{key}={value!r} {allowed}"
     return ConfigError(f"{message}; {remedy}" if remedy else message)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``"did you mean X or Y"``; empty where nothing is close to a misspelt word."""
+    close = difflib.get_close_matches(str(word), sorted(known), n=3)
+    return f"did you mean {' or '.join(close)}" if close else ""
 
 
 @contextmanager

@@ -33,8 +33,8 @@ def locked(folder: Path, key: str, wait: bool = False) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
+    try:  # a moment longer than who only looks (is_locked) holds it
+        lock.acquire(timeout=0.3, poll_interval=0.02)
     except Timeout:
         if not wait:
             remedy = "stop it, or add --wait to go on when it is done"

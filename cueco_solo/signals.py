@@ -16,6 +16,8 @@ from typing import Any
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGUSR1")
 SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+# the number of the process that a process belongs to: it ends with that one, and is requeued by it
+PARENT = "CUECO_SOLO_PARENT"
 # seconds within which another one counts as the same: timeout(1) and SLURM may send it twice
 _SAME = 0.5
 
@@ -80,6 +82,8 @@ def listening() -> Iterator[None]:
     # what the C handler writes to is read while the main thread waits for something else
     wakeup = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=_watch, args=(ours,), name="signals", daemon=True).start()
+    if _belongs_to_parent():
+        threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
         yield
     finally:
@@ -125,6 +129,19 @@ def _end(number: int) -> None:
     os._exit(128 + number)
 
 
+def _belongs_to_parent() -> bool:
+    """Those that such a process starts inherit the variable, too, but have another parent."""
+    return os.environ.get(PARENT) == str(os.getppid())
+
+
+def _end_with_parent(parent: int) -> None:
+    """Stop as by SIGTERM once the parent is gone, killed perhaps."""
+    while os.getppid() == parent:
+        time.sleep(_SAME)
+    if _heard:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 def leave_to_parent(*_: Any) -> None:
     """In a loading process: outlive the signals that a whole process group gets.
 
@@ -158,25 +175,47 @@ def requeued() -> bool:
     return slurm_job() is not None and count.isdigit() and int(count) > 0
 
 
-def requeue() -> str | None:
-    """Have SLURM run this job again.
+def requeue(name: str) -> str | None:
+    """Have SLURM run this job again, after a signal that asks for it.
+
+    SIGUSR1 always does. SIGTERM comes before a preemption and a time limit, too, but also from
+    scancel, after which a job isn't to run again.
+
+    Args:
+        name: of the signal.
 
     Returns:
-        What to tell about it; None outside of SLURM, and in all but the first process.
+        What to tell about it; None outside of SLURM, after another signal, and in all but the
+        first process.
     """
-    import subprocess
-
     job = slurm_job()
     first = all(os.environ.get(key, "0") == "0" for key in ("SLURM_PROCID", "LOCAL_RANK"))
-    if job is None or not first:
+    if job is None or not first or _belongs_to_parent():
         return None
     array = os.environ.get("SLURM_ARRAY_JOB_ID")
     if array:
         job = f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID')}"
+    if name != "SIGUSR1" and not (name == "SIGTERM" and _to_go_on(job)):
+        return None
+    failure = _scontrol("requeue", job)[1]
+    return f"SLURM job {job} can't be requeued ({failure})" if failure else f"requeued job {job}"
+
+
+def _to_go_on(job: str) -> bool:
+    """Whether SLURM ends a job for another one, or since its time is over."""
+    shown = dict(word.partition("=")[::2] for word in _scontrol("show", "job", job)[0].split())
+    preempted = shown.get("PreemptTime", "None") not in ("None", "Unknown", "N/A")
+    state = shown.get("JobState", "")
+    return state in ("PREEMPTED", "TIMEOUT") or (preempted and state == "RUNNING")
+
+
+def _scontrol(*words: str) -> tuple[str, str]:
+    """What scontrol prints, and why it failed; the latter is empty if it didn't."""
+    import subprocess
+
     try:
-        done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True)
-        reason = " ".join(done.stderr.split()) or f"code {done.returncode}"
-        failed = done.returncode != 0
+        done = subprocess.run(["scontrol", *words], capture_output=True, text=True)
     except OSError as error:
-        failed, reason = True, str(error)
-    return f"SLURM job {job} can't be requeued ({reason})" if failed else f"requeued job {job}"
+        return "", str(error)
+    reason = " ".join(done.stderr.split()) or f"code {done.returncode}"
+    return done.stdout, reason if done.returncode else ""

@@ -28,7 +28,12 @@ _venv_install() {
     for stamp in .venv/installed-${1:-*}; do
         [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
     done
-    echo "installing into .venv (several gigabytes where PyTorch comes with CUDA)"
+    echo "installing into .venv: PyTorch and what it needs; minutes, as fast as the line is"
+    if [ "$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null; then
+        echo "no nvidia-smi here: PyTorch's usual build brings several gigabytes of CUDA that won't be" \
+            "used; for the build without, stop this and put in front of the command:" \
+            "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu"
+    fi
     .venv/bin/python -m pip install --disable-pip-version-check --progress-bar on \
         -c scripts/constraints.txt -e ".$extra" &&
         # without its own requirements: it asks for torch 1.9.1, which no current Python runs

@@ -134,5 +134,7 @@ def _poisoned(part: Any, run: RunFigures) -> Any:
     }
     curves = {**part["curves"], f"loss {NASTY[1]}": part["curves"]["val_acc1"]}
     named = {name: getattr(run, name) for name in names}
+    if part["embedding"]:
+        part["embedding"]["file"] = [NASTY[i % 4] for i in range(len(part["embedding"]["x"]))]
     named.update(label=f"{NASTY[2]} {run.id}", folder=NASTY[1], images=run.dataset)
     return {**part, **named, "curves": curves, "reproduce": part["reproduce"] | made}

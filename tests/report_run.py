@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from cueco_solo.report.document import Cluster, Curve, Embedding, RunPart
+from cueco_solo.report.features import nearest
 from cueco_solo.results.figures import Figure
 from cueco_solo.results.runs import RunFigures
 
@@ -81,6 +82,7 @@ def run_part(run: RunFigures, labels: list[int], rng: np.random.Generator) -> Ru
         dataset=run.dataset,
         images=run.dataset,
         curves=_curves(run.method, quality, rng),
+        steps_per_epoch=22.0,
         embedding=_embedding(quality, labels, rng),
         clusters=[_clusters("K-means", 10, quality, labels, rng)],
         companions=_companions(labels, rng) if run.method == "rcl" else [],
@@ -101,6 +103,7 @@ def _curves(method: str, quality: float, rng: np.random.Generator) -> dict[str, 
         "val_acc1": 100 * quality * 1.2 * (1 - 0.85 * fall),
         "train_acc1_epoch": 100 * quality * (1 - 0.9 * fall),
         "online_nmi": 80 * quality * (1 - fall),
+        "online_rankme": 60 * quality * (1 - fall),
         "train_class_loss_epoch": 0.4 + 2 * fall,
         "train_nce_loss_epoch": 5 + 2 * fall,
         "train_alignment": 0.3 + 0.3 * fall + 0.1 * (1 - quality),
@@ -132,6 +135,9 @@ def _embedding(quality: float, labels: list[int], rng: np.random.Generator) -> E
         "y": points[:, 1].round(2).tolist(),
         "label": labels,
         "image": list(range(len(labels))),
+        "file": [f"{label}/{i}.png" for i, label in enumerate(labels)],
+        "near": nearest(points, 5),
+        "cluster": [label % 7 for label in labels],
     }
 
 

@@ -1,12 +1,16 @@
+# PYTHON_ARGCOMPLETE_OK
 """The console script ``cueco-solo``: everything that works without a solo-learn checkout."""
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
 
 from cueco_solo import signals
-from cueco_solo.arguments import epilog, parse_arguments
+from cueco_solo.arguments import Parser, epilog, parse_arguments
 from cueco_solo.errors import ConfigError, HostError, one_line
 
 
@@ -16,27 +20,73 @@ def _parser() -> argparse.ArgumentParser:
         compare,
         data,
         doctor,
+        embed,
         export,
+        lists,
         options,
         pretrain,
         report,
     )
     from cueco_solo.evaluation import commands as evaluations
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="cueco-solo",
         description="Train and evaluate self-supervised methods of solo-learn's and of ours.",
         epilog=epilog(
             "cueco-solo data digits-placed --out datasets/digits-placed",
-            "cueco-solo pretrain --config-name cueco-digits-placed hardware=cpu",
+            "cueco-solo pretrain cueco-digits-placed hardware=cpu",
             "cueco-solo knn trained_models/cueco/RUN",
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument(
+        "--version", action=_Version, help="versions of cueco-solo, solo-learn and torch, and exit"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (compare, pretrain, evaluations, export, report, data, options, doctor):
+    for module in (
+        compare,
+        pretrain,
+        evaluations,
+        embed,
+        export,
+        report,
+        data,
+        lists,
+        options,
+        doctor,
+    ):
         module.add_parsers(commands)
     return parser
+
+
+class _Version(argparse.Action):
+    """Prints versions without importing what they are of."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        from cueco_solo import __version__
+        from cueco_solo.host import host_info
+
+        host = host_info()
+        try:
+            torch = version("torch")
+        except PackageNotFoundError:
+            torch = "missing"
+        print(f"cueco-solo {__version__}, solo-learn {host.version} ({host.form}), torch {torch}")
+        parser.exit()
+
+
+def _complete(parser: argparse.ArgumentParser) -> None:
+    """Answer the shell that asks for completions, if argcomplete is there to do it."""
+    if "_ARGCOMPLETE" in os.environ:
+        with suppress(ImportError):
+            import argcomplete
+
+            argcomplete.autocomplete(parser)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,14 +100,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names of files may be no text in its encoding
             stream.reconfigure(errors="backslashreplace")
-    args = parse_arguments(_parser(), argv)
+    parser = _parser()
+    _complete(parser)
+    args = parse_arguments(parser, argv)
     try:
         with signals.listening():
             return args.run(args) or 0
     except signals.Stopped as stop:
         if not stop.told:
             print(f"\ncueco-solo: stopped by {stop.name}; no file is half-written", file=sys.stderr)
-        if stop.name == "SIGUSR1" and (line := signals.requeue()):
+        if line := signals.requeue(stop.name):
             print(f"cueco-solo: {line}", file=sys.stderr)
         return int(stop.code or 0)
     except (ConfigError, HostError) as error:

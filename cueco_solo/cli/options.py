@@ -44,7 +44,9 @@ def add_parsers(commands: Any) -> None:
         "cueco-solo options cueco",
         "cueco-solo options training",
     )
-    parser.add_argument("name", nargs="?", choices=list(_TITLES), help="whose options")
+    parser.add_argument(
+        "name", nargs="?", choices=list(_TITLES), help="whose options (default: list the names)"
+    )
     parser.add_argument("--markdown", action="store_true", help="all tables, as docs/options.md")
 
 

@@ -29,13 +29,15 @@ def add_parsers(commands: Any) -> None:
     )
     parser.add_argument("--title", default="Runs side by side", help="of the page")
     parser.add_argument(
-        "--baseline", metavar="METHOD", help="show the other methods' paired differences to it"
+        "--baseline",
+        metavar="METHOD",
+        help="show the other methods' paired differences to it (default: no differences)",
     )
     parser.add_argument(
         "--embedding",
         choices=("tsne", "umap", "none"),
         default="tsne",
-        help="of the features, in two dimensions (tsne); umap needs umap-learn",
+        help="of the features, in two dimensions; umap needs umap-learn",
     )
     parser.add_argument(
         "--images", type=positive, default=1000, help="test images in the embedding (1000)"

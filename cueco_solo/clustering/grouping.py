@@ -11,6 +11,7 @@ from cueco_solo.numerics import in_float32, perplexity
 _ACTIVE_STEPS = 1000  # a cluster without members for this long counts as dead
 # K-means sees two views of each image: a cluster of one image alone has next to no variance
 _PRIOR_KEYS = 2
+_VARIANCES = ("sum", "mean", "per_dimension")
 _USAGE_DECAY = 0.99  # the assignment histogram forgets with a half-life of 69 steps
 
 
@@ -51,6 +52,9 @@ class MomentumGrouping(nn.Module):
         variance_momentum: beta_2 of Eq. 8.
         variance: ``"sum"`` over the dimensions, their ``"mean"``, or ``"per_dimension"``, which
             Eqs. 2 and 8 leave open.
+
+    Raises:
+        ValueError: one of them is out of range.
     """
 
     centroids: torch.Tensor
@@ -69,6 +73,16 @@ class MomentumGrouping(nn.Module):
         variance: str = "sum",
     ):
         super().__init__()
+        momenta = {"centroid_momentum": centroid_momentum, "variance_momentum": variance_momentum}
+        for name, value in momenta.items():
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} must be in [0, 1], but is {value}")
+        if variance not in _VARIANCES:
+            raise ValueError(
+                f"variance must be one of {', '.join(_VARIANCES)}, but is {variance!r}"
+            )
+        if min(num_clusters, dim) < 1:
+            raise ValueError(f"num_clusters={num_clusters} and dim={dim} must be at least 1")
         self.centroid_momentum = centroid_momentum
         self.variance_momentum = variance_momentum
         self.variance = variance

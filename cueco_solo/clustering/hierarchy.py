@@ -43,6 +43,9 @@ class Hierarchy(nn.Module):
         max_splits: parts that a cluster is split into, m.
         merge_threshold: similarity of centres above which two clusters merge, sigma_m, for each
             level from H down to 2.
+
+    Raises:
+        ValueError: there is another number of thresholds, or fewer than two levels.
     """
 
     labels: torch.Tensor
@@ -60,6 +63,11 @@ class Hierarchy(nn.Module):
         merge_threshold: Sequence[float],
     ):
         super().__init__()
+        if num_levels < 2 or len(merge_threshold) != num_levels - 1:
+            raise ValueError(
+                f"merge_threshold must have num_levels - 1 = {num_levels - 1} numbers, at least "
+                f"one, but has {len(merge_threshold)}"
+            )
         self.max_splits = max_splits
         self.merge_threshold = dict(zip(range(num_levels, 1, -1), merge_threshold, strict=True))
         alone = torch.arange(num_samples)

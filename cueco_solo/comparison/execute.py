@@ -5,38 +5,25 @@ import gc
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from cueco_solo import signals
 from cueco_solo.comparison.evaluations import Evaluation
-from cueco_solo.comparison.grid import Grid, Job
+from cueco_solo.comparison.grid import Job
+from cueco_solo.comparison.job_folders import Outcome, Task
+from cueco_solo.comparison.several import train_apart
 from cueco_solo.errors import ConfigError, HostError, one_line
+from cueco_solo.training.durations import duration
 
-_DIGITS = {"digits": False, "digits-placed": True}
-
-
-@dataclass
-class Outcome:
-    """What became of a run.
-
-    Attributes:
-        method, dataset, seed: what it is called in the tables.
-        folder: of the run, None if the training failed.
-        files: names of the ``eval-*.json`` of this comparison; those of the untrained backbone too.
-        errors: a line for each thing that failed.
-    """
-
-    method: str
-    dataset: str
-    seed: int
-    folder: Path | None = None
-    files: set[str] = field(default_factory=set)
-    errors: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        return f"{self.method} on {self.dataset}, seed {self.seed}"
+# the first line of every attempt, and one for each evaluation, in a job's log
+BEGINS, EVALUATES = "job: ", "evaluation: "
+_DIGITS: dict[str, dict[str, Any]] = {
+    "digits": {"placed": False},
+    "digits-placed": {"placed": True},
+    "digits-few": {"placed": True, "of_each": 20},
+}
 
 
 def finished(job: Job) -> Path | None:
@@ -55,33 +42,59 @@ def error_log(folder: Path) -> Path:
     return path
 
 
-def run_jobs(grid: Grid, jobs: Sequence[Job], log: Path, wait: bool = False) -> list[Outcome]:
-    """Do all jobs; a failing one is reported in a line, and the next one follows.
+def run_jobs(
+    tasks: Sequence[Task],
+    log: Path,
+    wait: bool = False,
+    tell: Callable[[Sequence[Outcome]], None] = lambda outcomes: None,
+) -> list[Outcome]:
+    """Do all jobs in this process; a failing one is reported in a line, and the next one follows.
 
     Args:
-        grid: for its evaluations.
-        jobs: in this order.
+        tasks: the grid's, in this order.
         log: file that gets the tracebacks of what failed unexpectedly.
         wait: where another process trains a run, until it is done.
+        tell: called after each training but the last with what there is by now of its data set.
     """
-    clock = _Clock(jobs)
+    clock = Clock([task.job for task in tasks if finished(task.job) is None])
     outcomes = []
-    for number, job in enumerate(jobs, 1):
-        done = finished(job)
-        print(f"[{number}/{len(jobs)}] {job}{clock.start(job, bool(done))}", flush=True)
-        outcome = Outcome(job.method, job.dataset, job.seed, done)
-        with _reported(outcome, "training", log):
-            if done is None:
-                outcome.folder = _train(job, wait)
-        if outcome.folder is not None:
-            first = grid.untrained and job.method == grid.methods[0].name
-            for evaluation in grid.evaluations:
-                evaluate(outcome, evaluation, log)
-                if first:
-                    evaluate(outcome, evaluation, log, untrained=True)
-        clock.stop(job)
-        outcomes.append(outcome)
+    for number, task in enumerate(tasks, 1):
+        job, done = task.job, finished(task.job)
+        state = ": trained already" if done else ""
+        print(f"[{number}/{len(tasks)}] {job}{state}{clock.told()}", flush=True)
+        start = time.monotonic()
+        outcomes.append(run_job(task, log, done, wait))
+        clock.done(job, time.monotonic() - start)
+        if number < len(tasks) and done is None:
+            tell([each for each in outcomes if each.dataset == job.dataset])
     return outcomes
+
+
+def run_job(
+    task: Task, log: Path, done: Path | None, wait: bool = False, telling: bool = False
+) -> Outcome:
+    """Train one run, unless that is done, and evaluate it; what fails is a line of the outcome.
+
+    Args:
+        task: what to do.
+        log: see :func:`run_jobs`.
+        done: the folder of the run, if it has had all its epochs.
+        wait: see :func:`run_jobs`.
+        telling: print a line for each evaluation.
+    """
+    job = task.job
+    outcome = Outcome(job.method, job.dataset, job.seed, done)
+    with _reported(outcome, "training", log):
+        if done is None:
+            outcome.folder = _train(job, wait)
+    if outcome.folder is not None:
+        for evaluation in task.evaluations:
+            if telling:
+                print(f"{EVALUATES}{evaluation}", flush=True)
+            evaluate(outcome, evaluation, log)
+            if task.untrained:
+                evaluate(outcome, evaluation, log, untrained=True)
+    return outcome
 
 
 def evaluate(outcome: Outcome, evaluation: Evaluation, log: Path, untrained: bool = False) -> None:
@@ -135,16 +148,16 @@ def _train(job: Job, wait: bool) -> Path:
     from cueco_solo.training.hardware import find_hardware
     from cueco_solo.training.pretrain import pretrain
 
-    processes = find_hardware(job.cfg).world_size
-    if processes > 1:
-        raise ConfigError(
-            f"devices: {processes} processes are more than a comparison can train in; run "
-            f"cueco-solo {' '.join(job.command)}, compare then takes the finished run"
-        )
-    _write_digits(job)
+    write_digits(job)
     try:
-        with _as_typed(job.command):
-            folder = pretrain(job.cfg, wait)
+        if find_hardware(job.cfg).world_size > 1:
+            train_apart(job, wait)
+            folder = finished(job)
+            if folder is None:
+                raise ConfigError("the training has ended before its last epoch")
+        else:
+            with _as_typed(job.command):
+                folder = pretrain(job.cfg, wait)
     except Exception:
         signals.raise_received()  # that came before what ended the training
         raise
@@ -152,13 +165,19 @@ def _train(job: Job, wait: bool) -> Path:
     return folder
 
 
-def _write_digits(job: Job) -> None:
+def write_digits(job: Job) -> None:
     """The data sets that need no download, where the configuration looks for them."""
-    path = Path(job.cfg.data.train_path)
-    if path.parent.name in _DIGITS and path.parent.parent == Path("datasets"):
+    if written_here(job):
         from cueco_solo.data.digits import export_digits
 
-        export_digits(path.parent, placed=_DIGITS[path.parent.name])
+        folder = Path(job.cfg.data.train_path).parent
+        export_digits(folder, **_DIGITS[folder.name])
+
+
+def written_here(job: Job) -> bool:
+    """Whether the job's images are digits that its training writes where it looks for them."""
+    folder = Path(job.cfg.data.train_path).parent
+    return folder.name in _DIGITS and folder.parent == Path("datasets")
 
 
 @contextlib.contextmanager
@@ -172,38 +191,35 @@ def _as_typed(command: Sequence[str]) -> Iterator[None]:
         sys.argv = typed
 
 
-class _Clock:
-    """Time since the start, and an estimate of what is left from the runs trained so far."""
+class Clock:
+    """Time since the start, and an estimate of what is left from the runs trained so far.
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    Args:
+        left: jobs that aren't trained yet.
+        slots: jobs that are done at a time.
+    """
+
+    def __init__(self, left: Sequence[Job], slots: int = 1) -> None:
         self.begin = time.monotonic()
-        self.left = [job for job in jobs if finished(job) is None]
+        self.left, self.slots = list(left), slots
         self.seconds: list[tuple[Job, float]] = []
 
-    def start(self, job: Job, done: bool) -> str:
-        """What stands behind the job's name."""
-        self.now = time.monotonic()
-        state = ": trained already" if done else ""
+    def told(self) -> str:
+        """What is known of it, in brackets; empty at first and where nothing is left."""
         if not self.seconds or not self.left:
-            return state
-        elapsed = _duration(self.now - self.begin)
-        left = _duration(sum(map(self._expected, self.left)))
-        return f"{state} ({elapsed} so far, about {left} to go)"
+            return ""
+        elapsed = duration(time.monotonic() - self.begin)
+        left = duration(sum(map(self._expected, self.left)) / min(self.slots, len(self.left)))
+        return f" ({elapsed} so far, about {left} to go)"
 
-    def stop(self, job: Job) -> None:
-        """The job is over."""
+    def done(self, job: Job, seconds: float) -> None:
+        """The job is over, and has taken this time."""
         if job in self.left:
             self.left.remove(job)
-            self.seconds.append((job, time.monotonic() - self.now))
+            self.seconds.append((job, seconds))
 
     def _expected(self, job: Job) -> float:
         """The mean of the same method on the same data, else of all."""
         like = [s for j, s in self.seconds if (j.method, j.dataset) == (job.method, job.dataset)]
         times = like or [seconds for _, seconds in self.seconds]
         return sum(times) / len(times)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cueco_solo.comparison.evaluations import Evaluation, parse_evaluations, transferred
-from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.comparison.slurm_options import SlurmOptions
+from cueco_solo.errors import ConfigError, config_error, did_you_mean
 from cueco_solo.results.figures import dataset_name
+from cueco_solo.results.published import published_figures
 from cueco_solo.results.runs import check_baseline
 from cueco_solo.training.compose import compose_config
+from cueco_solo.training.hardware import settle_accelerator
 from cueco_solo.training.run_folder import run_id
 from cueco_solo.training.settings import check_settings, with_defaults
 
@@ -26,7 +29,10 @@ _DATA = "{data}"
 
 @dataclass(frozen=True)
 class Method:
-    """What one name in the tables stands for; ``{data}`` in ``config`` is the data set's name."""
+    """What one name in the tables stands for.
+
+    ``{data}`` in ``config`` and ``overrides`` is the data set's name.
+    """
 
     name: str
     config: str
@@ -48,6 +54,10 @@ class Grid:
         overrides: of every pre-training.
         untrained: evaluate the untrained backbone of the first method too.
         baseline: the method that the others are compared with.
+        slurm: what is asked of SLURM for each job, as it stands there; see
+            :class:`.slurm_options.SlurmOptions`.
+        paper: the table whose figures ours are put beside, as published figures name their source.
+        mark: stands behind the names of the data sets in the tables.
     """
 
     name: str
@@ -59,6 +69,9 @@ class Grid:
     overrides: tuple[str, ...]
     untrained: bool
     baseline: str | None
+    slurm: dict[str, Any] | None = None
+    paper: str | None = None
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,7 +96,14 @@ class Job:
 
 def packaged_grids() -> list[str]:
     """Names of the grids that come with this package."""
-    return sorted(Path(e.name).stem for e in _PACKAGED.iterdir() if e.name.endswith(".yaml"))
+    folders = [("", _PACKAGED)]
+    folders += [(f"{e.name}/", e) for e in _PACKAGED.iterdir() if e.is_dir()]
+    return sorted(
+        f"{prefix}{entry.name.removesuffix('.yaml')}"
+        for prefix, folder in folders
+        for entry in folder.iterdir()
+        if entry.name.endswith(".yaml")
+    )
 
 
 def read_grid(given: str) -> Grid:
@@ -99,7 +119,8 @@ def read_grid(given: str) -> Grid:
     if not path.is_file():
         packaged = _PACKAGED / f"{given}.yaml"
         if not packaged.is_file():
-            remedy = f"give a file or one of {', '.join(packaged_grids())}"
+            there = packaged_grids()
+            remedy = did_you_mean(given, there) or f"give a file or one of {', '.join(there)}"
             raise config_error("GRID", given, "doesn't exist", remedy)
         path = Path(str(packaged))
     try:
@@ -130,7 +151,10 @@ def _grid(content: dict[str, Any], path: Path) -> Grid:
         overrides=_overrides("overrides", content.get("overrides")),
         untrained=_flag("untrained", content.get("untrained", False)),
         baseline=None if content.get("baseline") is None else str(content["baseline"]),
+        slurm=content.get("slurm"),
+        paper=_paper(content.get("paper")),
     )
+    SlurmOptions.of_grid(grid.slurm, {})
     if grid.untrained and "untrained" in methods:
         allowed = "is the name of the untrained backbone"
         raise config_error("methods.untrained", methods["untrained"], allowed, "take another")
@@ -143,7 +167,7 @@ def _grid(content: dict[str, Any], path: Path) -> Grid:
 
 _KEYS = (
     *("name", "methods", "data", "seeds", "evaluations", "transfer", "overrides", "untrained"),
-    "baseline",
+    *("baseline", "slurm", "paper"),
 )
 
 
@@ -175,9 +199,13 @@ def _method(name: str, value: Any, folder: Path) -> Method:
 def _overrides(key: str, value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
-    if not isinstance(value, list) or not all(isinstance(v, str) and "=" in v for v in value):
-        raise config_error(key, value, "must be a list of overrides, each KEY=VALUE")
+    if not isinstance(value, list) or not all(map(_is_override, value)):
+        raise config_error(key, value, "must be a list of overrides, each KEY=VALUE or ~KEY")
     return tuple(value)
+
+
+def _is_override(value: Any) -> bool:
+    return isinstance(value, str) and ("=" in value or value.startswith("~"))
 
 
 def _seeds(value: Any) -> tuple[int, ...]:
@@ -187,6 +215,38 @@ def _seeds(value: Any) -> tuple[int, ...]:
     if len(set(numbers)) < len(numbers):
         raise config_error("seeds", value, "holds a seed twice", "name each once")
     return tuple(numbers)
+
+
+def _paper(value: Any) -> str | None:
+    known = dict.fromkeys(figure["source"] for figure in published_figures())
+    if value is not None and value not in known:
+        raise config_error("paper", value, "must be one of " + "; ".join(known))
+    return value
+
+
+def only(grid: Grid, names: Sequence[str]) -> Grid:
+    """The grid with some of its methods and data sets alone.
+
+    Args:
+        grid: the grid.
+        names: of methods and of data sets; where none is a method, all of them stay, and so for
+            data sets.
+
+    Raises:
+        ConfigError: a name is neither.
+    """
+    methods = [method.name for method in grid.methods]
+    for name in names:
+        if name not in methods and name not in grid.data:
+            raise config_error(
+                "--only", name, f"must be one of {', '.join((*methods, *grid.data))}"
+            )
+    kept = [method for method in grid.methods if method.name in names]
+    data = {name: overrides for name, overrides in grid.data.items() if name in names}
+    baseline = grid.baseline if not kept or grid.baseline in names else None
+    return replace(
+        grid, methods=tuple(kept) or grid.methods, data=data or grid.data, baseline=baseline
+    )
 
 
 def _flag(key: str, value: Any) -> bool:
@@ -245,6 +305,16 @@ def _typed_seed(overrides: Sequence[str]) -> tuple[int, ...] | None:
     return _seeds([int(typed[-1]) if typed[-1].isdigit() else typed[-1]])
 
 
+def settle(jobs: Sequence[Job]) -> None:
+    """Bring the jobs' settings for GPUs to those of a CPU where there is nothing else, in place.
+
+    Told once for each such setting. Imports torch where a job asks for a GPU.
+    """
+    for warning in dict.fromkeys(settle_accelerator(job.cfg) for job in jobs):
+        if warning:
+            print(warning, flush=True)
+
+
 def _job(
     grid: Grid,
     method: Method,
@@ -253,11 +323,9 @@ def _job(
     typed: Sequence[str],
     seed: int,
 ) -> Job:
-    if _DATA in method.config and not data:
-        remedy = "name the data sets under data"
-        raise config_error(f"methods.{method.name}", method.config, "has no data set", remedy)
-    name = method.config.replace(_DATA, data)
-    overrides = [*grid.overrides, *method.overrides, *of_data, *typed, f"seed={seed}"]
+    name = _named(method, method.config, data)
+    own = [_named(method, text, data) for text in method.overrides]
+    overrides = [*grid.overrides, *own, *of_data, *typed, f"seed={seed}"]
     try:
         cfg = with_defaults(compose_config(name, method.config_path, overrides))
         check_settings(cfg)
@@ -266,4 +334,28 @@ def _job(
     place = ["--config-path", method.config_path] if method.config_path else []
     command = ("pretrain", *place, "--config-name", name, *overrides)
     OmegaConf.update(cfg, "auto_resume.enabled", True, force_add=True)
-    return Job(method.name, data or dataset_name(cfg.data), seed, cfg, command)
+    dataset = f"{data or dataset_name(cfg.data)}{grid.mark}"
+    return Job(method.name, dataset, seed, cfg, command)
+
+
+def composed_method(grid: Grid, method: Method, data: str) -> DictConfig:
+    """What a method of the grid is configured to on one of its data sets.
+
+    Raises:
+        ConfigError: a configuration or an override doesn't exist.
+    """
+    name = _named(method, method.config, data)
+    own = [_named(method, text, data) for text in method.overrides]
+    try:
+        overrides = [*grid.overrides, *own, *grid.data.get(data, ())]
+        return compose_config(name, method.config_path, overrides)
+    except ConfigError as error:
+        raise ConfigError(f"methods.{method.name}: {error}") from error
+
+
+def _named(method: Method, text: str, data: str) -> str:
+    """A configuration's name or an override with the data set's name in it."""
+    if _DATA in text and not data:
+        remedy = "name the data sets under data"
+        raise config_error(f"methods.{method.name}", text, "has no data set", remedy)
+    return text.replace(_DATA, data)

@@ -1,15 +1,19 @@
 """What a comparison results in: the table of its runs, and the files that it leaves."""
 
+import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cueco_solo.comparison.execute import Outcome
+from cueco_solo.comparison.job_folders import Outcome, Shown
+from cueco_solo.comparison.smoke import NOTICE
 from cueco_solo.errors import ConfigError, moved
+from cueco_solo.results.paper import write_paper
 from cueco_solo.results.published import published_figures
 from cueco_solo.results.runs import RunFigures, describe, read_figures, repetition
 from cueco_solo.results.table import ResultTable, make_table
+from cueco_solo.results.text import terminal
 from cueco_solo.results.write import unwritable, write_results
 from cueco_solo.training.run_folder import Run, load_run, open_runs
 
@@ -89,6 +93,53 @@ def write_all(out: Path, found: Compared, title: str | None) -> None:
     if title:
         report = out / "report.html"
         write_report(found.runs, found.described, found.table, report, title=title)
+
+
+def print_so_far(outcomes: Sequence[Outcome]) -> None:
+    """The table without a baseline, untrained backbones first, once there is a figure."""
+    if any(outcome.files for outcome in outcomes) and (found := compared(outcomes, None, True)):
+        print(f"\n{terminal(found.table)}\n", flush=True)
+
+
+def finish(out: Path, outcomes: Sequence[Outcome], shown: Shown, named: bool) -> int:
+    """Print the tables, write all there is.
+
+    Args:
+        out: folder of the results.
+        outcomes: of the comparison.
+        shown: how; with a paper, its table is put beside ours.
+        named: see :func:`compared`.
+
+    Returns:
+        1 if something failed, which is listed, else 0.
+    """
+    found = compared(outcomes, shown.baseline, named)
+    if found:
+        print(f"\n{terminal(found.table)}\n", flush=True)
+        width = max(len(run.series) for run in found.described)
+        folders = [f"{run.series:{width}}  {run.folder}" for run in found.described]
+        print("run folders:", *folders, sep="\n  ")
+        if shown.title is None:  # the report prints them itself
+            notes = [f"{run.id}: {sentence}" for run in found.described for sentence in run.missing]
+            print(*notes, sep="\n", end="\n" * bool(notes))
+        write_all(out, found, shown.title)
+    if shown.paper or shown.mark:
+        _write_paper(out, shown, found)
+    errors = [line for outcome in outcomes for line in outcome.errors]
+    if errors:
+        print(f"\n{len(errors)} failed:", *errors, sep="\n  ", file=sys.stderr)
+    return int(bool(errors))
+
+
+def _write_paper(out: Path, shown: Shown, found: Compared | None) -> None:
+    """Put the paper's table beside ours; of a check of wiring, say that it is one."""
+    notice = NOTICE if shown.mark else ""
+    if shown.paper:
+        table = found.table if found else None
+        text = write_paper(out, shown.paper, published_figures(), table, shown.mark, notice)
+        print(f"\n{text}\nbeside the paper:\n  {out / 'paper.md'}\n  {out / 'paper.csv'}")
+    if notice:
+        print(notice)
 
 
 __getattr__ = moved(

@@ -27,7 +27,9 @@ VERSION = 1
 Grey = NDArray[np.float64]
 
 
-def export_digits(root: str | Path, placed: bool, seed: int = 5) -> tuple[Path, Path]:
+def export_digits(
+    root: str | Path, placed: bool, seed: int = 5, of_each: int | None = None
+) -> tuple[Path, Path]:
     """Write the digits as ``root/{train,val}/<class>/<number>.png``, or reuse what is there.
 
     1797 pictures of 32x32 in three equal channels. Every fifth picture of a class is for
@@ -39,6 +41,7 @@ def export_digits(root: str | Path, placed: bool, seed: int = 5) -> tuple[Path, 
         root: the folder, made if need be.
         placed: ``digits-placed`` rather than ``digits``.
         seed: of the placing; ``digits`` don't depend on it.
+        of_each: pictures of each class, training and validation together; default: all.
 
     Raises:
         ConfigError: ``root`` can't be written, or its folders hold files that are not ours.
@@ -47,11 +50,13 @@ def export_digits(root: str | Path, placed: bool, seed: int = 5) -> tuple[Path, 
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise config_error("seed", seed, "must be an integer >= 0")
     name = "digits-placed" if placed else "digits"
-    settings = {"dataset": name, "seed": seed if placed else None, "version": VERSION}
+    settings: dict = {"dataset": name, "seed": seed if placed else None, "version": VERSION}
+    if of_each is not None:
+        settings["of_each"] = of_each
     folders = root / "train", root / "val"
     try:
         if not _complete(root, settings):
-            _write(root, settings, placed, seed)
+            _write(root, settings, placed, seed, of_each)
     except OSError as error:
         raise ConfigError(f"the digits can't be written: {error}; choose another folder") from error
     return folders
@@ -66,9 +71,9 @@ def _complete(root: Path, settings: dict) -> bool:
     return marker == {**settings, "sha256": _digest(root)}
 
 
-def _write(root: Path, settings: dict, placed: bool, seed: int) -> None:
+def _write(root: Path, settings: dict, placed: bool, seed: int, of_each: int | None) -> None:
     root.mkdir(parents=True, exist_ok=True)  # before scikit-learn is imported
-    pictures = dict(_pictures(placed, seed))
+    pictures = dict(_pictures(placed, seed, of_each))
     # Anything else in these folders would be trained on, or is not ours to overwrite.
     for path in _files(root):
         if path.relative_to(root).as_posix() not in pictures:
@@ -95,13 +100,15 @@ def _digest(root: Path) -> str:
     return digest.hexdigest()
 
 
-def _pictures(placed: bool, seed: int) -> Iterator[tuple[str, bytes]]:
+def _pictures(placed: bool, seed: int, of_each: int | None) -> Iterator[tuple[str, bytes]]:
     """Yield each picture's path below the root and its PNG bytes."""
     from sklearn.datasets import load_digits
 
     seen: Counter[int] = Counter()
     data = load_digits()
     for index, (image, label) in enumerate(zip(data.images, data.target, strict=True)):
+        if of_each is not None and seen[label] >= of_each:
+            continue
         # A generator for each picture: its look doesn't depend on how many came before it.
         draw = np.random.default_rng([seed, index])
         grey = _placed_digit(image / 16, draw) if placed else _enlarged(image / 16)

@@ -67,10 +67,10 @@ def item_randomness(*key: int) -> Iterator[None]:
             random.setstate(python_state)
 
 
-def _image_file(dataset: Any, index: int) -> Path | None:
+def image_file(dataset: Any, index: int) -> Path | None:
     """The image file behind an item, for datasets that read files."""
     if isinstance(dataset, Subset):
-        return _image_file(dataset.dataset, dataset.indices[index])
+        return image_file(dataset.dataset, dataset.indices[index])
     if hasattr(dataset, "image_file"):
         return dataset.image_file(index)
     if hasattr(dataset, "samples"):
@@ -114,7 +114,7 @@ class ReadableDataset(Dataset):
             raise
         except Exception as error:
             # asked only now: decoding every image twice would double the loading time
-            if unreadable := _decoding_error(_image_file(self.dataset, index)):
+            if unreadable := _decoding_error(image_file(self.dataset, index)):
                 raise unreadable from error
             raise
 

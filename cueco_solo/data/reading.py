@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -29,24 +30,30 @@ class Found:
         unreadable: why not, by the path below the folder, in its order.
         sides: the shortest side in pixels, and the longest; None of no images.
         small: number of images with a side below the asked one.
+        modes: number of images by Pillow's word for their channels.
     """
 
     images: int = 0
     unreadable: dict[str, str] = field(default_factory=dict)
     sides: tuple[int, int] | None = None
     small: int = 0
+    modes: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "Found") -> None:
         """Take in what was found among further images."""
         self.images += other.images
         self.small += other.small
+        self.modes += other.modes
         self.unreadable |= other.unreadable
         both = [sides for sides in (self.sides, other.sides) if sides]
         self.sides = (min(s[0] for s in both), max(s[1] for s in both)) if both else None
 
 
 def read_images(
-    root: Path, names: Sequence[str], side: int = 0, threads: int | None = None
+    root: Path,
+    names: Sequence[str],
+    side: int = 0,
+    threads: int | None = None,
 ) -> Found:
     """Decode each image, JPEG at an eighth of its size, which finds all that training would.
 
@@ -80,25 +87,25 @@ def _read_chunk(root: Path, names: Sequence[str], side: int) -> Found:
     found = Found()
     for name in names:
         try:
-            width, height = _size(root / name)
+            width, height, mode = _size(root / name)
         except Exception as error:
             found.unreadable[name] = _reason(error, root / name)
             continue
         short = min(width, height)
-        one = Found(1, {}, (short, max(width, height)), int(short < side))
+        one = Found(1, {}, (short, max(width, height)), int(short < side), Counter([mode]))
         found.add(one)
     return found
 
 
-def _size(path: Path) -> tuple[int, int]:
-    """Width and height of an image that can be decoded to its end."""
+def _size(path: Path) -> tuple[int, int, str]:
+    """Width, height and channels of an image that can be decoded to its end."""
     from PIL import Image
 
     if not os.path.isfile(path) and os.path.exists(path):
         raise OSError("no regular file")
     with open(path, "rb") as file:
         image: Any = Image.open(file)
-        size: tuple[int, int] = image.size
+        size: tuple[int, int, str] = *image.size, image.mode
         if image.mode.startswith("I") or image.mode == "F":
             load_image(path)  # not all values are understood
         else:
@@ -117,7 +124,7 @@ def _reason(error: Exception, path: Path) -> str:
     return "no image, or cut off" if named else text.replace(str(path), "it")
 
 
-def _listed(unreadable: dict[str, str]) -> list[str]:
+def listed(unreadable: dict[str, str]) -> list[str]:
     """The first ten of what can't be read, with the reason."""
     listed = [f"{name} ({why})" for name, why in list(unreadable.items())[:_SHOWN]]
     more = len(unreadable) - _SHOWN
@@ -149,9 +156,9 @@ def unreadable_images(data: DictConfig, side: int) -> tuple[list[str], list[str]
         return json.loads(known), []
     names = image_files(root)
     found = read_images(root, names, side)
-    number, listed = len(found.unreadable), _listed(found.unreadable)
+    number, named = len(found.unreadable), listed(found.unreadable)
     if number and not (skip and found.images):
-        which = ", ".join(listed)
+        which = ", ".join(named)
         remedy = "replace or remove them"
         if no_labels and found.images:
             remedy += ", or leave them out: --skip-unreadable, or data.skip_unreadable=True"
@@ -164,7 +171,7 @@ def unreadable_images(data: DictConfig, side: int) -> tuple[list[str], list[str]
         lines.append(f"images: {found.small} have a side below the {side} pixels of a crop")
     if number:
         left_out = f"images: {number} of {len(names)} can't be read and are left out"
-        lines.append("\n  ".join([left_out, *listed]))
+        lines.append("\n  ".join([left_out, *named]))
     text = json.dumps(list(found.unreadable))
     if len(text) <= _LONGEST:
         os.environ[VARIABLE] = text

@@ -77,6 +77,11 @@ def evaluation_data(run: Run, train_path: Any = None, val_path: Any = None) -> D
             reason = "is missing, the run's args.json has none"
             raise config_error(option, None, reason, f"give {option} DIR")
         data[key] = str(data[key])
+        if not given and not os.path.exists(data[key]) and data.dataset not in DOWNLOADED:
+            where = "" if os.path.isabs(data[key]) else f" (looked for in {os.getcwd()})"
+            allowed = f"of the run doesn't exist{where}"
+            remedy = f"give --{key.replace('_', '-')} DIR"
+            raise config_error(f"data.{key}", data[key], allowed, remedy)
     if data.get("no_labels"):
         data.update(format="image_folder", fraction=-1)
         data.pop("unreadable", None)

@@ -38,7 +38,7 @@ def data_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{split}-path",
             metavar="DIR",
             action=PathOfDataset,
-            help=f"instead of the run's data.{split}_path",
+            help=f"labelled images (default: the run's data.{split}_path)",
         )
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto"
@@ -67,7 +67,7 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
 def feature_arguments(parser: argparse.ArgumentParser) -> None:
     """How features are extracted."""
     parser.add_argument(
-        "--batch-size", type=positive, default=256, help="of the feature extraction (256)"
+        "--batch-size", type=positive, default=256, help="of the feature extraction"
     )
     parser.add_argument(
         "--no-cache", action="store_true", help="neither read nor keep extracted features"
@@ -81,7 +81,11 @@ def config_arguments(parser: argparse.ArgumentParser, name: str) -> None:
         metavar="NAME",
         help=f"default: {name}-<data set of the run>, of its method where there is one",
     )
-    parser.add_argument("--config-path", metavar="DIR", help="folder of your own configurations")
+    parser.add_argument(
+        "--config-path",
+        metavar="DIR",
+        help="folder of your own configurations (default: those of this package)",
+    )
     parser.add_argument(
         "overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides, e.g. max_epochs=50"
     )
@@ -223,7 +227,7 @@ def add_parsers(commands: Any) -> None:
         "--subset",
         type=Path,
         metavar="FILE",
-        help="these images instead, one name or number a line, e.g. a published list",
+        help="these images (default: drawn), one name or number a line, e.g. a published list",
     )
     finetune.add_argument(
         "--sweep", action="store_true", help="the best of many pairs of learning rates"
@@ -231,7 +235,8 @@ def add_parsers(commands: Any) -> None:
     finetune.add_argument(
         "--choose",
         choices=("held-out", "validation"),
-        help="with --sweep: on which images; validation, as often in papers, gives a figure of "
+        help="with --sweep: on which images (default: held-out); validation, as often in papers, "
+        "gives a figure of "
         "another name (held-out)",
     )
     finetune.add_argument(
@@ -239,13 +244,13 @@ def add_parsers(commands: Any) -> None:
         type=above_zero,
         nargs="+",
         metavar="R",
-        help="with --sweep: of the backbone, for 256 images (0.005 0.01 0.02 0.05 0.1)",
+        help="with --sweep: of the backbone, for 256 images (default: 0.005 0.01 0.02 0.05 0.1)",
     )
     finetune.add_argument(
         "--classifier-rate",
         type=above_zero,
         nargs="+",
         metavar="R",
-        help="with --sweep: of the classifier, for 256 images (0.05 0.5 5)",
+        help="with --sweep: of the classifier, for 256 images (default: 0.05 0.5 5)",
     )
     config_arguments(finetune, "finetune")

@@ -1,6 +1,9 @@
 """Frozen features of a pre-trained backbone, for all that is computed of them."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import seed_everything
@@ -16,7 +19,7 @@ from cueco_solo.data.loaders import plain_loader
 from cueco_solo.data.transforms import evaluation_transform
 from cueco_solo.errors import as_config_error, config_error, moved
 from cueco_solo.training.checkpoints import finite_weights, part_of, read_weights
-from cueco_solo.training.run_folder import Run
+from cueco_solo.training.run_folder import Run, load_run
 
 
 @dataclass(frozen=True)
@@ -38,16 +41,50 @@ class Features:
     num_classes: int
 
 
-def load_backbone(run: Run, untrained: bool = False) -> nn.Module:
+def opened(run: Run | str | Path) -> Run:
+    """A run, its folder, or one of the checkpoints in it, as a run.
+
+    Raises:
+        ConfigError: there is no such run.
+    """
+    if isinstance(run, Run):
+        return run
+    path = Path(run)
+    if path.is_file() and path.suffix == ".ckpt":
+        return replace(load_run(path.parent), checkpoint=path)
+    return load_run(path)
+
+
+def load_transform(run: Run | str | Path) -> Callable[[Any], Tensor]:
+    """What makes an image of any size the input of a run's backbone.
+
+    Args:
+        run: a run, its folder or one of its checkpoints.
+
+    Returns:
+        PIL image of mode RGB -> float32 ``[3, size, size]``: resized and, above 64 pixels, cropped
+        in the middle; normalised as in training.
+
+    Raises:
+        ConfigError: there is no such run.
+    """
+    cfg = opened(run).cfg
+    data = DictConfig({**cfg.data, "other": True})
+    return evaluation_transform(data, cfg.data.dataset, cfg.augmentations[0])
+
+
+def load_backbone(run: Run | str | Path, untrained: bool = False) -> nn.Module:
     """The backbone of a run, in eval mode and without gradients.
 
     Args:
+        run: a run, its folder or one of its checkpoints.
         untrained: as it was before the first step, from the run's seed: the row to compare with.
 
     Raises:
         ConfigError: the checkpoint can't be read, isn't finite or doesn't hold this backbone.
         HostError: ``untrained``, and the installed solo-learn doesn't have the run's method.
     """
+    run = opened(run)
     cueco_solo.register()
     cfg = run.cfg.copy()
     seed_everything(cfg.seed, workers=True, verbose=False)

@@ -54,7 +54,7 @@ def dataset_arguments(parser: argparse.ArgumentParser) -> None:
         dest="datasets",
         action=_Dataset,
         metavar="NAME",
-        help=f"instead of the run's data, may be repeated: {', '.join(TRANSFER_SETS)}, below "
+        help=f"other data (default: the run's); may be repeated: {', '.join(TRANSFER_SETS)}, below "
         f"--train-path ({ROOT}); a folder with train/ and val/ or test/; or any name, followed by "
         "--train-path DIR --val-path DIR",
     )

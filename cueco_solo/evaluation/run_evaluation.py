@@ -54,7 +54,10 @@ class RunEvaluation:
         if args.num_workers is not None:
             check_workers(args.num_workers, "--num-workers")
             self.data.num_workers = args.num_workers
-        self.settings: dict[str, Any] = {key: self.data[key] for key in keys}
+        recorded = self.run.recorded  # the same figures, wherever the data lies
+        self.settings: dict[str, Any] = {
+            key: recorded.get(self.data[key], self.data[key]) for key in keys
+        }
         self.images = PerImage()
 
     @property

@@ -11,9 +11,10 @@ differently, and several processes, raise HostError.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from cueco_solo.errors import HostError, config_error
+from cueco_solo.errors import HostError, config_error, did_you_mean
+from cueco_solo.host.availability import check_available
 from cueco_solo.host.callbacks import bring_callbacks
-from cueco_solo.host.detect import INSTALL_MAIN, HostInfo, host_info
+from cueco_solo.host.detect import HostInfo, host_info
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -42,6 +43,7 @@ __all__ = [
     "host_info",
     "initialize_momentum_params",
     "method_class",
+    "method_names",
     "mocov2plus_loss_func",
     "nnclr_loss_func",
     "omegaconf_select",
@@ -69,6 +71,11 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def method_names() -> list[str]:
+    """Names of the methods that there are, sorted; ours once ``cueco_solo.register()`` has run."""
+    return sorted(set(__getattr__("METHODS")) - {"base", "linear"})
+
+
 def method_class(name: str) -> Any:
     """The class of a method, of solo-learn's or of ours once ``cueco_solo.register()`` has run.
 
@@ -79,11 +86,9 @@ def method_class(name: str) -> Any:
         ConfigError: no method has this name.
         HostError: solo-learn has it, but this form of it can't compute it as main does.
     """
-    info, methods = host_info(), __getattr__("METHODS")
-    if name in methods and name not in ("base", "linear"):
-        return methods[name]
-    unavailable = importlib.import_module(_FORMS[info.form]).UNAVAILABLE
-    if name in unavailable:
-        raise HostError(f"method={name!r} {unavailable[name]}; {INSTALL_MAIN}")
-    known = ", ".join(sorted(set(methods) - {"base", "linear"}))
-    raise config_error("method", name, f"must be one of {known}")
+    names = method_names()
+    if name in names:
+        return __getattr__("METHODS")[name]
+    check_available(name)
+    allowed = f"must be one of {', '.join(names)}"
+    raise config_error("method", name, allowed, did_you_mean(name, names))

@@ -1,7 +1,7 @@
 """What the methods of this package share on top of solo-learn's base classes."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -40,6 +40,30 @@ class PluginMethod:
             ConfigError: see the method's ``fill``.
         """
         return super().add_and_assert_specific_cfg(cls.fill(cfg))  # type: ignore[misc]
+
+    @classmethod
+    def from_config(
+        cls, name: str, overrides: Sequence[str] = (), config_path: str | None = None
+    ) -> Self:
+        """The untrained model of a configuration of this method.
+
+        Args:
+            name: of a configuration of ours, or of a file in ``config_path``.
+            overrides: Hydra overrides, such as ``"max_epochs=10"``.
+            config_path: folder of one's own configurations.
+
+        Raises:
+            ConfigError: no such configuration, key or value, it is of another method, or the data,
+                which are looked at where their name doesn't say the number of classes, can't be
+                used.
+        """
+        import cueco_solo
+
+        model = cueco_solo.model_from_config(name, overrides, config_path)
+        if not isinstance(model, cls):
+            allowed = f"has method={model.cfg.method}, which isn't {cls.__name__}"
+            raise config_error("name", name, allowed, "choose another configuration")
+        return model
 
     @property
     def learnable_params(self) -> list[dict[str, Any]]:

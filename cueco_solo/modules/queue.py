@@ -14,6 +14,9 @@ class KeyQueue(nn.Module):
             goes to ``count % size``.
         index: the sample that each key was made from, ``[size]``, int64, -1 for the random start;
             only where ``indexed``.
+
+    Raises:
+        ValueError: views, size or dim is below 1.
     """
 
     keys: torch.Tensor
@@ -22,6 +25,9 @@ class KeyQueue(nn.Module):
 
     def __init__(self, views: int, size: int, dim: int, *, indexed: bool = False):
         super().__init__()
+        for name, value in {"views": views, "size": size, "dim": dim}.items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, but is {value}")
         self.size = size
         self.register_buffer("keys", F.normalize(torch.randn(views, size, dim), dim=-1))
         self.register_buffer("count", torch.zeros((), dtype=torch.long))
@@ -51,6 +57,13 @@ class KeyQueue(nn.Module):
                 0, slots, torch.where(finite, index[-self.size :], self.index[slots])
             )
         self.count += n
+
+    def snapshot(self) -> torch.Tensor:
+        """A copy of the keys, ``[views, size, dim]``, that stays as it is.
+
+        For a loss whose backward pass follows :meth:`enqueue`, which changes ``keys`` in place.
+        """
+        return self.keys.clone()
 
     def filled(self) -> torch.Tensor:
         """The keys that were enqueued, without the random start, ``[views, n, dim]``, any order.

@@ -37,6 +37,20 @@ def read_curves(path: Path) -> dict[str, Curve]:
     return {_name(name, curves): curve for name, curve in curves.items() if _kept(name, curves)}
 
 
+def steps_per_epoch(path: Path) -> float | None:
+    """By the last row that has both step and epoch; None where there is none."""
+    found = None
+    with (
+        suppress(OSError, csv.Error),
+        path.open(newline="", encoding="utf-8", errors="replace") as file,
+    ):
+        for row in csv.DictReader(line.replace("\0", "") for line in file):
+            step, epoch = _number(row.get("step")), _number(row.get("epoch"))
+            if step is not None and epoch is not None and step >= 0 and epoch >= 0:
+                found = (step + 1) / (epoch + 1)
+    return found
+
+
 def _number(text: str | None) -> float | None:
     """A finite number; None for what is empty, cut off, NaN or infinite."""
     try:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cueco_solo.results.columns import Key
 from cueco_solo.results.table import Difference
 
 _READINGS = {
@@ -40,15 +41,22 @@ class DifferenceView:
 
 
 def difference_views(differences: Sequence[Difference]) -> list[DifferenceView]:
-    """The differences in words; all are plotted on one scale."""
-    ends = [
-        abs(end)
-        for item in differences
-        for end in (item.paired.difference, item.paired.low, item.paired.high)
-        if end is not None
-    ]
-    scale = max(ends, default=0.0) or 1.0
-    return [_view(item, scale) for item in differences]
+    """The differences in words; those of one column are plotted on one scale."""
+    scales: dict[Key, float] = {}
+    for item in differences:
+        ends = (item.paired.difference, item.paired.low, item.paired.high)
+        widest = max(abs(end) for end in ends if end is not None)
+        scales[item.column.key] = max(scales.get(item.column.key, 0.0), widest)
+    return [_view(item, scales[item.column.key] or 1.0) for item in differences]
+
+
+def forest(views: Sequence[DifferenceView]) -> list[list[DifferenceView]]:
+    """The differences of each column; none where all are of a single seed."""
+    panels: dict[Key, list[DifferenceView]] = {}
+    for view in views:
+        panels.setdefault(view.item.column.key, []).append(view)
+    several = [view for view in views if view.item.paired.n > 1]
+    return list(panels.values()) if several else []
 
 
 def verdicts(views: Sequence[DifferenceView]) -> list[str]:

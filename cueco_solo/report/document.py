@@ -27,6 +27,10 @@ class Embedding(TypedDict):
         y: second coordinate.
         label: class, an index into ``Images.classes``.
         image: an index into ``Images.thumbnails``.
+        file: class folder and file of each image.
+        near: of each image the five with the most similar features, most similar first: places in
+            these lists.
+        cluster: by K-means; empty where there is no clustering.
     """
 
     algorithm: str
@@ -34,6 +38,9 @@ class Embedding(TypedDict):
     y: list[float]
     label: list[int]
     image: list[int]
+    file: list[str]
+    near: list[list[int]]
+    cluster: list[int]
 
 
 class Cluster(TypedDict):
@@ -154,6 +161,7 @@ class RunPart(TypedDict):
         images: key into ``Document.images``.
         curves: by logged name, e.g. ``train_nce_loss``, ``val_acc1``, ``cluster_active``,
             ``train_alignment``, ``train_uniformity``.
+        steps_per_epoch: of the curves' steps; None if unknown.
         config: flat: dotted key to value as text.
         history: sentences on when and where it started, stopped and went on.
         missing: sentences for what couldn't be shown, e.g. why there is no embedding, and for what
@@ -168,6 +176,7 @@ class RunPart(TypedDict):
     dataset: str
     images: str | None
     curves: dict[str, Curve]
+    steps_per_epoch: float | None
     embedding: Embedding | None
     clusters: list[Clusters]
     companions: list[Companions]

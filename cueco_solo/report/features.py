@@ -121,6 +121,8 @@ class FeatureViews:
 
         def cluster() -> None:
             assigned = assigned_clusters(features, **_KMEANS)
+            if part["embedding"]:
+                part["embedding"]["cluster"] = assigned[chosen].tolist()
             show("K-means", assigned, features.num_classes)
 
         def own() -> None:
@@ -128,8 +130,9 @@ class FeatureViews:
                 name = Column(f"clustering-{head}-head", "", True).group
                 show(name, assigned.numpy(), run.cfg.method_kwargs.head_size)
 
+        chosen: Any = balanced(labels, self.images, self.seed)
+
         def embed() -> None:
-            chosen: Any = balanced(labels, self.images, self.seed)
             part["embedding"] = embedding(test, labels, chosen, album, self.embedding, self.seed)
 
         if self.embedding != "none":
@@ -142,6 +145,7 @@ class FeatureViews:
 ALGORITHMS = {"tsne": "t-SNE", "umap": "UMAP"}
 _WIDTH = 50  # dimensions that PCA leaves for the neighbour search
 _FEWEST = 5  # points
+_NEAR = 5  # neighbours that a point is shown with
 _NEIGHBOURS = {"tsne": 30, "umap": 15}
 _SHOWN_CLUSTERS, _SHOWN_IMAGES = 10, 9
 _LARGEST_MATRIX = 200  # clusters or classes
@@ -212,7 +216,19 @@ def embedding(
         y=y,
         label=labels[chosen].tolist(),
         image=[album.add("test", int(index)) for index in chosen],
+        file=[album.name("test", int(index)) for index in chosen],
+        near=nearest(features[chosen], _NEAR),
+        cluster=[],
     )
+
+
+def nearest(features: NDArray, number: int) -> list[list[int]]:
+    """The places of the others of the highest cosine similarity, for each of ``[N, D]``."""
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    unit = features / np.maximum(lengths, np.finfo(np.float32).tiny)
+    similar = unit @ unit.T
+    np.fill_diagonal(similar, -np.inf)
+    return np.argsort(-similar, axis=1, kind="stable")[:, : min(number, len(unit) - 1)].tolist()
 
 
 def cluster_images(

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cueco_solo.report.curves import read_curves
+from cueco_solo.report.curves import read_curves, steps_per_epoch
 from cueco_solo.report.document import Document, RunPart
 from cueco_solo.report.features import FeatureViews
 from cueco_solo.report.neighbours import knn_sweeps
@@ -60,6 +60,7 @@ def _part(run: Run, one: RunFigures, label: str) -> RunPart:
         dataset=one.dataset,
         images=None,
         curves=curves,
+        steps_per_epoch=steps_per_epoch(run.folder / "metrics.csv"),
         embedding=None,
         clusters=[],
         companions=[],

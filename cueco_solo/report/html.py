@@ -9,17 +9,16 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from cueco_solo.report.differences import difference_views, verdicts
+from cueco_solo.report.differences import difference_views, forest, verdicts
 from cueco_solo.report.document import Document, RunPart
+from cueco_solo.report.verdict import health, is_untrained, verdict
 from cueco_solo.results.table import (
-    DIFFERENCE_OVER_IMAGES,
-    OVER_IMAGES,
     ResultTable,
     Row,
     Single,
 )
 
-_SCRIPTS = ("base.js", "tables.js", "plots.js", "charts.js", "features.js", "config.js")
+_SCRIPTS = ("base.js", "plots.js", "tables.js", "charts.js", "features.js", "config.js")
 
 
 def render(document: Document) -> str:
@@ -34,14 +33,12 @@ def render(document: Document) -> str:
     Raises:
         ValueError: a number in the document is NaN or infinite.
     """
-    from plotly.offline import get_plotlyjs
-
     return _template().render(
         **_view(document),
         style=Markup(_asset("style.css")),
         theme=_script(_asset("theme.js")),
         scripts=_script("\n".join(_asset(name) for name in _SCRIPTS)),
-        plotly=_script(get_plotlyjs()),
+        plotly=_script(_asset("plotly-cartesian.min.js")),
         data=embedded_json(_payload(document)),
     )
 
@@ -95,9 +92,15 @@ def _view(document: Document) -> dict[str, Any]:
         "published_columns": table.published_columns,
         "notes": table.notes,
         "baseline": table.baseline,
+        "constant": _constant(table),
+        "varying": _varying(table),
+        "is_untrained": is_untrained,
+        "verdict": verdict(document),
+        "health": health(document),
         "differences": compared,
-        "over_images": OVER_IMAGES if table.over_images else "",
-        "difference_over_images": DIFFERENCE_OVER_IMAGES,
+        "forest": forest(compared),
+        "place": lambda row: next(i for i, other in enumerate(table.rows) if other is row),
+        "over_images": table.over_images,
         "verdicts": verdicts(compared),
         "knn": [{**sweep, "shades": _shades(sweep["means"])} for sweep in document.knn],
         "has": _parts(runs),
@@ -109,7 +112,7 @@ def _payload(document: Document) -> dict[str, Any]:
     """What the scripts draw from; the tables are in the HTML already."""
     table, colours = document.table, _colours(document)
     shown = ("id", "label", "series", "dataset", "images", "config")
-    drawn = ("curves", "embedding", "clusters", "companions")
+    drawn = ("steps_per_epoch", "curves", "embedding", "clusters", "companions")
     several = len({row.dataset for row in table.rows}) > 1
     return {
         "runs": [
@@ -117,17 +120,54 @@ def _payload(document: Document) -> dict[str, Any]:
             | {"colour": colours[run["series"]]}
             for run in document.runs
         ],
-        "columns": [f"{column.group}: {column.title}" for column in table.columns],
+        "columns": [
+            f"{column.group}: {column.title}{_unit(column.metric)}" for column in table.columns
+        ],
         "rows": [
             {
                 "name": f"{row.label} · {row.dataset}" if several else row.label,
                 "colour": colours[row.series],
+                "series": row.series,
+                "untrained": is_untrained(row),
                 "runs": [[_label(row, s, document), _values(s, table)] for s in row.singles],
             }
             for row in table.rows
         ],
         "images": document.images,
     }
+
+
+def _unit(metric: str) -> str:
+    return "" if metric.startswith(("rankme", "seconds")) else ", %"
+
+
+_SETUP = ("dataset", "backbone", "epochs")
+
+
+def _trained(table: ResultTable) -> list[Row]:
+    return [row for row in table.rows if not is_untrained(row)]
+
+
+def _varying(table: ResultTable) -> set[str]:
+    """What of data, network, epochs and number of runs isn't the same in all trained rows."""
+    rows = _trained(table)
+    found = {name for name in _SETUP if len({getattr(row, name) for row in rows}) > 1}
+    return found | ({"runs"} if len({len(row.singles) for row in rows}) > 1 else set())
+
+
+def _constant(table: ResultTable) -> str:
+    """The rest of that, for the caption."""
+    rows, varying = _trained(table), _varying(table)
+    if not rows:
+        return ""
+    row, number = rows[0], len(rows[0].singles)
+    words = {
+        "dataset": row.dataset,
+        "backbone": row.backbone,
+        "epochs": None if row.epochs is None else f"{row.epochs} epochs",
+        "runs": "1 run each" if number == 1 else f"{number} runs each",
+    }
+    return ", ".join(text for name, text in words.items() if text and name not in varying)
 
 
 def _label(row: Row, single: Single, document: Document) -> str:

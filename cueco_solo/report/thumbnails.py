@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from PIL import Image, features
 
 from cueco_solo.data.datasets import labelled_datasets, training_set
-from cueco_solo.data.loaders import ReadableDataset
+from cueco_solo.data.loaders import ReadableDataset, image_file
 from cueco_solo.errors import config_error
 from cueco_solo.report.document import Images
 
@@ -98,6 +98,11 @@ class Album:
             self._thumbnails.append(thumbnail(image))
             self._places[split, index] = len(self._thumbnails) - 1
         return self._places[split, index]
+
+    def name(self, split: str, index: int) -> str:
+        """Class folder and file of the image; its number where the data aren't files."""
+        path = image_file(self._opened(split), index)
+        return f"image {index}" if path is None else "/".join(path.parts[-2:])
 
     def images(self) -> Images:
         """The thumbnails so far, and the names of the classes."""

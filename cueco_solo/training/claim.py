@@ -121,15 +121,54 @@ def continues(cfg: DictConfig, checkpoint: Path) -> bool:
     return checkpoints.latest_checkpoint(run) == checkpoint and _is_of(run, cfg)
 
 
+class TakenError(ConfigError):
+    """Another process has begun this very run since it was looked for."""
+
+
 def claimed_new_folder(cfg: DictConfig, locks: ExitStack) -> Path:
     """A locked folder for a run that begins: one that it was stopped in early, or a new one.
 
-    Of the former, history and metrics are kept.
+    Of the former, history and metrics are kept. With ``auto_resume.enabled`` there is one run of a
+    configuration: of processes that begin it together one gets a folder.
 
     Raises:
+        TakenError: another process got it.
         ConfigError: ``checkpoint.dir`` can't be written.
     """
-    for folder in _folders(cfg):
+    alone = bool(OmegaConf.select(cfg, "auto_resume.enabled", default=False))
+    alone = alone and cfg.get("resume_from_checkpoint") is None
+    while True:
+        known = _folders(cfg)
+        if alone:
+            _check_free(known, cfg)
+        if folder := _claim_left(known, cfg, locks):
+            return folder
+        folder = run_folder.new_run(cfg)
+        if alone and any(each < folder for each in set(_folders(cfg)) - {*known, folder}):
+            folder.rmdir()  # another process has made one before this one
+            continue
+        with ExitStack() as attempt:
+            try:
+                attempt.enter_context(locked(folder, "RUN"))
+            except ConfigError:  # another process took it for one that was left, while it was empty
+                continue
+            locks.push(attempt.pop_all())
+            return folder
+
+
+def _check_free(folders: list[Path], cfg: DictConfig) -> None:
+    for folder in folders:
+        unwritten = not (folder / "config.yaml").exists()
+        taken = is_locked(folder) and (unwritten or _is_of(folder, cfg))
+        # nothing was there to go on from when this process looked
+        if taken or (checkpoints.latest_checkpoint(folder) and _is_of(folder, cfg)):
+            reason = "was begun by another process just now"
+            remedy = "let it train, or add --wait to go on when it is done"
+            raise TakenError(str(config_error("RUN", str(folder), reason, remedy)))
+
+
+def _claim_left(folders: list[Path], cfg: DictConfig, locks: ExitStack) -> Path | None:
+    for folder in folders:
         if not _left_early(folder, cfg):
             continue
         with ExitStack() as attempt:
@@ -146,15 +185,7 @@ def claimed_new_folder(cfg: DictConfig, locks: ExitStack) -> Path:
             remove_leftovers(folder)
             locks.push(attempt.pop_all())
             return folder
-    while True:
-        folder = run_folder.new_run(cfg)
-        with ExitStack() as attempt:
-            try:
-                attempt.enter_context(locked(folder, "RUN"))
-            except ConfigError:  # another process took it for one that was left, while it was empty
-                continue
-            locks.push(attempt.pop_all())
-            return folder
+    return None
 
 
 def _left_early(folder: Path, cfg: DictConfig) -> bool:

@@ -13,7 +13,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.errors import ConfigError, config_error, did_you_mean
 from cueco_solo.options import is_section
 from cueco_solo.training.sections import LinearSettings, PretrainingSettings
 
@@ -55,8 +55,7 @@ def config_names(config_path: str | None, linear: bool) -> list[str]:
 
 
 def _suggestion(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(word), sorted(known), n=3)
-    return f"did you mean {' or '.join(close)}" if close else "remove it"
+    return did_you_mean(word, known) or "remove it"
 
 
 def _quoted(override: str) -> str:
@@ -126,6 +125,8 @@ def compose_config(
 ) -> DictConfig:
     """A resolved configuration, composed as Hydra's programs do, open for new keys.
 
+    Where it has no ``name``, that of the configuration is it.
+
     Args:
         config_name: a configuration of ours, or a file name in ``config_path``.
         overrides: Hydra overrides; keys and the group ``hardware`` need no ``+``.
@@ -137,14 +138,15 @@ def compose_config(
         ConfigError: no such configuration, group, key or value.
     """
     names = config_names(config_path, linear)
+    key = "--config-name" if linear else "CONFIG"
     if config_name is None:
-        raise ConfigError(f"--config-name is missing; choose one of {', '.join(names)}")
+        listed = ", ".join(names) if config_path else "those of cueco-solo list configs"
+        raise ConfigError(f"{key} is missing; choose one of {listed}")
     stem = config_name.removesuffix(".yaml")
     if stem not in config_names(config_path, not linear) + names:
         near = difflib.get_close_matches(stem, names, n=3) or names
-        raise config_error(
-            "--config-name", config_name, "doesn't exist", f"choose one of {', '.join(near)}"
-        )
+        remedy = f"choose one of {', '.join(near)}"
+        raise config_error(key, config_name, "doesn't exist", remedy)
     start = (
         initialize_config_dir(str(Path(config_path).resolve()), version_base="1.2")
         if config_path
@@ -154,6 +156,8 @@ def compose_config(
         with start:
             completed = _complete(overrides)
             cfg = compose(stem, overrides=completed)
+            if OmegaConf.is_missing(cfg, "name") or cfg.get("name") is None:
+                OmegaConf.update(cfg, "name", stem, force_add=True)
             _fill(cfg, values or {}, completed)
             OmegaConf.resolve(cfg)
     except OverrideParseException as error:

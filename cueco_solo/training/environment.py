@@ -56,12 +56,13 @@ def versions() -> dict[str, Any]:
 
 
 def environment(seed: int) -> dict[str, Any]:
-    """Versions, command line, seed and machine, for ``environment.json``."""
+    """Versions, command line and where it was given, seed and machine, for ``environment.json``."""
     import torch
 
     return {
         "versions": versions(),
         "command": sys.argv,
+        "started_in": os.getcwd(),
         "seed": seed,
         "platform": platform.platform(),
         "cpus": os.cpu_count(),

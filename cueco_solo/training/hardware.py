@@ -65,6 +65,44 @@ def find_hardware(cfg: DictConfig) -> Hardware:
     return Hardware(accelerator, wanted if accelerator in _GPUS else 1, len(wanted), num_nodes)
 
 
+def processes_wanted(cfg: DictConfig) -> int:
+    """Processes per machine that a configuration asks for, found without looking for devices.
+
+    ``"auto"`` counts as one: it takes what it is given.
+
+    Raises:
+        ConfigError: ``devices`` isn't understood.
+    """
+    devices = cfg.get("devices", "auto")
+    devices = _devices(OmegaConf.to_container(devices) if OmegaConf.is_config(devices) else devices)
+    return 1 if devices == "auto" else devices if isinstance(devices, int) else len(devices)
+
+
+def settle_accelerator(cfg: DictConfig) -> str:
+    """With ``accelerator: auto``, bring settings for GPUs to those of ``hardware=cpu``, in place.
+
+    Where a GPU is there, or nothing asks for one, all stays as it is.
+
+    Returns:
+        What to tell the user; empty where nothing was changed.
+    """
+    if cfg.get("accelerator", "auto") not in (None, "auto"):
+        return ""
+    asked = {
+        "precision": str(cfg.get("precision", 32)).startswith("16"),
+        "sync_batchnorm": bool(cfg.get("sync_batchnorm")),
+    }
+    keys = [key for key, for_gpu in asked.items() if for_gpu]
+    if not keys or _accelerator("auto") != "cpu":
+        return ""
+    before = ", ".join(f"{key}={cfg[key]}" for key in keys)
+    cfg.update(accelerator="cpu", devices="1", strategy="auto", sync_batchnorm=False, precision=32)
+    return (
+        f"warning: no GPU is available, so that {before} can't be had; it is one process on the "
+        "CPU with precision=32, as with hardware=cpu"
+    )
+
+
 def _accelerator(name: Any) -> str:
     if name not in (None, "auto", "cpu", "mps", *_GPUS):
         raise config_error("accelerator", name, "must be auto, cpu, gpu or mps")

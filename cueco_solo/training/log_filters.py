@@ -12,6 +12,8 @@ _WARNINGS = (
     ".*does not have many workers",
     # no validation data
     "Total length of `list` across ranks is zero",
+    # a training that isn't SLURM's, on a machine that has it
+    "The `srun` command is available",
     # a frozen backbone
     "Found .* module.* in eval mode",
 )

@@ -12,24 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError
 
 import cueco_solo
 from cueco_solo import host, signals
 from cueco_solo.data import checks, reading
 from cueco_solo.data.fingerprint import fingerprint
-from cueco_solo.data.superclasses import count_superclasses
-from cueco_solo.errors import as_config_error, config_error
+from cueco_solo.errors import config_error
 from cueco_solo.files import remove_leftovers, write_text
 from cueco_solo.training import checkpoints, claim, history, run_folder
+from cueco_solo.training.build import build_errors, build_method, parse
 from cueco_solo.training.environment import write_environment
-from cueco_solo.training.hardware import Hardware, find_hardware
+from cueco_solo.training.hardware import find_hardware, settle_accelerator
 from cueco_solo.training.log_filters import print_once, quieten
 from cueco_solo.training.run_folder import RUN_VARIABLE
 from cueco_solo.training.settings import check_settings, with_defaults
-
-# bare assertions in solo-learn's own methods
-_WHOLE_BATCHES = ("all4one", "mocov2plus", "nnbyol", "nnclr", "nnsiam", "ressl")
 
 
 @signals.listening()
@@ -46,14 +42,51 @@ def pretrain(cfg: DictConfig, wait: bool = False) -> Path:
             folder is in use.
         HostError: the installed solo-learn can't do it.
     """
+    composed, warning = checked(cfg)
+    claim.check_wait(wait)
+    if warning:
+        print_once(warning)
+    while True:
+        with ExitStack() as locks:
+            locks.callback(os.environ.pop, reading.VARIABLE, None)
+            resume = claim.claimed_resume_point(composed, wait, locks)
+            try:
+                return _train(composed, resume, locks)
+            except claim.TakenError:
+                if not wait:
+                    raise
+
+
+def checked(cfg: DictConfig) -> tuple[DictConfig, str]:
+    """What is trained of a composed configuration, and what to tell the user of it, if anything.
+
+    Raises:
+        ConfigError: a setting or a path can't be used.
+    """
     composed = with_defaults(cfg)
     check_settings(composed)
     checks.check_paths(composed.data)
-    claim.check_wait(wait)
-    with ExitStack() as locks:
-        locks.callback(os.environ.pop, reading.VARIABLE, None)
-        resume = claim.claimed_resume_point(composed, wait, locks)
-        return _train(composed, resume, locks)
+    if composed.get("resume_from_checkpoint"):
+        checkpoints.resume_point(composed)
+    else:
+        run_folder.check_runs_folder(composed)
+    return composed, settle_accelerator(composed)  # the last, as it may have to import torch
+
+
+def check_model(cfg: DictConfig) -> None:
+    """Refuse whatever a training would refuse before it looks at images.
+
+    Raises:
+        ConfigError: as in :func:`pretrain`.
+        HostError: likewise.
+    """
+    composed, _ = checked(cfg)
+    hardware = find_hardware(composed)
+    quieten()
+    cueco_solo.register()
+    method = host.method_class(composed.method)
+    with build_errors(composed):
+        build_method(method, parse(composed, hardware.processes, hardware.num_nodes))
 
 
 def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
@@ -78,10 +111,10 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
         print_once("\n".join(found))
     cueco_solo.register()
     method = host.method_class(composed.method)
-    with _build_errors(composed):
-        parsed = _parse(composed, hardware, unreadable)
+    with build_errors(composed):
+        parsed = parse(composed, hardware.processes, hardware.num_nodes, unreadable)
         seed_everything(parsed.seed, workers=True, verbose=False)
-        model = _build(method, parsed)
+        model = build_method(method, parsed)
     if not parsed.performance.disable_channel_last:
         model = model.to(memory_format=torch.channels_last)
     content = checkpoints.read_checkpoint(resume, "resume_from_checkpoint") if resume else {}
@@ -156,53 +189,6 @@ def _full_disk(run: Path) -> Iterator[None]:
         if last:
             remedy += f"; the last good checkpoint is {last}"
         raise config_error("checkpoint.dir", str(run), reason, remedy) from error
-
-
-def _parse(cfg: DictConfig, hardware: Hardware, unreadable: list[str]) -> DictConfig:
-    """What solo-learn's parse_cfg makes of it; the learning rates then are those of all devices."""
-    cfg = cfg.copy()
-    cfg.devices = list(range(hardware.processes))  # whose length scales the learning rate
-    cfg.num_nodes = hardware.num_nodes
-    cfg.data.setdefault("val_path", None)
-    cfg.pop("resume_from_checkpoint", None)
-    batch = cfg.optimizer.batch_size * hardware.world_size
-    queue = OmegaConf.select(cfg, "method_kwargs.queue_size", default=65536)
-    if cfg.method in _WHOLE_BATCHES and (not isinstance(queue, int) or queue % batch):
-        raise config_error(
-            "method_kwargs.queue_size",
-            queue,
-            f"must be a multiple of the batch size of all processes, {batch}",
-        )
-    parsed = host.parse_pretrain_cfg(cfg)
-    count_superclasses(parsed.data)
-    if parsed.data.no_labels:
-        parsed.data.num_classes = 1  # solo-learn counts folders
-    if unreadable:
-        parsed.data.unreadable = unreadable
-    if parsed.data.val_path is None:  # solo-learn then leaves this one as it is
-        parsed.optimizer.classifier_lr *= batch / 256
-    return parsed
-
-
-@contextmanager
-def _build_errors(cfg: DictConfig) -> Iterator[None]:
-    """What a method, its backbone or torch raises while it is built, as one line."""
-    what = f"method={cfg.method} can't be built from this configuration"
-    try:
-        with as_config_error(what, AssertionError, MemoryError, RuntimeError):
-            yield
-    except ConfigAttributeError as error:
-        needed = f"is missing, but needed by method={cfg.method}"
-        raise config_error(str(error.full_key), None, needed, "set it") from error
-
-
-def _build(method: Any, cfg: DictConfig) -> Any:
-    """The model, if it can have this backbone."""
-    backbones = getattr(method, "_BACKBONES", {})
-    if backbones and cfg.backbone.name not in backbones:
-        allowed = f"must be one of {', '.join(backbones)}"
-        raise config_error("backbone.name", cfg.backbone.name, allowed)
-    return method(cfg)
 
 
 def _check_resume(

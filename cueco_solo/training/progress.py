@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from omegaconf import DictConfig
 from torch import Tensor
 
+from cueco_solo.training.durations import duration
 from cueco_solo.training.log_filters import print_once
 
 # on a GPU a refresh waits for the step at hand, since it reads its loss
@@ -128,13 +129,6 @@ def online_accuracy(trainer: Trainer, validated: bool = True) -> dict[str, str]:
         if key in trainer.callback_metrics:
             return {name: f"{float(trainer.callback_metrics[key]):.1f} %"}
     return {}
-
-
-def duration(seconds: float) -> str:
-    """``12 s``, ``3 min`` or ``2.5 h``."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _loss(outputs: Any, trainer: Trainer) -> Tensor | None:

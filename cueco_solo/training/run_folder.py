@@ -5,18 +5,20 @@
 """
 
 import errno
+import functools
 import hashlib
 import json
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.errors import ConfigError, config_error
+from cueco_solo.files import read_json
 from cueco_solo.training.checkpoints import latest_checkpoint
 from cueco_solo.training.recorded import read_args, read_config
 
@@ -130,30 +132,88 @@ class Run:
         folder: the run folder.
         cfg: ``args.json``, the configuration as solo-learn parsed it; for versions before 1.0.6
             what :func:`~cueco_solo.host.flat_args.lift_args` makes of it.
+            Paths of data that are gone are those where the data was found, see :func:`found_path`.
         checkpoint: the newest checkpoint.
+        recorded: such paths as ``args.json`` has them, by those where the data was found.
     """
 
     folder: Path
     cfg: DictConfig
     checkpoint: Path
+    recorded: dict[str, str] = field(default_factory=dict)
 
 
-def load_run(folder: Path, key: str = "RUN") -> Run:
+def load_run(folder: str | Path, key: str = "RUN") -> Run:
     """Open a run folder: one with ``args.json`` and a ``.ckpt``.
+
+    Args:
+        folder: of ``cueco-solo pretrain`` or of solo-learn's script.
+        key: what a message calls it.
 
     Raises:
         ConfigError: one of them is missing or unreadable, or ``args.json`` holds a wrong type.
     """
+    folder = Path(folder)
     if not folder.is_dir():
         remedy = f"give the folder {folder.parent}" if folder.is_file() else "check the path"
         raise config_error(key, str(folder), "must be a run folder", remedy)
     cfg = read_args(folder, key)
+    _from_where_it_started(folder, cfg.data)
     checkpoint = latest_checkpoint(folder)
     if checkpoint is None:
         raise config_error(
             key, str(folder), "holds no .ckpt", "the run must have finished its first epoch"
         )
-    return Run(folder, cfg, checkpoint)
+    return Run(folder, cfg, checkpoint, _find_data(cfg))
+
+
+def _find_data(cfg: DictConfig) -> dict[str, str]:
+    """Put in the paths where data lies that isn't where it was; returns the recorded ones by them.
+
+    So that a run folder can be used on another machine.
+    """
+    recorded = {}
+    for key in ("train_path", "val_path"):
+        value = OmegaConf.select(cfg, f"data.{key}")
+        if isinstance(value, str) and (found := found_path(value, Path.cwd())):
+            _say_found(f"data.{key}", value, found)
+            cfg.data[key], recorded[found] = found, value
+    return recorded
+
+
+def found_path(recorded: str, place: Path) -> str | None:
+    """Where a path that is gone is found in ``place``: by its last parts, two or more of them.
+
+    Returns:
+        The path seen from there, None if the recorded one exists or nothing is found.
+    """
+    parts = Path(recorded).parts
+    if os.path.exists(recorded):
+        return None
+    tails = (Path(*parts[start:]) for start in range(1, len(parts) - 1))
+    return next((str(tail) for tail in tails if (place / tail).exists()), None)
+
+
+@functools.cache
+def _say_found(key: str, recorded: str, found: str) -> None:
+    print(f"{key}={recorded} isn't there any more; {found} is taken", flush=True)
+
+
+def _from_where_it_started(folder: Path, data: DictConfig) -> None:
+    """Read relative data paths from the folder that the run was started in, in place.
+
+    In that folder itself, and on a machine that doesn't have it, they stay as they are.
+    """
+    try:
+        start = Path(read_json(folder / "environment.json")["started_in"])
+    except (OSError, ValueError, KeyError, TypeError):  # of solo-learn's script, or older
+        return
+    if start == Path.cwd():
+        return
+    for key in ("train_path", "val_path"):
+        path = data.get(key)
+        if path and not Path(path).is_absolute() and (start / path).exists():
+            data[key] = str(start / path)
 
 
 def open_runs(folders: Iterable[Path]) -> list[Run]:

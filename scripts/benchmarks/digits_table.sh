@@ -10,7 +10,8 @@
 # own row alone, not for its warm-up; docs/results/rcl_digits.md has the settings that were tried.
 # Without crops: SEEDS="8 9 10 11" METHODS="" before the command, augmentations.0.rrc.enabled=False
 # behind it.
-# Interrupted and finished rows, COMMAND and EVALUATE: as in ablations.sh.
+# Every row goes on where it was interrupted, and is skipped where it is finished. COMMAND=echo shows what
+# would be run; EVALUATE=0 trains only.
 set -euo pipefail
 . "$(dirname "$0")/../rows.sh"
 

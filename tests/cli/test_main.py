@@ -2,18 +2,22 @@
 
 import os
 import signal
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import tiny
+from support import python
 
-from cueco_solo.cli import main
+import cueco_solo
+from cueco_solo.cli import _parser, main
 from cueco_solo.errors import ConfigError, HostError
+from cueco_solo.host import host_info
 
 COMMANDS = (
     *("quickstart", "compare", "pretrain", "linear", "knn", "fewshot", "cluster"),
     "finetune",
-    *("export", "report", "data", "doctor"),
+    *("embed", "export", "report", "data", "list", "doctor"),
 )
 
 
@@ -62,6 +66,9 @@ def test_overrides_may_stand_on_both_sides_of_an_option(capsys: pytest.CaptureFi
     ("line", "message"),
     [
         ("pretrain --config x", "ambiguous option: --config could match --config-name"),
+        ("knm run", "invalid choice: 'knm' (choose from quickstart, compare, "),
+        ("knm run", "; did you mean knn?"),
+        ("options cuco", "; did you mean cueco?"),
         ("doctor more", "unrecognized arguments: more"),
         ("linear RUN max_epochs=3 --cachd", "unrecognized arguments: --cachd; did you mean --cach"),
         ("knn run --num-workers -1", "'-1' must be an integer of at least 0"),
@@ -81,7 +88,66 @@ def test_arguments_are_refused(line: str, message: str, capsys: pytest.CaptureFi
     with pytest.raises(SystemExit, match="2"):
         main(line.split())
     error = capsys.readouterr().err
-    assert f"usage: cueco-solo {line.split()[0]}" in error and message in error
+    command = line.split()[0]
+    assert f"usage: cueco-solo {command if command in COMMANDS else ''}" in error
+    assert message in error
+
+
+def test_every_help_names_its_defaults():
+    """Of all options that take a value."""
+    commands = _parser()._subparsers._group_actions[0].choices
+    for name, command in commands.items():
+        for action in command._actions:
+            text = command._get_formatter()._get_help_string(action) or ""
+            if action.nargs != 0 and not action.required and action.dest != "overrides":
+                assert "default" in text, (name, action.dest)
+
+
+def test_version_names_what_figures_depend_on(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    host, shown = host_info(), capsys.readouterr().out
+    expected = f"solo-learn {host.version} ({host.form}), torch {metadata.version('torch')}\n"
+    assert shown == f"cueco-solo {cueco_solo.__version__}, {expected}"
+
+
+@pytest.mark.parametrize(
+    ("words", "row"),
+    [
+        (["methods"], "rcl cueco-solo"),
+        (["methods"], "mocov2plus solo-learn"),
+        (["configs"], "cueco-cifar10 cueco cifar10 resnet18 1000"),
+        (["configs", "--config-path", "folder"], "tiny mocov2plus custom resnet18 1"),
+        (["runs", "runs"], "mocov2plus data resnet18 5 2 of 2"),
+        (["grids"], "quickstart its own 1 SimCLR; MoCo V2+; CueCo"),
+    ],
+)
+def test_lists(words, row, trained: Path, folder: Path, capsys: pytest.CaptureFixture[str]):
+    places = {"folder": str(folder), "runs": str(trained.parents[1])}
+    kind, *rest = words
+    assert main(["list", kind, *(places.get(word, word) for word in rest)]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert any(line.startswith(row) for line in lines), lines
+
+
+def test_the_shell_completes_commands_and_configurations(tmp_path: Path):
+    pytest.importorskip("argcomplete")
+
+    def completed(line: str) -> list[str]:
+        out = tmp_path / "completions"
+        environment = {
+            **os.environ,
+            "_ARGCOMPLETE": "1",
+            "_ARGCOMPLETE_STDOUT_FILENAME": str(out),
+            "_ARGCOMPLETE_IFS": "\n",
+            "COMP_LINE": line,
+            "COMP_POINT": str(len(line)),
+        }
+        python("-m", "cueco_solo.cli", env=environment)
+        return [word.strip() for word in out.read_text().split("\n")]
+
+    assert completed("cueco-solo fin") == ["finetune"]
+    assert "cueco-imagenet100-dali" in completed("cueco-solo pretrain cueco-ima")
 
 
 def test_digits_are_written_and_reused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

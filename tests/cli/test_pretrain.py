@@ -12,6 +12,7 @@ from support import python
 
 import cueco_solo
 from cueco_solo import host
+from cueco_solo.cli import main
 from cueco_solo.training.checkpoints import latest_checkpoint
 
 
@@ -173,3 +174,27 @@ def test_the_learning_rate_counts_all_processes(folder: Path, images: Path):
     (checkpoint,) = run.glob("*.ckpt")
     # 18 images, 9 for each process, 4 in a batch
     assert torch.load(checkpoint, weights_only=True)["global_step"] == 2
+
+
+def test_a_configuration_by_its_file_is_named_after_it(folder: Path, capsys):
+    path = folder / "tiny.yaml"
+    path.write_text(path.read_text().replace("name: tiny\n", ""))
+    assert main(["pretrain", str(path), "--cfg", "seed=7"]) == 0
+    shown = OmegaConf.create(capsys.readouterr().out)
+    assert (shown.name, shown.seed) == ("tiny", 7)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("method_kwargs.num_clustres=4", "did you mean method_kwargs.num_clusters?"),
+        ("backbone.kwargs.depht=3", "depht"),
+        ("method=cuco", "method='cuco' must be one of "),
+        ("method=cuco", "; did you mean cueco"),
+    ],
+)
+def test_cfg_refuses_what_a_run_would_refuse(override: str, message: str, folder: Path, refused):
+    words = ("pretrain", folder / "tiny.yaml", *tiny.CUECO, override)
+    told = refused(*words, "--cfg")
+    assert message in told
+    assert told == refused(*words)

@@ -31,9 +31,10 @@ def few_digits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def table(text: str) -> dict[str, list[str]]:
-    """The printed table: by line its cells."""
+    """The table of figures that was printed last: by line its cells."""
     lines = text.splitlines()
-    start = next(i for i, line in enumerate(lines) if set(line) == {"-"})
+    titles = [i for i, line in enumerate(lines) if line.startswith("digits-placed ")]
+    start = max(i + 1 for i in titles if set(lines[i + 1]) == {"-"})
     end = lines.index("", start)
     rows = [re.split(r"\s{2,}", line) for line in [lines[start - 1], *lines[start + 1 : end]]]
     return {name: cells for name, *cells in rows}
@@ -46,6 +47,9 @@ def test_table_then_reuse(
     monkeypatch.chdir(tmp_path)
     assert main(ARGUMENTS) == 0
     first = capsys.readouterr().out
+    # the figures of the first method, beside the untrained row, before the second one trains
+    so_far = table(first.partition("[2/3]")[0])
+    assert so_far["digits-placed"] == ["untrained", "SimCLR"] and "k-NN: 20-NN" in so_far
     rows = table(first)
     methods = rows["digits-placed"]
     assert methods == ["untrained", "SimCLR", "MoCo V2+", "CueCo"]

@@ -32,6 +32,12 @@ ERRORS = {
     "export images": "holds no readable args.json",
     "export run --out run": "--out='run' isn't empty; give a new folder",
     "export run --out file": "can't be written (Not a directory)",
+    "embed nowhere --images images --out f.npz": "RUN='nowhere' must be a run folder",
+    "embed run --images nowhere --out f.npz": "--images='nowhere' must be a folder of images",
+    "embed run --images empty --out f.npz": "--images='empty' holds no image",
+    "embed run --images images --out f.txt": "--out='f.txt' must end with .npz, .csv, .parquet",
+    "embed run --images images --out file/f.npz": "--out='file/f.npz' can't be written",
+    "embed run --images images --out f.npz --num-workers 9999": "--num-workers=9999 must be at",
     "report nowhere": "RUNS='nowhere' must be a run folder",
     "report images": "RUNS='images' holds no run",
     "report run --out images": "is a folder; give images/report.html",
@@ -44,12 +50,32 @@ ERRORS = {
     "compare digits seed=x": "seeds=['x'] must be",
     "compare digits max_epoch=3": "methods.SimCLR: max_epoch=3 is no known key",
     "compare digits --baseline CueCu": "baseline='CueCu' must be one of SimCLR, NNCLR",
+    "compare digits --jobs-per-gpu 2": "--jobs-per-gpu goes with --gpus",
+    "compare digits --gpus 0 --jobs 2": "--jobs is for places without GPUs",
+    "compare digits --launcher slurm --gpus 0": "--gpus goes with --launcher local",
+    "compare digits --slurm-time 01:00:00": "--slurm-time goes with --launcher slurm",
+    "compare digits --launcher slurm": "slurm.time=None is missing; add it to the grid",
+    "compare digits --jobs 2 devices=3": "methods.SimCLR: devices=3 needs 3 places, but there are",
+    "compare --runs run --status": "--runs takes no --status",
+    "compare --job nowhere": "--job='nowhere' holds no readable job",
+    "compare digits --only SimCLr": "--only='SimCLr' must be one of SimCLR, NNCLR",
+    "compare self_classifier/table1 --check-all": "data.train_path='datasets/imagenet/train' does",
+    "compare --runs x --smoke": "--runs takes no --smoke",
     "compare --runs nowhere": "RUNS='nowhere' must be a run folder",
     "compare --runs run --evaluation kn": "evaluations='kn' must start with one of",
     "quickstart seed=x": "seeds=['x'] must be",
     "quickstart max_epoch=3": "max_epoch=3 is no known key; did you mean max_epochs",
     "data digits --out file/below": "file/below",
-    "pretrain --config-name cueco-dig": "--config-name='cueco-dig' doesn't exist",
+    "data check nowhere": "FOLDER='nowhere' must be a folder of images",
+    "data imagenet100 --from images --out out": "--from='images' has no train/n01558993",
+    "pretrain --config-name cueco-dig": "CONFIG='cueco-dig' doesn't exist; choose",
+    "pretrain cueco-dig": "CONFIG='cueco-dig' doesn't exist; choose one of cueco-digits",
+    "pretrain": "CONFIG is missing; choose one of those of cueco-solo list",
+    "pretrain cueco-digits --config-name rcl-digits": "must be one configuration, and over",
+    "pretrain cueco-digits --cfg data.train_path=nowhere": "data.train_path='nowhere' does",
+    "pretrain cueco-digits --cfg optimizer.lr=abc": "optimizer.lr='abc' must be a number",
+    "compare digit": "GRID='digit' doesn't exist; did you mean digits",
+    "list runs nowhere": "RUNS='nowhere' must be a run folder",
     "pretrain --config-name cueco-digits data.train_path=nowhere": "data.train_path='nowhere' does",
     "pretrain --config-name cueco-digits max_epoch=3": "max_epoch=3 is no known key; did you mean",
     **{
@@ -96,11 +122,12 @@ def test_user_errors_come_before_slow_imports(images: Path, tmp_path: Path):
     (tmp_path / "images").symlink_to(images)  # where the old run has its data
     (tmp_path / "run").symlink_to(OLD_RUN)
     (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
     for line, (code, error, imported) in outcomes(SLOW, tmp_path, *ERRORS).items():
         assert ERRORS[line] in error, line
         assert error.startswith("cueco-solo: error: ") and error.count("\n") == 1, line
         assert (code, imported) == (2, []), line
-    assert {path.name for path in tmp_path.iterdir()} == {"images", "run", "file"}
+    assert {path.name for path in tmp_path.iterdir()} == {"images", "run", "file", "empty"}
 
 
 def test_help_comes_before_slow_imports(tmp_path: Path):

@@ -41,7 +41,7 @@ _MORE: dict[str, Any] = {
 }
 
 
-BUILD = pretrain._build
+BUILD = pretrain.build_method
 
 
 class Reached(Exception):
@@ -104,7 +104,7 @@ def test_trained_or_refused(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(trainer, "fit", fit)
     whole = data.draw(st.integers(0, 5)) == 0  # building the model takes most of the time
-    monkeypatch.setattr(pretrain, "_build", BUILD if whole else options_only)
+    monkeypatch.setattr(pretrain, "build_method", BUILD if whole else options_only)
     content = base(method, images)
     told = change(data, content)
     (tmp_path / "odd.yaml").write_text(yaml.safe_dump(content, allow_unicode=True))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from gathering import copied
-from report_document import bare_document, document
+from report_document import bare_document, document, runs
 
 from cueco_solo.evaluation.checks import evaluation_data
 from cueco_solo.evaluation.feature_cache import cached_features
@@ -48,7 +48,12 @@ def browser() -> Iterator:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
-    documents = {"usual": document(), "nasty": document(nasty=True), "bare": bare_document()}
+    documents = {
+        "usual": document(),
+        "nasty": document(nasty=True),
+        "bare": bare_document(),
+        "one seed": document(found=runs(1)),
+    }
     written = {name: folder / f"{name}.html" for name in documents}
     for name, path in written.items():
         path.write_text(render(documents[name]), encoding="utf-8")

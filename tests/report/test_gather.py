@@ -117,7 +117,7 @@ def test_lost_data(known: Path, tmp_path: Path):
     first, second = gathered(known, lost, embedding="none").runs
     assert first["missing"] == [] and first["clusters"]
     (sentence,) = second["missing"]
-    assert sentence.startswith("Embedding and clusters: --train-path='nowhere' doesn't exist")
+    assert sentence.startswith("Embedding and clusters: data.train_path='nowhere' of the run")
     assert second["clusters"] == [] and second["images"] is None
     assert second["curves"] == first["curves"]
     found = part(

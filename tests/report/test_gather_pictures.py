@@ -78,6 +78,9 @@ def test_an_embedding_keeps_groups_together(album: Album):
     assert made["algorithm"] == "t-SNE"
     assert made["label"] == [0, 0, 1, 1, 2, 2]
     assert made["image"] == [0, 1, 2, 3, 4, 5]
+    assert made["file"][0] == "blue/0.png" and made["file"][5] == "red/1.png"
+    assert [near[0] for near in made["near"]] == [1, 0, 3, 2, 5, 4]
+    assert all(len({i, *near}) == 6 for i, near in enumerate(made["near"]))
     points = np.stack([made["x"], made["y"]], 1)
     distances = np.linalg.norm(points[:, None] - points, axis=2) + np.eye(6) * 1e9
     assert distances.argmin(1).tolist() == [1, 0, 3, 2, 5, 4]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from importlib import resources
 
+import numpy as np
 import pytest
 from report_document import NASTY, bare_document, document, figure, runs
 
@@ -130,7 +131,7 @@ def test_rows_that_share_a_method_are_told_apart():
         "mocov2plus, resnet18, 100 epochs",
         "mocov2plus, resnet18, 5 epochs",
     ]
-    top1 = data["columns"].index("Linear: top-1")
+    top1 = data["columns"].index("Linear: top-1, %")
     assert [values[top1] for _, values in data["rows"][2]["runs"]] == [60.0]
 
 
@@ -170,3 +171,53 @@ def test_a_document_without_optional_parts():
 def test_a_document_without_runs():
     html = render(replace(bare_document(), runs=[], table=make_table([])))
     assert html.count("There is no run in this report.") == 2
+
+
+def test_a_page_is_small():
+    """Of the 2 MB that a quickstart's report may have, pictures take 0.2."""
+    assert len(render(document()).encode()) < 1_900_000
+
+
+# what people see of linear RGB (Machado et al. 2009, severity 1)
+VISION = {
+    "usual": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+XYZ = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+
+
+def _lab(colours: list[str], vision: list[list[float]]) -> np.ndarray:
+    rgb = np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in colours])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ np.array(vision).T, 0, 1) @ np.array(XYZ).T / (0.9505, 1, 1.089)
+    f = np.where(seen > 0.008856, np.cbrt(seen), 7.787 * seen + 16 / 116)
+    parts = 116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])
+    return np.stack(parts, 1)
+
+
+@pytest.mark.parametrize("vision", VISION)
+@pytest.mark.parametrize("theme", [r":root", r':root\[data-theme="dark"\]'])
+def test_the_colours_of_classes_are_told_apart(theme: str, vision: str):
+    style = resources.files("cueco_solo.report").joinpath("assets/style.css").read_text("utf-8")
+    block = re.search(theme + r" \{(.*?)\}", style, re.S)
+    assert block
+    colours = dict(re.findall(r"--(\w+): (#\w{6});", block[1]))
+    classes = [colours[f"k{i}"] for i in range(10)]
+    assert min(_contrast(each, colours["card"]) for each in classes) >= 3
+    lab = _lab(classes, VISION[vision])
+    distance = np.linalg.norm(lab[:, None] - lab, axis=2)
+    assert distance[np.triu_indices(10, 1)].min() > 20  # of which 2.3 is just noticeable

@@ -1,5 +1,7 @@
 """The page in a headless Chromium: what people do with it."""
 
+import re
+
 import pytest
 
 
@@ -39,6 +41,7 @@ def test_injected_strings_are_shown_as_they_are(visit):
     assert page.locator("svg a, main img[src='x'], a[href^='javascript']").count() == 0
     # The address of a picture is none of ours: it is not asked for.
     assert page.locator("img[src^='http']").count() == 0
+    page.locator(".more summary").click()
     legend = first_chart(page, "#curves-1").locator(".legendtext").all_text_contents()
     assert any("<" in text or "&" in text for text in legend)
 
@@ -88,6 +91,7 @@ def test_choosing_runs_quantity_and_class(visit, expect):
     page.locator("#features-chooser").get_by_label("rcl · seed 6").check()
     expect(panels).to_have_count(4)
     expect(page.locator("#companions .panel")).to_have_count(2)
+    page.locator(".more summary").click()
     chart = first_chart(page, "#curves-1")
     page.locator("#quantity-1").select_option("cluster_active")
     expect(chart.locator(".ytitle")).to_contain_text("cluster_active")
@@ -127,12 +131,14 @@ def test_charts_offer_nothing_that_leaves_the_page(visit):
 def test_configuration_shows_what_differs(visit):
     page = visit()
     keys = page.locator("#config tbody th")
+    # what one method alone has stands apart from what differs between methods
     assert keys.all_inner_texts() == [
         "method",
-        "method_kwargs.num_clusters",
-        "method_kwargs.num_levels",
         "method_kwargs.temperature",
         "name",
+        "Settings that one method has",
+        "method_kwargs.num_clusters",
+        "method_kwargs.num_levels",
     ]
     chooser = page.locator("#config-chooser")
     for label in ("cueco · seed 5", "rcl · seed 5"):
@@ -161,3 +167,141 @@ def test_keyboard_reaches_the_results_first(visit):
     assert page.evaluate("document.activeElement.textContent") == "Skip to the results"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
+
+
+def drawn_rows(page) -> list[str]:
+    """The rows of the chart of single runs, from top to bottom."""
+    return first_chart(page, "#strip").locator(".ytick text").all_text_contents()[::-1]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+@pytest.mark.parametrize("name", ["usual", "one seed"])
+def test_verdict_and_every_main_metric_are_in_view(visit, name, width, height):
+    page = visit(name, width=width)
+    page.set_viewport_size({"width": width, "height": height})
+    assert page.locator("#verdict").bounding_box()["y"] < height / 2
+    cells = page.locator("#summary .mean td:not([hidden])")
+    rows = page.locator("#summary .mean")
+    # linear, online, k-NN, four of the clustering, fine-tuned
+    assert cells.count() == 8 * rows.count() and cells.last.is_visible()
+    boxes = cells.evaluate_all(
+        "all => all.map(e => e.getBoundingClientRect()).map(r => [r.left, r.right, r.bottom])"
+    )
+    assert all(left >= 0 and right <= width for left, right, _ in boxes)
+    inside = page.locator("#summary").evaluate(
+        "e => e.parentElement.scrollWidth <= e.parentElement.clientWidth"
+    )
+    assert inside
+    if width == 1280:
+        assert all(bottom <= height for _, _, bottom in boxes)
+    else:  # a card without its head says what each number is
+        shown = cells.first.evaluate("e => getComputedStyle(e, '::before').content")
+        assert "top-1" in shown
+
+
+def test_verdict_is_made_of_the_figures(visit):
+    page = visit()
+    first, second = page.locator("#verdict li").all_inner_texts()
+    assert first == "On digits-placed, rcl has the highest mean in all 8 main metrics."
+    assert second.startswith("rcl minus mocov2plus, Linear: top-1: +") and "3 seeds)" in second
+    alone = visit("one seed").locator("#verdict li").all_inner_texts()
+    assert alone[-1].startswith(
+        "One seed: no evidence for any method. For three, train with seed=6"
+    )
+
+
+def test_one_state_for_tables_charts_and_differences(visit, expect):
+    page = visit()
+    assert drawn_rows(page) == ["mocov2plus", "cueco", "rcl"]
+    page.locator("#summary .sort", has_text=re.compile("^20-NN$")).click()
+    expect(page.locator("#metric option:checked")).to_have_text("k-NN: 20-NN, %")
+    assert drawn_rows(page) == ["rcl", "cueco", "mocov2plus", "untrained"]
+    forest = page.locator("#forest .panel").first.locator("tbody:not([hidden]) th")
+    assert forest.all_inner_texts() == ["rcl", "cueco"]
+    assert page.locator("#why tbody th").all_inner_texts() == ["rcl", "cueco", "mocov2plus"]
+    line = page.locator("#strip .shapelayer path, #strip .layer-below path")
+    assert line.count() == 1  # the untrained backbone's
+    page.locator("#filter").fill("cueco")
+    assert drawn_rows(page) == ["cueco"]
+    expect(page.locator("#forest .panel").first.locator("tbody:not([hidden])")).to_have_count(1)
+    chart = first_chart(page, "#accuracy")
+    expect(chart.locator(".scatterlayer .trace")).to_have_count(3)  # its three runs
+    page.locator("#filter").fill("")
+    page.locator("#protocol").select_option("clustering")
+    expect(page.locator("#forest .panel:visible h3")).to_have_count(5)  # RankMe, too
+    titles = page.locator("#metric option").all_inner_texts()
+    assert titles and all(title.startswith("Clustering") for title in titles)
+
+
+def test_losses_of_two_methods_share_no_chart(visit, expect):
+    page = visit()
+    chart = first_chart(page, "#losses")
+    expect(chart.locator(".ytitle")).to_contain_text("mocov2plus")
+    page.locator("#losses-of").select_option("cueco")
+    expect(chart.locator(".ytitle")).to_contain_text("cueco")
+    expect(chart.locator(".xtitle")).to_have_text("epoch")
+
+
+def test_one_seed_has_one_line_of_differences(visit):
+    page = visit("one seed")
+    section = page.locator("#differences")
+    assert section.locator("p").count() == 1 and section.locator("table").count() == 0
+
+
+def test_classes_have_one_legend(visit, expect):
+    page = visit()
+    first_chart(page, ".embedding")
+    buttons = page.locator("#class-legend button")
+    assert buttons.count() == 10
+    colours = buttons.locator(".swatch").evaluate_all(
+        "all => all.map(e => getComputedStyle(e).backgroundColor)"
+    )
+    assert len(set(colours)) == 10
+    buttons.nth(3).click()
+    expect(buttons.nth(3)).to_have_attribute("aria-pressed", "true")
+    strong = "all => new Set(all.map(e => e.style.fill)).size"
+    points = page.locator(".embedding").first.locator(".scatterlayer .point")
+    assert points.evaluate_all(strong) == 2  # that class, and the faded others
+    buttons.nth(3).click()
+    assert points.evaluate_all(strong) == 10
+
+
+def test_nothing_is_cut_on_paper(visit):
+    page = visit()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 within margins of a centimetre
+    page.wait_for_timeout(300)
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll('.chart')].filter((e) => e.offsetParent).map((e) => {
+          const card = e.closest('.panel, .chart-card').getBoundingClientRect();
+          const drawn = e.querySelector('.main-svg').getBoundingClientRect();
+          return [e.id || e.className, drawn.right - card.right, card.right - 718];
+        }).filter(([, over, off]) => over > 0 || off > 0)"""
+    )
+    assert cut == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 718
+
+
+def test_a_point_shows_its_file_cluster_and_nearest_images_also_by_keys(visit, expect):
+    page = visit()
+    chart = first_chart(page, ".embedding")
+    chart.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    tip = page.locator("#tip")
+    assert tip.inner_text().split("\n") == ["digit 1", "cluster 1", "1/1.png"]
+    page.keyboard.press("Enter")
+    near = page.locator(".near").first
+    expect(near.locator("figure")).to_have_count(6)
+    assert near.locator("figcaption").first.inner_text() == "digit 1"
+    point = chart.locator(".scatterlayer .point").first.bounding_box()
+    page.mouse.move(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
+    page.wait_for_timeout(300)  # a click counts for plotly once it has drawn the hovering
+    pointed = tip.locator("img").get_attribute("src")
+    assert near.locator("img").first.get_attribute("src") != pointed
+    page.mouse.down()
+    page.mouse.up()
+    expect(near.locator("img").first).to_have_attribute("src", pointed)
+    expect(near.locator("img")).to_have_count(6)

@@ -143,8 +143,9 @@ def test_the_report_says_that_it_is_over_images():
     made = document(images=10, found=runs(1)[:2])
     assert "over the validation images" not in render(made)
     object.__setattr__(made, "table", two())
-    assert "[low, high], of a single seed" in render(made)
-    assert "one seed: higher" in render(made)
+    page = render(made)
+    assert "[95 % interval over the validation images, of a single seed]" in page
+    assert "One seed of each" in page and 'id="forest"' not in page
 
 
 def test_several_seeds_have_none():

@@ -112,7 +112,7 @@ def test_all_renderers_show_the_same_figures(tmp_path):
     drawn = {}
     for text in re.findall(r'<tr class="mean">(.*?)</tr>', page, re.S):
         name = re.search(r'<th scope="row" data-value="(.*?)"', text)
-        cells = re.findall(r'<td class="number[^"]*"(?: data-value="([^"]*)")? data-protocol', text)
+        cells = re.findall(r'<td class="number[^"]*"(?: data-value="([^"]*)")? data-label', text)
         assert name and len(cells) == len(shown.columns)
         for one, cell in zip(shown.columns, cells, strict=True):
             if cell and one.primary:

@@ -18,14 +18,14 @@ def test_names_are_listed_by_use():
     assert "cueco-cifar10" in config_names(None, linear=False)
     assert "linear-cifar10" in config_names(None, linear=True)
     message = refused(None)
-    assert message.startswith("--config-name is missing")
+    assert message.startswith("CONFIG is missing")
     assert "cueco-custom" in message
     assert "linear-" not in message
 
 
 def test_an_unknown_name_lists_close_ones():
     message = refused("cueco-cifar")
-    assert "--config-name='cueco-cifar' doesn't exist" in message
+    assert "CONFIG='cueco-cifar' doesn't exist" in message
     assert "cueco-cifar100" in message
     assert "imagenet" not in message
 

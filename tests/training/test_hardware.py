@@ -8,7 +8,8 @@ from lightning.pytorch.strategies import DDPStrategy
 from omegaconf import DictConfig, OmegaConf
 from support import refusal
 
-from cueco_solo.training.hardware import find_hardware, lightning_arguments
+from cueco_solo.training.compose import compose_config
+from cueco_solo.training.hardware import find_hardware, lightning_arguments, settle_accelerator
 
 
 def config(**settings: Any) -> DictConfig:
@@ -63,6 +64,25 @@ def test_hardware_is_refused(settings: dict[str, Any], text: str):
 def test_a_gpu_that_is_not_there():
     message = refusal(hardware, accelerator="gpu", devices=[0])
     assert "accelerator='gpu' is not available; add hardware=cpu" in message
+
+
+GPU = {"accelerator": "auto", "devices": [0], "precision": "16-mixed", "sync_batchnorm": True}
+
+
+def test_what_asks_for_a_gpu_is_one_process_on_a_cpu_without_one(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    settled, cpu = (compose_config("cueco-cifar10", None, more) for more in ([], ["hardware=cpu"]))
+    warning = settle_accelerator(settled)
+    assert warning.startswith("warning: no GPU is available, so that precision=16-mixed, sync_ba")
+    assert settled == cpu  # so both are one run
+    assert find_hardware(settled).world_size == 1
+    for kept in ({"accelerator": "gpu"}, {"precision": 32, "sync_batchnorm": False}):
+        cfg = config(**{**GPU, **kept})
+        before = cfg.copy()
+        assert settle_accelerator(cfg) == "" and cfg == before
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    cfg = config(**GPU)
+    assert settle_accelerator(cfg) == "" and cfg == config(**GPU)
 
 
 def test_strategies():

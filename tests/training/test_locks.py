@@ -7,21 +7,26 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
 import tiny
-from support import python
+from omegaconf import OmegaConf
+from support import python, small_cfg
 
 from cueco_solo.cli import main
 from cueco_solo.errors import ConfigError
 from cueco_solo.locks import is_locked, locked
+from cueco_solo.training import claim
 from cueco_solo.training.history import read_history
 
 QUICK = ("data.val_path=null", "limit_train_batches=1", "max_epochs=1")
 HOLD = """
 import sys, time
+from contextlib import ExitStack
 from pathlib import Path
 from cueco_solo.locks import locked
 with locked(Path(sys.argv[1]), "RUN"):
@@ -212,3 +217,38 @@ def test_a_folder_whose_first_checkpoint_filled_the_disk_is_used_again(
     assert "can't be written" in read_history(run)[-1]["by"]
     assert tiny.pretrain(folder, *QUICK) == 0
     assert tiny.run_folders(folder) == [run]
+
+
+def test_of_those_that_begin_a_run_together_one_gets_a_folder(tmp_path: Path):
+    """Unless several runs of one configuration are wanted."""
+    for together, number in ((True, 1), (False, 4)):
+        for attempt in range(20):
+            place = str(tmp_path / f"{together}-{attempt}")
+            cfg = small_cfg(
+                checkpoint__dir=place, checkpoint__enabled=True, auto_resume__enabled=together
+            )
+            found: list[Path] = []
+            refusals: list[str] = []
+            start = Barrier(4).wait
+
+            def begin(
+                cfg: Any = cfg, start: Any = start, found: Any = found, refusals: Any = refusals
+            ) -> None:
+                start()
+                try:
+                    folder = claim.claimed_new_folder(cfg, locks)
+                    (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg))
+                    found.append(folder)
+                except claim.TakenError as error:
+                    refusals.append(str(error))
+
+            with ExitStack() as locks:
+                threads = [Thread(target=begin) for _ in range(4)]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+            assert len(found) == len(set(found)) == number
+            assert len(refusals) == 4 - number
+            assert all("was begun by another process just now" in text for text in refusals)
+            assert len(list(Path(place, "cueco").iterdir())) == number

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import tiny
 
-from cueco_solo.training.progress import duration
+from cueco_solo.training.durations import duration
 
 FIRST = re.compile(
     r"mocov2plus on resnet18: 11\.\d M trainable parameters; 18 images; "

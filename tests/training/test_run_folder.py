@@ -1,11 +1,14 @@
 """Run folders: names, identity, finding again."""
 
 import json
+import os
 from pathlib import Path
 
+import pytest
 from omegaconf import DictConfig, OmegaConf
-from support import refusal, updated
+from support import change_args, refusal, updated
 
+from cueco_solo.cli import main
 from cueco_solo.training import run_folder as runs
 from cueco_solo.training.checkpoints import latest_checkpoint
 from cueco_solo.training.environment import commit_of, write_environment
@@ -110,3 +113,42 @@ def test_the_newest_checkpoint_is_that_of_the_highest_epoch(tmp_path: Path):
     newest = latest_checkpoint(tmp_path)
     assert newest is not None
     assert newest.name.endswith("ep=10.ckpt")
+
+
+def test_data_that_has_moved_is_looked_for_by_its_last_parts(tmp_path: Path):
+    (tmp_path / "digits" / "train").mkdir(parents=True)
+    (tmp_path / "val").mkdir()
+    for recorded in ("/home/b/digits/train", "old/sets/digits/train"):
+        assert runs.found_path(recorded, tmp_path) == "digits/train"
+    # one part alone is the name of too many folders
+    assert runs.found_path("/home/b/digits/val", tmp_path) is None
+    assert runs.found_path("/home/b/other/train", tmp_path) is None
+    assert runs.found_path(str(tmp_path), tmp_path) is None  # which is there
+
+
+def test_relative_data_paths_are_those_of_where_the_run_was_started(
+    run: Path, images: Path, tmp_path: Path, refused, monkeypatch: pytest.MonkeyPatch
+):
+    start, elsewhere = tmp_path / "start", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    start.mkdir()
+    (start / "data").symlink_to(images)
+    change_args(run, data__train_path="data/train", data__val_path="data/val")
+    monkeypatch.chdir(elsewhere)
+    # of a run that didn't record it, as those of solo-learn's script
+    message = refused("knn", run, "--k", 5, "--device", "cpu")
+    assert (
+        f"data.train_path='data/train' of the run doesn't exist (looked for in {elsewhere}); "
+        in (message)
+    )
+    assert message.endswith("give --train-path DIR")
+    (run / "environment.json").write_text(json.dumps({"started_in": str(start)}))
+    data = runs.load_run(run).cfg.data
+    assert (data.train_path, data.val_path) == (str(start / "data/train"), str(start / "data/val"))
+    assert main(["knn", str(run), "--k", "5", "--device", "cpu"]) == 0
+    monkeypatch.chdir(start)
+    assert runs.load_run(run).cfg.data.train_path == "data/train"
+
+
+def test_a_run_records_where_it_was_started(trained: Path):
+    assert json.loads((trained / "environment.json").read_text())["started_in"] == os.getcwd()

@@ -18,6 +18,7 @@ from equal_runs import check_same
 from omegaconf import OmegaConf
 from support import python, refusal
 
+from cueco_solo import signals
 from cueco_solo.cli import main
 from cueco_solo.results.figures import epochs
 from cueco_solo.training.checkpoints import Stage, latest_checkpoint, stage
@@ -264,6 +265,37 @@ def test_a_requeued_job_goes_on_in_its_folder(folder: Path, monkeypatch: pytest.
     assert main([*map(str, command)]) == 0
     assert tiny.run_folders(folder) == [run]
     assert [each["event"] for each in read_history(run)][2:] == ["resumed", "ended"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "requeued"),
+    [
+        ("SIGUSR1", "", True),
+        ("SIGTERM", "JobState=RUNNING PreemptTime=2026-01-01T00:00:00", True),
+        ("SIGTERM", "JobState=TIMEOUT PreemptTime=None", True),
+        ("SIGTERM", "JobState=CANCELLED PreemptTime=None", False),
+        ("SIGTERM", "JobState=RUNNING PreemptTime=None", False),
+        ("SIGINT", "JobState=RUNNING PreemptTime=2026-01-01T00:00:00", False),
+    ],
+)
+def test_what_a_job_is_requeued_after(
+    name: str, shown: str, requeued: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Not after scancel; nor by a process that belongs to another one, which does it."""
+    scontrol = tmp_path / "scontrol"
+    scontrol.write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n[ $1 = show ] && echo "{shown}"\nexit 0\n'
+    )
+    scontrol.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    variables = {"JOB_ID": "17", "ARRAY_JOB_ID": "12", "ARRAY_TASK_ID": "3", "JOB_NAME": "grid"}
+    for key, value in variables.items():
+        monkeypatch.setenv(f"SLURM_{key}", value)
+    assert signals.requeue(name) == ("requeued job 12_3" if requeued else None)
+    calls = (tmp_path / "calls").read_text() if name != "SIGINT" else ""
+    assert ("requeue 12_3" in calls) == requeued
+    monkeypatch.setenv(signals.PARENT, str(os.getppid()))
+    assert signals.requeue(name) is None
 
 
 def test_a_second_signal_ends_it_at_once(folder: Path):

@@ -13,7 +13,7 @@ from cueco_solo.host.detect import INSTALL_MAIN
 from cueco_solo.host.metrics import WeightedKNNClassifier, accuracy_at_k
 from cueco_solo.host.release import classification_data, pretrain_data
 from cueco_solo.host.release.base import BaseMethod, BaseMomentumMethod
-from cueco_solo.host.release.baselines import METHODS, UNAVAILABLE
+from cueco_solo.host.release.baselines import METHODS
 from cueco_solo.host.release.cfg import omegaconf_select, parse_linear_cfg, parse_pretrain_cfg
 from cueco_solo.host.release.checkpointer import Checkpointer
 from cueco_solo.host.release.linear import LinearModel

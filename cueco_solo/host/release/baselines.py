@@ -11,18 +11,6 @@ from cueco_solo.host.detect import INSTALL_MAIN
 from cueco_solo.host.release.adapters import Lifted, LiftedMomentum
 from cueco_solo.host.release.cfg import plain, set_defaults
 
-_MISSING = "isn't in solo-learn 1.0.2"
-# why a method of main's isn't in METHODS
-UNAVAILABLE = {
-    "all4one": _MISSING,
-    "deepclusterv2": "trains on NaN from its first epoch in solo-learn 1.0.2",
-    "mae": _MISSING,
-    "mocov3": _MISSING,
-    "supcon": _MISSING,
-    "swav": "is computed differently by solo-learn 1.0.2, without its prototypes' fixed norm",
-    "vibcreg": _MISSING,
-}
-
 _QUEUE = {"queue_size": 65536}
 _PROJECTOR = ("proj_output_dim", "proj_hidden_dim")
 _PREDICTOR = (*_PROJECTOR, "pred_hidden_dim")

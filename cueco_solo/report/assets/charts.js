@@ -8,13 +8,17 @@ function legendOnce() {
   };
 }
 
-// --- Single runs, one dot each, with the mean of a row.
+// --- Single runs, one dot each, with the mean of a row; the untrained backbone is a grey line, too.
 function stripRows(column) {
-  return report.rows
+  return shownRows()
+    .map((i) => report.rows[i])
     .map((row) => ({ ...row, runs: row.runs.filter(([, values]) => values[column] !== null) }))
     .filter((row) => row.runs.length)
     .reverse();
 }
+
+const meanOf = (row, column) => row.runs.reduce((sum, [, values]) => sum + values[column], 0) / row.runs.length;
+const rowColour = (row) => (row.untrained ? colour("--edge") : seriesColour(row.colour));
 
 function stripFigure(host, select) {
   const column = Number(select.value);
@@ -23,22 +27,23 @@ function stripFigure(host, select) {
   const dots = rows.map((row, y) => ({
     x: row.runs.map(([, values]) => values[column]), y: row.runs.map(() => y), mode: "markers", type: "scatter",
     text: row.runs.map(([label]) => plain(label)), hovertemplate: "%{text}: %{x:.2f}<extra></extra>",
-    marker: { size: 11, color: seriesColour(row.colour), opacity: 0.8, line: { width: 1, color: colour("--card") } },
+    marker: { size: 11, color: rowColour(row), opacity: 0.8, line: { width: 1, color: colour("--card") } },
   }));
-  const means = rows.flatMap(({ runs }, y) => {
-    if (runs.length < 2) return [];
-    const mean = runs.reduce((sum, [, values]) => sum + values[column], 0) / runs.length;
-    return [{
-      x: [mean], y: [y], mode: "markers", type: "scatter", hovertemplate: `mean of ${runs.length}: %{x:.2f}<extra></extra>`,
-      marker: { symbol: "line-ns", size: 22, line: { width: 2, color: colour("--text") } },
-    }];
-  });
+  const means = rows.flatMap((row, y) => (row.runs.length < 2 ? [] : [{
+    x: [meanOf(row, column)], y: [y], mode: "markers", type: "scatter", hovertemplate: `mean of ${row.runs.length}: %{x:.2f}<extra></extra>`,
+    marker: { symbol: "line-ns", size: 22, line: { width: 2, color: colour("--text") } },
+  }]));
+  const untrained = rows.filter((row) => row.untrained).map((row) => meanOf(row, column));
   const names = rows.map((row) => plain(row.name, host.clientWidth < 500 ? 20 : 40));
   return {
     traces: [...dots, ...means],
     plotLayout: {
       showlegend: false, hovermode: "closest", xaxis: axis(plain(report.columns[column])),
       yaxis: axis("", { tickvals: names.map((_, y) => y), ticktext: names, range: [-0.6, names.length - 0.4], fixedrange: true }),
+      shapes: untrained.map((x) => ({
+        type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, layer: "below",
+        line: { color: colour("--edge"), width: 1.5, dash: "dot" },
+      })),
     },
   };
 }
@@ -47,9 +52,20 @@ function setUpStrip() {
   const host = byId("strip");
   if (!host) return;
   const select = byId("metric");
-  options(select, [["", report.columns.map((title, i) => [i, title])]]);
+  const heads = [...summary.querySelectorAll("th[data-column][data-protocol]")];
+  // What the table shows can be chosen; the column that it is sorted by is chosen.
+  const fill = () => {
+    const before = select.value;
+    const there = report.columns.map((title, i) => [String(i), title]).filter(([i]) => !heads[i].hidden);
+    select.replaceChildren();
+    options(select, [["", there]]);
+    const wish = state.column > 0 ? String(state.column - 1) : before;
+    select.value = there.some(([i]) => i === wish) ? wish : there[0]?.[0] ?? "";
+  };
+  fill();
   chart(host, () => stripFigure(host, select));
   select.addEventListener("change", () => redraw(host));
+  document.addEventListener("state", () => { fill(); redraw(host); });
 }
 
 // --- Training curves.
@@ -71,31 +87,83 @@ function quantityGroups() {
   return groups.map((group) => [group, names.filter((name) => quantityGroup(name) === group)]);
 }
 
+// Methods take steps of their own; epochs are the same for all of them.
+function timeOf(runs) {
+  const known = runs.every((run) => run.steps_per_epoch);
+  return {
+    title: known ? "epoch" : "step",
+    at: (run, step) => (known ? (step + 1) / run.steps_per_epoch : step),
+  };
+}
+
+const QUANTITIES = {
+  val_acc1: "Online linear accuracy, %", train_acc1: "Online linear accuracy on training images, %",
+  online_acc: "Online clustering accuracy, %", online_lidar: "LiDAR, dimensions", online_rankme: "RankMe, dimensions",
+};
+
 function curvesFigure(name) {
   const legend = legendOnce();
-  const traces = report.runs.filter((run) => run.curves[name]).map((run) => ({
-    ...legend(run), x: run.curves[name].step, y: run.curves[name].value, type: "scatter",
+  const runs = report.runs.filter((run) => run.curves[name] && shownRun(run));
+  const time = timeOf(runs);
+  const traces = runs.map((run) => ({
+    ...legend(run), x: run.curves[name].step.map((step) => time.at(run, step)), y: run.curves[name].value, type: "scatter",
     mode: run.curves[name].step.length < 3 ? "lines+markers" : "lines",
     line: { color: seriesColour(run.colour), dash: seriesDash(run.colour), width: 1.8 },
     text: run.curves[name].step.map(() => plain(run.label)),
-    hovertemplate: "%{text}<br>step %{x}: %{y:.5~g}<extra></extra>",
+    hovertemplate: `%{text}<br>${time.title} %{x:.4~g}: %{y:.5~g}<extra></extra>`,
   }));
-  return { traces, plotLayout: { hovermode: "closest", showlegend: true, xaxis: axis("step"), yaxis: axis(plain(name)) } };
+  return {
+    traces,
+    plotLayout: { hovermode: "closest", showlegend: true, xaxis: axis(time.title), yaxis: axis(plain(QUANTITIES[name] || name)) },
+  };
+}
+
+const isLoss = (name) => /^train_.*loss/.test(name) && !/class_loss/.test(name);
+const lossesOf = (run) => Object.keys(run.curves).filter(isLoss).sort();
+
+// The parts of one method's loss, of its first run; those of others have other units.
+function lossesFigure(series) {
+  const run = report.runs.find((each) => each.series === series && lossesOf(each).length);
+  const time = timeOf([run]);
+  const traces = lossesOf(run).map((name, i) => ({
+    name: name.replace(/^train_/, "").replaceAll("_", " "), type: "scatter", mode: "lines",
+    x: run.curves[name].step.map((step) => time.at(run, step)), y: run.curves[name].value,
+    line: { color: seriesColour(run.colour), dash: DASHES[i % DASHES.length], width: 1.8 },
+    hovertemplate: `%{fullData.name}<br>${time.title} %{x:.4~g}: %{y:.5~g}<extra></extra>`,
+  }));
+  return {
+    traces,
+    plotLayout: { hovermode: "closest", showlegend: true, xaxis: axis(time.title), yaxis: axis(`loss, ${plain(run.label)}`) },
+  };
 }
 
 function setUpCurves() {
   const groups = quantityGroups();
   const names = groups.flatMap(([, of]) => of);
-  const wanted = [["val_acc1", "online_acc", "train_acc1_epoch", "online_lidar", "online_rankme"], groups[0][1].filter((n) => !/class_loss|val_loss/.test(n))];
-  [1, 2].forEach((place, i) => {
-    const host = byId(`curves-${place}`);
-    if (!host) return;
-    const select = byId(`quantity-${place}`);
-    options(select, groups.map(([group, of]) => [group, of.map((name) => [name, name])]));
-    select.value = wanted[i].find((name) => names.includes(name)) || names[Math.min(i, names.length - 1)];
-    chart(host, () => curvesFigure(select.value));
-    select.addEventListener("change", () => redraw(host));
-  });
+  const accuracy = byId("accuracy");
+  if (!accuracy) return;
+  const name = Object.keys(QUANTITIES).find((each) => names.includes(each));
+  accuracy.closest("figure").hidden = !name;
+  if (name) {
+    byId("accuracy-title").textContent = QUANTITIES[name].replace(/, [^,]*$/, "");
+    chart(accuracy, () => curvesFigure(name));
+  }
+  const losses = byId("losses");
+  const of = byId("losses-of");
+  const series = [...new Set(report.runs.filter((run) => lossesOf(run).length).map((run) => run.series))];
+  losses.closest("figure").hidden = !series.length;
+  if (series.length) {
+    options(of, [["", series.map((each) => [each, each])]]);
+    chart(losses, () => lossesFigure(of.value));
+    of.addEventListener("change", () => redraw(losses));
+  }
+  const any = byId("curves-1");
+  const select = byId("quantity-1");
+  options(select, groups.map(([group, of]) => [group, of.map((each) => [each, each])]));
+  select.value = name || names[0];
+  chart(any, () => curvesFigure(select.value));
+  select.addEventListener("change", () => redraw(any));
+  document.addEventListener("state", () => { if (name) redraw(accuracy); redraw(any); });
 }
 
 // --- Alignment against uniformity.
@@ -141,7 +209,7 @@ function setUpPath() {
   select.parentElement.hidden = select.options.length < 2;
   const figure = () => {
     const legend = legendOnce();
-    const runs = report.runs.filter((run) => pathOf(run, select.value).length);
+    const runs = report.runs.filter((run) => pathOf(run, select.value).length && shownRun(run));
     return {
       traces: runs.map((run) => pathTrace(run, select.value, legend)),
       plotLayout: { hovermode: "closest", showlegend: true, xaxis: axis("uniformity"), yaxis: axis("alignment") },
@@ -149,6 +217,7 @@ function setUpPath() {
   };
   chart(host, figure);
   select.addEventListener("change", () => redraw(host));
+  document.addEventListener("state", () => redraw(host));
 }
 
 setUpStrip();

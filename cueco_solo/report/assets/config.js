@@ -9,17 +9,23 @@ function configRow(key, runs) {
   const differs = new Set(values).size > 1;
   const cells = values.map((value) =>
     element("td", value === null ? { className: "none", textContent: "not set" } : { textContent: value }));
-  return { differs, row: element("tr", { className: differs ? "differs" : "" }, element("th", { scope: "row" }, ...breakable(key)), ...cells) };
+  return { key, differs, row: element("tr", { className: differs ? "differs" : "" }, element("th", { scope: "row" }, ...breakable(key)), ...cells) };
 }
 
 function showConfig(runs, everything) {
   const keys = [...new Set(runs.flatMap((run) => Object.keys(run.config)))].sort();
   const rows = keys.map((key) => configRow(key, runs));
   const shown = rows.filter(({ differs }) => differs || everything);
+  // What only one method knows doesn't differ between methods: it stands apart.
+  const methods = new Set(runs.map((run) => run.series));
+  const alone = (key) => methods.size > 1 && new Set(runs.filter((run) => key in run.config).map((run) => run.series)).size === 1;
+  const apart = shown.filter(({ key }) => alone(key));
+  const body = (some) => element("tbody", {}, ...some.map(({ row }) => row));
+  const title = element("th", { scope: "rowgroup", colSpan: runs.length + 1, textContent: "Settings that one method has" });
   const heads = runs.map((run) => element("th", { scope: "col" }, swatch(run), run.label));
   const head = element("thead", {}, element("tr", {}, element("th", { scope: "col", textContent: "Key" }), ...heads));
   byId("config").classList.toggle("everything", everything);
-  byId("config").replaceChildren(head, element("tbody", {}, ...shown.map(({ row }) => row)));
+  byId("config").replaceChildren(head, body(shown.filter(({ key }) => !alone(key))), ...(apart.length ? [element("tbody", { className: "apart" }, element("tr", {}, title)), body(apart)] : []));
   const differing = rows.filter(({ differs }) => differs).length;
   byId("config-shown").textContent = runs.length < 2
     ? "Choose two runs or more to see what differs."

@@ -10,54 +10,85 @@ function hideTip() {
   byId("tip").hidden = true;
 }
 
-function showTip(run, index, label, x, y) {
+function showTip(content, x, y) {
   const tip = byId("tip");
-  tip.replaceChildren(picture(imagesOf(run), index, 96), element("div", { textContent: className(run, label) }));
+  tip.replaceChildren(...content);
   tip.hidden = false;
   const { width, height } = tip.getBoundingClientRect();
   tip.style.left = `${Math.max(4, Math.min(x + 14, innerWidth - width - 4))}px`;
   tip.style.top = `${Math.max(4, y + 14 + height > innerHeight ? y - height - 14 : y + 14)}px`;
 }
 
+// What is known of an image of an embedding: picture, class, cluster, file.
+function facts(run, i) {
+  const { label, image, file, cluster } = run.embedding;
+  const words = [className(run, label[i]), cluster.length ? `cluster ${cluster[i]}` : "", file[i]];
+  return [picture(imagesOf(run), image[i], 96), ...words.filter(Boolean).map((text) => element("div", { textContent: text }))];
+}
+
 // --- Embeddings, coloured by class.
+let highlighted = null;
+
 function embeddingTraces(run) {
-  const { x, y, label, image } = run.embedding;
-  const chosen = byId("highlight").value;
-  const legend = new Set(label).size <= 12;
+  const { x, y, label } = run.embedding;
+  const chosen = highlighted;
   return [...new Set(label)].sort((a, b) => a - b).map((c) => {
     const members = label.flatMap((value, i) => (value === c ? [i] : []));
     const name = className(run, c);
-    const faded = chosen !== "" && chosen !== name;
+    const faded = chosen !== null && chosen !== name;
     return {
-      x: members.map((i) => x[i]), y: members.map((i) => y[i]), customdata: members.map((i) => [image[i], c]),
-      name: plain(name, 20), type: "scatter", mode: "markers", hoverinfo: "none", showlegend: legend,
+      x: members.map((i) => x[i]), y: members.map((i) => y[i]), customdata: members,
+      name: plain(name, 20), type: "scatter", mode: "markers", hoverinfo: "none", showlegend: false,
       marker: {
-        size: members.length > 100 ? 5 : 6, symbol: SYMBOLS[c % SYMBOLS.length],
-        color: faded ? colour("--line") : seriesColour(c), opacity: faded ? 0.5 : 0.85,
+        size: members.length > 100 ? 5 : 6, symbol: SYMBOLS[Math.floor(c / 10) % SYMBOLS.length],
+        color: faded ? colour("--line") : classColour(c), opacity: faded ? 0.5 : 0.85,
       },
     };
   });
 }
 
+// A point and the five images whose features are most similar to its own.
+function showNeighbours(run, i, host) {
+  const { near, image, label } = run.embedding;
+  const one = (place, text) => element("figure", {}, picture(imagesOf(run), image[place], 48), element("figcaption", { textContent: text }));
+  host.replaceChildren(one(i, className(run, label[i])), element("span", { textContent: "nearest:" }), ...near[i].map((place) => one(place, className(run, label[place]))));
+  announce(`${className(run, label[i])}; nearest: ${near[i].map((place) => className(run, label[place])).join(", ")}`);
+}
+
 function embeddingPanel(run) {
   if (!run.embedding) return panel(run, absent());
   const name = `${run.embedding.algorithm} of ${run.embedding.x.length} test images`;
-  const host = element("div", { className: "chart embedding", role: "group", ariaLabel: `${name}, ${run.label}` });
+  const host = element("div", { className: "chart embedding", role: "group", tabIndex: 0, ariaLabel: `${name}, ${run.label}: arrow keys go through the points, Enter shows the nearest` });
+  const neighbours = element("div", { className: "near" });
   const hidden = { showticklabels: false, showline: false, showgrid: false, zeroline: false };
   chart(host, () => ({
     traces: embeddingTraces(run),
     plotLayout: {
-      hovermode: "closest", hoverdistance: 20, margin: { l: 4, r: 4, t: 4, b: 4 },
+      hovermode: "closest", hoverdistance: 20, margin: { l: 4, r: 4, t: 4, b: 4 }, showlegend: false,
       xaxis: axis("", hidden), yaxis: axis("", { ...hidden, scaleanchor: "x" }),
-      legend: { orientation: "h", y: -0.02, yanchor: "top", x: 0, itemsizing: "constant", font: { size: 11.5 } },
     },
   }), () => {
-    const show = ({ points, event }) => showTip(run, ...points[0].customdata, event.clientX, event.clientY);
-    host.on("plotly_hover", show);
-    host.on("plotly_click", show);  // what a finger does
+    host.on("plotly_hover", ({ points, event }) => showTip(facts(run, points[0].customdata), event.clientX, event.clientY));
+    host.on("plotly_click", ({ points, event }) => {  // what a finger does, too
+      showTip(facts(run, points[0].customdata), event.clientX, event.clientY);
+      showNeighbours(run, points[0].customdata, neighbours);
+    });
     host.on("plotly_unhover", hideTip);
   });
-  return panel(run, host, element("p", { className: "note", textContent: name }));
+  let at = -1;
+  host.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const many = run.embedding.x.length;
+    if (step) {
+      event.preventDefault();
+      at = (at + step + many + (at < 0 && step < 0 ? 1 : 0)) % many;
+      const { xaxis, yaxis } = host._fullLayout;
+      const box = host.getBoundingClientRect();
+      showTip(facts(run, at), box.left + xaxis._offset + xaxis.l2p(run.embedding.x[at]), box.top + yaxis._offset + yaxis.l2p(run.embedding.y[at]));
+      announce(byId("tip").innerText);
+    } else if (event.key === "Enter" && at >= 0) showNeighbours(run, at, neighbours);
+  });
+  return panel(run, host, neighbours, element("p", { className: "note", textContent: `${name}. A click or Enter shows the five nearest in feature space.` }));
 }
 
 addEventListener("pointerdown", (event) => { if (!event.target.closest(".embedding")) hideTip(); });
@@ -160,12 +191,23 @@ function fill(id, runs, build) {
   host.replaceChildren(...(panels.length ? panels : [nothing]));
 }
 
+// One legend for all embeddings; a click shows a class alone, another click all of them.
 function setUpHighlight() {
-  const select = byId("highlight");
-  if (!select) return;
-  const names = new Set(Object.values(report.images).flatMap((images) => images.classes));
-  options(select, [["", [["", "all classes"], ...[...names].map((name) => [name, name])]]]);
-  select.addEventListener("change", () => document.querySelectorAll(".embedding").forEach(redraw));
+  const host = byId("class-legend");
+  if (!host) return;
+  const runs = report.runs.filter((run) => run.embedding);
+  const classes = new Map(runs.flatMap((run) => [...new Set(run.embedding.label)].sort((a, b) => a - b).map((c) => [className(run, c), c])));
+  const buttons = [...classes].map(([name, c]) => {
+    const mark = element("span", { className: `swatch k${c % 10}`, ariaHidden: "true" });
+    const button = element("button", { type: "button", ariaPressed: "false" }, mark, String(name));
+    button.addEventListener("click", () => {
+      highlighted = highlighted === name ? null : name;
+      for (const [other, of] of buttons) other.setAttribute("aria-pressed", String(of === highlighted));
+      document.querySelectorAll(".embedding").forEach(redraw);
+    });
+    return [button, name];
+  });
+  host.append(...buttons.map(([button]) => button));
 }
 
 function setUpFeatures() {

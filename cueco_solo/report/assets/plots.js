@@ -3,6 +3,8 @@ const charts = new Map();
 
 const colour = (name) => getComputedStyle(root).getPropertyValue(name).trim();
 const seriesColour = (index) => colour(`--c${index % 8}`);
+// Ten hues that people with a colour vision deficiency tell apart, and symbols where there are more.
+const classColour = (index) => colour(`--k${index % 10}`);
 const DASHES = ["solid", "dash", "dot", "dashdot"];
 const seriesDash = (index) => DASHES[Math.floor(index / 8) % DASHES.length];
 const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down"];
@@ -92,9 +94,11 @@ addEventListener("beforeprint", () => {
   root.dataset.theme = "light";
   closedBefore = [...document.querySelectorAll("details.how:not([open])")];
   for (const details of closedBefore) details.open = true;
-  charts.forEach((_, host) => drawNow(host));
+  root.classList.add("printing");  // paper is narrower than most screens: charts are drawn for it
+  charts.forEach((_, host) => { if (host.offsetParent) drawNow(host); });
 });
 addEventListener("afterprint", () => {
   for (const details of closedBefore) details.open = false;
+  root.classList.remove("printing");
   setTheme(themeBefore);
 });

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Table 7 of Self-Classifier's paper: weight decay, on ImageNet.
+#   bash scripts/reproduce/self_classifier/table7.sh [DATASETS] [ARGUMENTS OF compare] [KEY=VALUE ...]
+# SMOKE=1 and the rest: scripts/reproduce/common.sh.
+set -euo pipefail
+. "$(dirname "$0")/../common.sh"
+reproduce self_classifier/table7 "$@"
