@@ -48,9 +48,9 @@ def test_the_words_of_each_method_are_accepted(
     from faults_training import CONFIG, METHODS
 
     from cueco_solo import host
+    from cueco_solo.training.build import parse
     from cueco_solo.training.compose import compose_config
     from cueco_solo.training.hardware import find_hardware
-    from cueco_solo.training.pretrain import _parse
     from cueco_solo.training.settings import check_settings, with_defaults
 
     text = CONFIG.replace("IMAGES", str(images / "train")).replace("RUNS", str(tmp_path))
@@ -58,6 +58,6 @@ def test_the_words_of_each_method_are_accepted(
     for name, words in METHODS.items():
         cfg = with_defaults(compose_config("faults", str(tmp_path), words))
         check_settings(cfg)
-        parsed = _parse(cfg, find_hardware(cfg), [])
+        parsed = parse(cfg, find_hardware(cfg).processes)
         host.method_class(cfg.method).add_and_assert_specific_cfg(parsed)
         assert name.startswith(cfg.method)
