@@ -1,8 +1,7 @@
-"""Started by test_cueco_rcl_ddp.py: trains a method on two gloo processes.
+"""Started by test_cueco_rcl_ddp.py: trains a method's ``CASES`` on two gloo processes.
 
-Arguments: the method, the folder for what each process has in the end, broadcast_buffers as 0 or 1,
-then options of the method as ``key=value`` in YAML. Lightning starts the second process by
-repeating this command.
+Arguments: the method, and the folder for what each process has in the end. Lightning starts the
+second process by repeating this command.
 """
 
 import os
@@ -24,6 +23,20 @@ from torch.utils.data import DistributedSampler
 
 # CueCo's images make five whole steps of two batches of 8; of RCL's four belong to no batch
 IMAGES = {"cueco": 80, "rcl": 84}
+# broadcast_buffers, and options of the method as ``key=value`` in YAML
+CASES: dict[str, dict[str, tuple[bool, tuple[str, ...]]]] = {
+    "cueco": {
+        "broadcast": (True, ()),
+        "no broadcast": (False, ()),
+        "centroid gradient": (False, ("centroid_gradient=true", "assignment=soft")),
+        "offline, uneven queue": (False, ("clustering=offline", "queue_size=50")),
+    },
+    "rcl": {
+        "broadcast": (True, ()),
+        "no broadcast, one predictor": (False, ("num_predictors=1",)),
+        "offline, uneven queue": (False, ("hierarchy=dbscan", "queue_size=50")),
+    },
+}
 STATE = {"cueco": ("queue", "clusters"), "rcl": ("queue", "hierarchy", "targets")}
 
 
@@ -101,24 +114,22 @@ def build(method: str, options: Sequence[str]) -> Any:
     return cueco(**kwargs) if method == "cueco" else rcl(num_samples=IMAGES["rcl"], **kwargs)
 
 
-def two_processes(
-    folder: Path, method: str, *arguments: str, worker: Path = Path(__file__)
-) -> list[dict[str, Any]]:
+def two_processes(folder: Path, method: str, worker: Path = Path(__file__)) -> list[dict[str, Any]]:
     """What both ranks wrote; the worker's own output is shown if it fails."""
     path = os.pathsep.join([str(worker.parents[1]), os.environ.get("PYTHONPATH", "")])
     env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     # Lightning's warning of values that aren't reduced would reach users too
     filters = ["-W", "ignore", "-W", "error:It is recommended to use"]
-    command = [sys.executable, *filters, str(worker), method, str(folder), *arguments]
+    command = [sys.executable, *filters, str(worker), method, str(folder)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     return [torch.load(folder / f"rank{r}.pt", weights_only=True) for r in range(2)]
 
 
-def main(method: str, folder: str, broadcast_buffers: str, *options: str) -> None:
+def train(method: str, broadcast_buffers: bool, options: Sequence[str]) -> dict[str, Any]:
     model = build(method, options)
     last, marks = LastStep(), Marks()
-    strategy = DDPStrategy(process_group_backend="gloo", broadcast_buffers=broadcast_buffers == "1")
+    strategy = DDPStrategy(process_group_backend="gloo", broadcast_buffers=broadcast_buffers)
     # Lightning's own sampler would shuffle
     rank = int(os.environ.get("LOCAL_RANK", 0))
     sampler = DistributedSampler(range(IMAGES[method]), 2, rank, shuffle=False)  # type: ignore[arg-type]
@@ -134,9 +145,12 @@ def main(method: str, folder: str, broadcast_buffers: str, *options: str) -> Non
         "marks": marks.found,
         "share": losses_with_gradient(model, dist.get_rank(), 2),
     }
-    if method == "cueco":
-        result["step"] = model.step
-    torch.save(result, Path(folder) / f"rank{dist.get_rank()}.pt")
+    return result | ({"step": model.step} if method == "cueco" else {})
+
+
+def main(method: str, folder: str) -> None:
+    found = {name: train(method, *case) for name, case in CASES[method].items()}
+    torch.save(found, Path(folder) / f"rank{dist.get_rank()}.pt")
 
 
 if __name__ == "__main__":

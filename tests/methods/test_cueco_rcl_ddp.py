@@ -1,20 +1,26 @@
 """Two real processes keep one queue and one clustering or hierarchy."""
 
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 import pytest
 import torch
-from methods.ddp_worker import assert_halves_make_the_whole, build, two_processes
+from methods.ddp_worker import CASES, assert_halves_make_the_whole, build, two_processes
 from support import Views
 
 from cueco_solo.clustering.dbscan import dbscan
 from cueco_solo.clustering.hierarchy import Hierarchy
 
 
-def agreeing(folder: Path, method: str, *arguments: str) -> list[dict[str, Any]]:
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Of a method, what both processes have in the end, by case."""
+    return cache(lambda method: two_processes(tmp_path_factory.mktemp(method), method))
+
+
+def agreeing(trained: Any, method: str, case: str) -> list[dict[str, Any]]:
     """What both processes have in the end, and that it is the same."""
-    one, two = two_processes(folder, method, *arguments)
+    one, two = (found[case] for found in trained(method))
     assert not torch.equal(one["keys"], two["keys"])  # they saw different samples
     for name, value in one["state"].items():
         assert torch.equal(value, two["state"][name]), name
@@ -27,32 +33,20 @@ def agreeing(folder: Path, method: str, *arguments: str) -> list[dict[str, Any]]
     return [one, two]
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("1",),
-        ("0",),
-        ("0", "centroid_gradient=true", "assignment=soft"),
-        ("0", "clustering=offline", "queue_size=50"),
-    ],
-    ids=["broadcast", "no broadcast", "centroid gradient", "offline, uneven queue"],
-)
-def test_cueco(tmp_path, arguments):
-    one, two = agreeing(tmp_path, "cueco", *arguments)
+@pytest.mark.parametrize("case", CASES["cueco"])
+def test_cueco(trained, case):
+    one, two = agreeing(trained, "cueco", case)
 
     # 80 samples make 5 steps an epoch of 8 on each of two processes
     assert int(one["step"]) == int(two["step"]) == 10
     assert int(one["state"]["clusters.runs"]) >= 1
-    assert_halves_make_the_whole(build("cueco", arguments[1:]), one, two)
+    assert_halves_make_the_whole(build("cueco", CASES["cueco"][case][1]), one, two)
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [("1",), ("0", "num_predictors=1"), ("0", "hierarchy=dbscan", "queue_size=50")],
-    ids=["broadcast", "no broadcast, one predictor", "offline, uneven queue"],
-)
-def test_rcl(tmp_path, arguments):
-    one, two = agreeing(tmp_path, "rcl", *arguments)
+@pytest.mark.parametrize("case", CASES["rcl"])
+def test_rcl(trained, case):
+    options = CASES["rcl"][case][1]
+    one, two = agreeing(trained, "rcl", case)
     assert not set(one["index"].tolist()) & set(two["index"].tolist())
 
     # what both compute alike isn't sent from the first process to the second
@@ -70,8 +64,8 @@ def test_rcl(tmp_path, arguments):
 
     numbers = [len(labels.unique()) for labels in state["labels"]]
     assert 1 < numbers[2] <= numbers[1] < numbers[0] == 84
-    whole = build("rcl", arguments[1:])
-    if "hierarchy=dbscan" in arguments:
+    whole = build("rcl", options)
+    if "hierarchy=dbscan" in options:
         # what the pass over the data put into the bank was clustered
         alone: Hierarchy = whole.hierarchy
         found = dbscan(state["bank"], whole.options.dbscan_eps, min_samples=2, seed=5)

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Callable
 from fcntl import ioctl
 from pathlib import Path
 
@@ -52,11 +53,20 @@ def on_a_terminal(words: list[str]) -> str:
     return seen.decode()
 
 
-def test_off_a_terminal_a_line_per_epoch(config: Path):
-    done = subprocess.run(
-        command(config, "enable_progress_bar=True"), capture_output=True, text=True, check=True
-    )
-    first, one, two, last = done.stdout.splitlines()
+@pytest.fixture
+def told(config: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
+    """Trains, and gives the lines of it."""
+
+    def lines(*overrides: str) -> list[str]:
+        capsys.readouterr()
+        assert tiny.pretrain(config, "max_epochs=2", "enable_progress_bar=True", *overrides) == 0
+        return capsys.readouterr().out.splitlines()
+
+    return lines
+
+
+def test_off_a_terminal_a_line_per_epoch(told: Callable[..., list[str]]):
+    first, one, two, last = told()
     assert FIRST.fullmatch(first)
     assert re.fullmatch(LINE.format(1) + r", \d+ s left", one)
     assert re.fullmatch(LINE.format(2), two)
@@ -80,21 +90,19 @@ def test_two_processes_without_validation(config: Path):
     assert "run folder: " in seen
 
 
-def test_the_loss_is_a_whole_batchs(config: Path):
+def test_the_loss_is_a_whole_batchs(told: Callable[..., list[str]]):
     losses = []
     for batches in (1, 2):
-        words = command(config, "enable_progress_bar=True", f"accumulate_grad_batches={batches}")
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
-        losses.append(float(re.search(r"epoch 1/2: loss ([\d.]+)", done.stdout)[1]))  # type: ignore
+        lines = "\n".join(told(f"accumulate_grad_batches={batches}", f"name=by{batches}"))
+        losses.append(float(re.search(r"epoch 1/2: loss ([\d.]+)", lines)[1]))  # type: ignore
     # the second batch comes after a step, or not
     assert losses[1] == pytest.approx(losses[0], rel=0.2)
 
 
-def test_between_validations_no_figure_of_an_earlier_one(config: Path):
-    words = command(config, "enable_progress_bar=True", "check_val_every_n_epoch=2", "max_epochs=3")
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("epoch")]
-    assert ["in training" in line for line in lines] == [True, False, True]
+def test_between_validations_no_figure_of_an_earlier_one(told: Callable[..., list[str]]):
+    lines = told("check_val_every_n_epoch=2", "max_epochs=3")
+    epochs = [line for line in lines if line.startswith("epoch")]
+    assert ["in training" in line for line in epochs] == [True, False, True]
 
 
 @pytest.mark.parametrize(
