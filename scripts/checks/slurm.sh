@@ -223,7 +223,7 @@ check_equal "$run" && echo "equal to the bit: $run"
 srun)
 echo "== cueco-solo pretrain under srun, two processes"
 solo data digits-placed --out datasets/digits-placed > logs/data.txt
-srun --partition=low --ntasks=2 --cpus-per-task=1 "$python" -m cueco_solo.cli pretrain \
+srun --partition=low --nodes=1 --ntasks-per-node=2 --cpus-per-task=1 "$python" -m cueco_solo.cli pretrain \
     --config-name cueco-digits-placed hardware=cpu devices=2 strategy=ddp data.num_workers=0 \
     limit_train_batches=2 max_epochs=1 seed=10 2>&1 | grep -v "^-" | tail -3
 run_of seed10 || fail "srun has left no run"
