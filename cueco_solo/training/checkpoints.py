@@ -53,6 +53,22 @@ def latest_checkpoint(folder: Path) -> Path | None:
     return newest_first[0] if newest_first else None
 
 
+def remove_before(checkpoint: Path, keep_whole_epochs: bool) -> None:
+    """Remove the run's checkpoints that are earlier than one: a kill may have kept them.
+
+    Args:
+        checkpoint: stays, and so do later ones.
+        keep_whole_epochs: those amid an epoch go alone (``checkpoint.keep_prev``).
+    """
+    own, present = checkpoint.name.partition("ep=")[0], stage(checkpoint)
+    for path in checkpoint.parent.glob("*.ckpt"):
+        named = stage(path)
+        if named is None or present is None or not path.name.startswith(own):
+            continue
+        if named < present and (named.step or not keep_whole_epochs):
+            path.unlink(missing_ok=True)
+
+
 def _whole(path: Path) -> bool:
     """Whether the checksums in it are right, which torch doesn't look at."""
     try:

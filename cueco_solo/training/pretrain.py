@@ -124,6 +124,8 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
     changes = changes_since(resume, model.cfg, method, images) if resume else None
     told = settle(resume, changes, _allowed(composed)) if resume else []
     if resume and start.epoch == composed.max_epochs:
+        if claim.is_first():
+            checkpoints.remove_before(resume, composed.checkpoint.keep_prev)
         print_once(f"nothing to do: this run ended with {resume}\nrun folder: {resume.parent}")
         return resume.parent
     data, steps = pretraining_data(parsed, hardware.world_size, start.epoch, start.batch)

@@ -1,6 +1,7 @@
 """A run that is killed at an epoch's end loses no row of metrics.csv, and has none twice."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,17 @@ def test_goes_on_with_every_row_once(moment: str, whole: Path, folder: Path):
     assert len(list(run.glob("*.ckpt"))) == (moment == "checkpoint")
     assert tiny.pretrain(folder, *WORDS) == 0
     check_same(run, whole)
+
+
+def test_a_kill_before_the_last_but_one_checkpoint_was_removed(folder: Path):
+    words = (*WORDS, "max_epochs=1", "data.val_path=null")
+    assert tiny.pretrain(folder, *words) == 0
+    (run,) = tiny.run_folders(folder)
+    (last,) = run.glob("*.ckpt")
+    for name in ("ep=0-step=2", "ep=1"):  # what was there before, and what another run added
+        shutil.copy(last, last.with_name(last.name.replace("ep=0", name)))
+    assert tiny.pretrain(folder, *words, f"resume_from_checkpoint={last}") == 0
+    assert {path.stem.partition("-ep=")[2] for path in run.glob("*.ckpt")} == {"0", "1"}
 
 
 def test_a_validation_that_is_done_anew_is_logged_once(
