@@ -148,6 +148,7 @@ class GridRun:
         names: of methods or data sets; the others are left out.
         check_all: refuse a grid of which a run couldn't start.
         smoke: a check of wiring, see :mod:`cueco_solo.comparison.smoke`.
+        elsewhere: the jobs run on other machines, whose GPUs aren't known here.
 
     Raises:
         ConfigError: something of it can't be used.
@@ -163,6 +164,7 @@ class GridRun:
         names: Sequence[str] = (),
         check_all: bool = False,
         smoke: bool = False,
+        elsewhere: bool = False,
     ) -> None:
         from cueco_solo.comparison.grid import jobs, only, packaged_grids, read_grid, settle
         from cueco_solo.comparison.job_folders import Shown, tasks_of
@@ -188,7 +190,8 @@ class GridRun:
             from cueco_solo.comparison.ready import check_ready
 
             check_ready(todo)
-        settle(todo)
+        if not elsewhere:
+            settle(todo)
         self.tasks = tasks_of(self.grid, todo, self.out)
 
     def finish(self, outcomes: Any) -> int:
@@ -223,7 +226,7 @@ class GridRun:
         slots = Slots(gpus or (), jobs)
         slots.check(self.tasks)
         check_folder(self.out)
-        slots.check_gpus()
+        slots.check_gpus(self.tasks)
         with locked(self.out, "--out", wait):
             error_log(self.out)
             write_grid(self.tasks, self.shown)
@@ -248,7 +251,7 @@ class GridRun:
         _ = options.minutes  # which there must be
         check_folder(self.out)
         with locked(self.out, "--out", wait):
-            states = slurm.scheduled(self.tasks)
+            states = slurm.scheduled(self.tasks, surely=True)
             done = {task.folder: task.done(finished(task.job)) for task in self.tasks}
             left = [task for task in self.tasks if done[task.folder] is None]
             waiting = [
@@ -323,7 +326,7 @@ class GridRun:
         from cueco_solo.comparison import slurm
         from cueco_solo.locks import is_locked, owner
 
-        numbers = slurm.cancel(self.tasks, slurm.scheduled(self.tasks))
+        numbers = slurm.cancel(self.tasks, slurm.scheduled(self.tasks, surely=True))
         if numbers:
             print(f"cancelled: {' '.join(numbers)}")
         elif self.out.is_dir() and is_locked(self.out):
@@ -332,7 +335,14 @@ class GridRun:
             if host != socket.gethostname() or not isinstance(process, int):
                 reason = f"can't be done from here: process {process} on {host} does the jobs"
                 raise config_error("--cancel", True, reason, "stop it there")
-            os.kill(process, signal.SIGTERM)
+            try:
+                os.kill(process, signal.SIGTERM)
+            except ProcessLookupError:
+                print("nothing works on this grid any more")
+                return 0
+            except PermissionError as error:
+                reason = f"can't be done: process {process} is another user's"
+                raise config_error("--cancel", True, reason, "ask them to stop it") from error
             print(f"process {process} stops its jobs after their step")
         else:
             print("nothing works on this grid")
@@ -370,14 +380,16 @@ def run_job(args: argparse.Namespace) -> int:
 
 def run_grid(args: argparse.Namespace) -> int:
     """What was asked for of a grid."""
+    looks = args.dry_run or args.status or args.cancel
     given = GridRun(
         args.overrides,
         args.out,
         args.baseline,
         "" if args.no_report else None,
         args.only or (),
-        args.check_all,
+        args.check_all and not looks,
         args.smoke,
+        args.launcher == "slurm",
     )
     if args.dry_run:
         return given.print_jobs()

@@ -15,6 +15,7 @@ from cueco_solo.comparison.grid import Job
 from cueco_solo.comparison.job_folders import Outcome, Task
 from cueco_solo.comparison.several import train_apart
 from cueco_solo.errors import ConfigError, HostError, one_line
+from cueco_solo.locks import locked
 from cueco_solo.training.durations import duration
 
 # the first line of every attempt, and one for each evaluation, in a job's log
@@ -63,11 +64,23 @@ def run_jobs(
         state = ": trained already" if done else ""
         print(f"[{number}/{len(tasks)}] {job}{state}{clock.told()}", flush=True)
         start = time.monotonic()
-        outcomes.append(run_job(task, log, done, wait))
+        outcomes.append(_run_alone(task, log, done, wait))
         clock.done(job, time.monotonic() - start)
         if number < len(tasks) and done is None:
             tell([each for each in outcomes if each.dataset == job.dataset])
     return outcomes
+
+
+def _run_alone(task: Task, log: Path, done: Path | None, wait: bool) -> Outcome:
+    """The same as :func:`run_job`, seen by others that look at the job's folder."""
+    outcome = Outcome(task.job.method, task.job.dataset, task.job.seed, done)
+    with _reported(outcome, "job", log):
+        task.folder.mkdir(parents=True, exist_ok=True)
+        with locked(task.folder, "--out", wait):
+            task.forget()
+            outcome = run_job(task, log, done, wait)
+            task.write_outcome(outcome)
+    return outcome
 
 
 def run_job(

@@ -48,17 +48,23 @@ class Slots:
                 reason = "names GPUs, which --gpus shares out"
                 raise config_error(f"{key}: devices", devices, reason, f"give devices={wanted}")
 
-    def check_gpus(self) -> None:
-        """Refuse GPUs that aren't there; imports torch.
+    def check_gpus(self, tasks: Sequence[Task]) -> None:
+        """Refuse GPUs that aren't there, and places on the cores for jobs that would take GPUs.
+
+        Imports torch.
 
         Raises:
-            ConfigError: one isn't.
+            ConfigError: one isn't there, or all jobs would share the same.
         """
-        if not self.gpus:
-            return
         import torch
 
         there = torch.cuda.device_count()
+        if not self.gpus:
+            if there and any(task.job.cfg.get("accelerator", "auto") != "cpu" for task in tasks):
+                reason = f"would put all jobs on the {there} GPUs of this machine"
+                remedy = "give --gpus and --jobs-per-gpu, or add accelerator=cpu"
+                raise config_error("--jobs", self.number, reason, remedy)
+            return
         if missing := [number for number in self.gpus if number >= there]:
             remedy = f"choose from {', '.join(map(str, range(there)))}"
             if not there:

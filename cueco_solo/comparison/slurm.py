@@ -75,7 +75,7 @@ def submit(
             wanted = resources(group[0].job.cfg, options)
             more = options.sbatch()
             if options.gpu_type and "gpus_per_node" in wanted:
-                more["gpus-per-node"] = f"{options.gpu_type}:{wanted['gpus_per_node']}"
+                more["gpus_per_node"] = f"{options.gpu_type}:{wanted['gpus_per_node']}"
             executor.update_parameters(
                 name=name,
                 timeout_min=options.minutes,
@@ -99,10 +99,17 @@ def submit(
     return found
 
 
-def scheduled(tasks: Iterable[Task]) -> dict[str, str]:
+def scheduled(tasks: Iterable[Task], surely: bool = False) -> dict[str, str]:
     """What SLURM says of the jobs that were submitted, by their number.
 
     Those that it has forgotten are left out; without SLURM's commands there are none.
+
+    Args:
+        tasks: submitted or not.
+        surely: what is unknown would be taken for not there.
+
+    Raises:
+        ConfigError: neither squeue nor sacct answers, where it must be known.
     """
     numbers = {str(task.submitted()["id"]) for task in tasks if task.submitted()}
     if not numbers:
@@ -110,15 +117,22 @@ def scheduled(tasks: Iterable[Task]) -> dict[str, str]:
     joined = ",".join(sorted({number.partition("_")[0] for number in numbers}))
     queue = ["squeue", "--noheader", "--array", "--states=all", "--format=%i|%T"]
     past = ["sacct", "-X", "--noheader", "--parsable2", "--format=JobID,State"]
-    found = _table([*past, f"--jobs={joined}"]) | _table([*queue, f"--jobs={joined}"])
+    tables = [_table([*command, f"--jobs={joined}"]) for command in (past, queue)]
+    if surely and tables == [None, None]:
+        reason = f"doesn't tell which of the jobs {joined} wait or run"
+        raise config_error("squeue", "--jobs", reason, "try again where it works")
+    found = {number: state for table in tables for number, state in (table or {}).items()}
     return {number: state for number, state in found.items() if number in numbers}
 
 
-def _table(command: Sequence[str]) -> dict[str, str]:
+def _table(command: Sequence[str]) -> dict[str, str] | None:
+    """The states by job; None if there is no answer, which a job that is forgotten is."""
     try:
         done = subprocess.run(command, capture_output=True, text=True)
     except OSError:
-        return {}
+        return None
+    if done.returncode and "invalid job id" not in done.stderr.lower():
+        return None
     pairs = (line.strip().partition("|")[::2] for line in done.stdout.splitlines())
     return {number: state.split()[0] for number, state in pairs if state.strip()}
 

@@ -78,7 +78,10 @@ def survey(folder: Path) -> Survey:
     """
     if not folder.is_dir():
         raise config_error("FOLDER", str(folder), "must be a folder of images", "check the path")
-    splits = [Split(path.name, path, image_files(path)) for path in _parts(folder)]
+    splits = [
+        Split(path.name if path != folder else "", path, image_files(path))
+        for path in _parts(folder)
+    ]
     if not any(split.names for split in splits):
         raise config_error("FOLDER", str(folder), "holds no image", "check the path")
     for split in splits:
@@ -162,9 +165,15 @@ def _problems(
         crossing = [group for group in twice if len({name.partition("/")[0] for name in group}) > 1]
         if crossing:
             yield f"{len(crossing)} images are in both {splits[0].name} and {splits[1].name}"
-    labels = [{name.rpartition("/")[0].rpartition("/")[2] for name in group} for group in twice]
+    labels = [{_label(name) for name in group} for group in twice]
     if several := sum(len(group) > 1 for group in labels):
         yield f"{several} images are in more than one class"
+
+
+def _label(name: str) -> str:
+    """The class of ``split/class/.../file``; empty for ``split/file``."""
+    parts = name.split("/")
+    return parts[1] if len(parts) > 2 else ""
 
 
 def _unexpected(split: Split, where: str, known: Known) -> Iterable[str]:

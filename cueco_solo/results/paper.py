@@ -5,6 +5,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cueco_solo.files import write_text
 from cueco_solo.results.columns import Column, make_columns
@@ -103,7 +104,7 @@ def _part(
     rows: dict[str, PaperRow] = {}
     for label in dict.fromkeys(labels):
         of_row = [f for f, name in zip(theirs, labels, strict=True) if name == label]
-        row = next((row for row in ours if same_method(row.series, label)), None)
+        row = next((r for r in ours if same_method(r.series, label) and not r.transferred), None)
         cells = []
         for column in columns:
             place = column.protocol, column.metric
@@ -158,7 +159,8 @@ def _cell(
     if column.metric == _SECONDS:
         words.append("on other hardware")
     if printed and not marked:
-        theirs = printed["backbone"], printed["epochs"] or row.epochs
+        # of a length that the paper doesn't name, ours can't be told to be the same
+        theirs = printed["backbone"], printed["epochs"]
         words += [] if theirs == (row.backbone, row.epochs) else [row.setting]
     comparable = printed and not words and not marked
     difference = ours.mean - printed["value"] if printed and comparable else None
@@ -233,12 +235,20 @@ def cell_texts(cell: PaperCell, notes: Sequence[str]) -> list[str]:
     return [paper, ours, difference]
 
 
-def paper_csv(parts: Sequence[PaperPart]) -> str:
-    """One line for each figure of the paper's or ours."""
+def paper_csv(parts: Sequence[PaperPart], mark: str = "") -> str:
+    """One line for each figure of the paper's or ours.
+
+    Args:
+        parts: as :func:`paper_parts` gives them.
+        mark: see there.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        ["dataset", "method", "protocol", "metric", "paper", "ours", "n", "difference", "runs"]
+        [
+            *("dataset", "method", "protocol", "metric", "paper"),
+            *("ours", "n", "ours_differs_in", "difference", "runs"),
+        ]
     )
     for part in parts:
         for row in part.rows:
@@ -246,7 +256,9 @@ def paper_csv(parts: Sequence[PaperPart]) -> str:
                 if cell.paper is None and cell.ours is None:
                     continue
                 protocol = cell.paper["protocol"] if cell.paper else column.protocol
-                ours = ["", ""] if cell.ours is None else [cell.ours.mean, cell.ours.n]
+                ours: list[Any] = ["", "", ""]
+                if cell.ours is not None:
+                    ours = [cell.ours.mean, cell.ours.n, f"{cell.said}{mark}"]
                 writer.writerow(
                     [
                         *(part.dataset, row.label, protocol, column.metric),
@@ -286,7 +298,7 @@ def write_paper(
     text = paper_markdown(source, parts, notice)
     try:
         write_text(out / "paper.md", text)
-        write_text(out / "paper.csv", paper_csv(parts))
+        write_text(out / "paper.csv", paper_csv(parts, mark))
     except OSError as error:
         raise unwritable(out, error) from error
     return text

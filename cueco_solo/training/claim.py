@@ -2,7 +2,8 @@
 
 import os
 import socket
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -136,17 +137,17 @@ def claimed_new_folder(cfg: DictConfig, locks: ExitStack) -> Path:
         ConfigError: ``checkpoint.dir`` can't be written.
     """
     alone = bool(OmegaConf.select(cfg, "auto_resume.enabled", default=False))
-    alone = alone and cfg.get("resume_from_checkpoint") is None
-    while True:
+    if not alone or cfg.get("resume_from_checkpoint") is not None:
+        return _claim_left(_folders(cfg), cfg, locks) or _claim_new(cfg, locks)
+    with _starting(cfg):
         known = _folders(cfg)
-        if alone:
-            _check_free(known, cfg)
-        if folder := _claim_left(known, cfg, locks):
-            return folder
+        _check_free(known, cfg)
+        return _claim_left(known, cfg, locks) or _claim_new(cfg, locks)
+
+
+def _claim_new(cfg: DictConfig, locks: ExitStack) -> Path:
+    while True:
         folder = run_folder.new_run(cfg)
-        if alone and any(each < folder for each in set(_folders(cfg)) - {*known, folder}):
-            folder.rmdir()  # another process has made one before this one
-            continue
         with ExitStack() as attempt:
             try:
                 attempt.enter_context(locked(folder, "RUN"))
@@ -156,15 +157,42 @@ def claimed_new_folder(cfg: DictConfig, locks: ExitStack) -> Path:
             return folder
 
 
+@contextmanager
+def _starting(cfg: DictConfig) -> Iterator[None]:
+    """One process at a time looks for a run's folder and makes it."""
+    from filelock import FileLock, Timeout
+
+    place = run_folder.runs_folder(cfg).parent
+    lock = FileLock(place / ".starting.lock")
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=60)
+    except Timeout:
+        reason, remedy = "is where another process has been starting for a minute", "stop that one"
+        raise config_error("checkpoint.dir", str(place), reason, remedy) from None
+    except OSError as error:
+        raise run_folder.unwritable(cfg, error.strerror) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _check_free(folders: list[Path], cfg: DictConfig) -> None:
     for folder in folders:
-        unwritten = not (folder / "config.yaml").exists()
-        taken = is_locked(folder) and (unwritten or _is_of(folder, cfg))
         # nothing was there to go on from when this process looked
-        if taken or (checkpoints.latest_checkpoint(folder) and _is_of(folder, cfg)):
+        if _is_taken(folder, cfg) or (
+            checkpoints.latest_checkpoint(folder) and _is_of(folder, cfg)
+        ):
             reason = "was begun by another process just now"
             remedy = "let it train, or add --wait to go on when it is done"
             raise TakenError(str(config_error("RUN", str(folder), reason, remedy)))
+
+
+def _is_taken(folder: Path, cfg: DictConfig) -> bool:
+    """Whether a process works there, on this very configuration as far as that is written."""
+    unwritten = not (folder / "config.yaml").exists()
+    return is_locked(folder) and (unwritten or _is_of(folder, cfg))
 
 
 def _claim_left(folders: list[Path], cfg: DictConfig, locks: ExitStack) -> Path | None:

@@ -25,6 +25,7 @@ reproduce() {
   fi
   for word in "$@"; do
     [ "$before" != --out ] || RESULTS=$word
+    [[ "$word" != --out=* ]] || RESULTS=${word#--out=}
     before=$word
   done
   cueco_solo compare "$grid" --check-all "$@"

@@ -67,6 +67,9 @@ def test_what_will_never_have_a_place_is_refused(slots: Any, given: Any, message
 
 def test_gpus_that_arent_there_are_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    Slots([0, 1], 1).check_gpus()
+    Slots([0, 1], 1).check_gpus([])
     with pytest.raises(ConfigError, match="--gpus='0,2' but there is no GPU 2; choose from 0, 1"):
-        Slots([0, 2], 1).check_gpus()
+        Slots([0, 2], 1).check_gpus([])
+    with pytest.raises(ConfigError, match="--jobs=2 would put all jobs on the 2 GPUs of this mach"):
+        Slots([], 2).check_gpus([task(1)])
+    Slots([], 2).check_gpus([task(1, accelerator="cpu")])

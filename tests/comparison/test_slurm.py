@@ -103,7 +103,7 @@ def test_a_grid_by_submitits_local_executor(
     monkeypatch.setattr(slurm, "CLUSTER", "local")
     out = folder / "out"
     given = ["compare", str(folder / "grid.yaml"), "--out", str(out), "--no-report"]
-    shadow(commands, "squeue", "exit 1")
+    shadow(commands, "squeue", "echo 'error: Invalid job id specified' >&2; exit 1")
     shadow(commands, "sacct", "exit 1")
     assert main([*given, "--launcher", "slurm", "--slurm-cpus-per-task", "1"]) == 0
     shown = capsys.readouterr().out
@@ -120,7 +120,11 @@ def test_a_grid_by_submitits_local_executor(
     assert "bad on all, seed 5: training failed: data.train_path=" in Path(other[7:]).read_text()
     assert "epoch 1/1: loss" in Path(log[7:]).read_text()
 
-    # as long as it waits there, it isn't submitted again
+    # as long as it waits there, or that isn't known, it isn't submitted again
+    shadow(commands, "squeue", "echo 'error: Socket timed out' >&2; exit 1")
+    for words in (["--launcher", "slurm"], ["--cancel"]):
+        assert main([*given, *words]) == 2
+        assert "doesn't tell which of the jobs" in capsys.readouterr().err
     number = Path(other).name.partition("_")[0]
     shadow(commands, "squeue", f"echo '{number}|PENDING'")
     assert main([*given, "--launcher", "slurm"]) == 0
