@@ -200,6 +200,13 @@ def test_all_kinds_of_images_give_the_same_features(
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_parts_of_a_network_keep_their_mode():
+    frozen = torch.nn.BatchNorm1d(12).eval()
+    network = torch.nn.Sequential(torch.nn.Flatten(), frozen)
+    cueco_solo.embed(network, torch.rand(2, 3, 2, 2))
+    assert network.training and not frozen.training
+
+
 def test_a_run_and_its_checkpoints_are_embedded_with_their_own_transform(
     trained: Path, images: Path
 ):

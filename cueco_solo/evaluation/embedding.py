@@ -92,11 +92,12 @@ def embed(
     data = _dataset(images, transform)
     network = backbone if isinstance(backbone, nn.Module) else load_backbone(backbone)
     place = device or (_device_of(network) if own else torch_device("auto"))
-    training = network.training
+    modes = {module: module.training for module in network.modules()}
     try:
         features, _ = extract(network.eval(), plain_loader(data, batch_size, num_workers), place)
     finally:
-        network.train(training)
+        for module, training in modes.items():
+            module.training = training
     if features.ndim != 2:
         raise ValueError(f"the network must give features [N, D], but gives {list(features.shape)}")
     return features

@@ -22,7 +22,9 @@ def test_data_is_found_where_the_command_runs(
     monkeypatch.chdir(tmp_path / "work")
     words = ["knn", str(run), "--k", "5", "--device", "cpu"]
     assert main(words) == 2
-    assert f"data.train_path='/gone/{images.name}/train' of the run doesn't" in capsys.readouterr().err
+    assert (
+        f"data.train_path='/gone/{images.name}/train' of the run doesn't" in capsys.readouterr().err
+    )
     (tmp_path / "work" / images.name).symlink_to(images)
     assert main(words) == 0
     shown = capsys.readouterr().out
