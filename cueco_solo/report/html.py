@@ -12,11 +12,7 @@ from markupsafe import Markup
 from cueco_solo.report.differences import difference_views, forest, verdicts
 from cueco_solo.report.document import Document, RunPart
 from cueco_solo.report.verdict import health, is_untrained, verdict
-from cueco_solo.results.table import (
-    ResultTable,
-    Row,
-    Single,
-)
+from cueco_solo.results.table import DIFFERENCE_OVER_IMAGES, ResultTable, Row, Single
 
 _SCRIPTS = ("base.js", "plots.js", "tables.js", "charts.js", "features.js", "config.js")
 
@@ -102,6 +98,9 @@ def _view(document: Document) -> dict[str, Any]:
         "place": lambda row: next(i for i, other in enumerate(table.rows) if other is row),
         "over_images": table.over_images,
         "verdicts": verdicts(compared),
+        "differences_over_images": DIFFERENCE_OVER_IMAGES
+        if any(view.item.over_images for view in compared)
+        else "",
         "knn": [{**sweep, "shades": _shades(sweep["means"])} for sweep in document.knn],
         "has": _parts(runs),
         "missing": _missing(runs),
