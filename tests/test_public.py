@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -198,6 +199,21 @@ def test_all_kinds_of_images_give_the_same_features(
     for kind in (array, pictures, paths, folder, str(folder)):
         found = cueco_solo.embed(backbone, kind, transform=transform, batch_size=4)
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_16_bit_pictures_are_scaled_and_cut_off_ones_named():
+    network, grey = torch.nn.Flatten(), Image.fromarray(np.full((2, 2), 257 * 100, np.uint16))
+
+    def transform(picture):
+        return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float()
+
+    found = cueco_solo.embed(network, [grey], transform=transform)
+    assert found.unique().tolist() == [100]
+    content = BytesIO()
+    Image.effect_noise((64, 64), 50).save(content, "PNG")
+    cut = Image.open(BytesIO(content.getvalue()[:1000]))
+    with pytest.raises(cueco_solo.ConfigError, match=r"image='number 0' can't be read \(.*trunc"):
+        cueco_solo.embed(network, [cut], transform=transform)
 
 
 def test_parts_of_a_network_keep_their_mode():
