@@ -86,6 +86,12 @@ def grouping(**options):
     return cueco_solo.MomentumGrouping(3, 8, **{**momenta, **options})
 
 
+def relative(index=0, place=4):
+    labels = torch.stack([torch.arange(20), torch.arange(20) // 4])
+    places = torch.arange(index, index + 4), torch.arange(place, place + 16)
+    return lambda: cueco_solo.relative_keys(K, QUEUE, *places, labels)
+
+
 def hierarchy(*thresholds, levels=3):
     return cueco_solo.Hierarchy(20, 8, levels, max_splits=2, merge_threshold=thresholds)
 
@@ -126,6 +132,8 @@ WRONG = [
         "variance must be one of sum, mean, per_dimension, but is 'm",
     ),
     (lambda: grouping(centroid_momentum=2), "centroid_momentum must be in [0, 1], but is 2"),
+    (relative(17), "index must be integers from 0 to 19, but they are from 17 to 20"),
+    (relative(place=-2), "queue_index must be integers from -1 to 19, but they are from -2 to 13"),
     (lambda: hierarchy(0.5), "merge_threshold must have num_levels - 1 = 2 numbers"),
     (lambda: hierarchy(0.5, 0.5).remember(unit(2, 4, 8), torch.arange(17, 21)), "from 0 to 19"),
     (lambda: hierarchy(0.5, 0.5).refine(torch.tensor([20]), seed=1), "samples must be integers"),

@@ -15,6 +15,7 @@ from cueco_solo.report.verdict import health, is_untrained, verdict
 from cueco_solo.results.table import DIFFERENCE_OVER_IMAGES, ResultTable, Row, Single
 
 _SCRIPTS = ("base.js", "plots.js", "tables.js", "charts.js", "features.js", "config.js")
+_PLOTLY = "plotly-cartesian"
 
 
 def render(document: Document) -> str:
@@ -34,7 +35,7 @@ def render(document: Document) -> str:
         style=Markup(_asset("style.css")),
         theme=_script(_asset("theme.js")),
         scripts=_script("\n".join(_asset(name) for name in _SCRIPTS)),
-        plotly=_script(_asset("plotly-cartesian.min.js")),
+        plotly=_script(_comment(_asset(f"{_PLOTLY}.LICENSE.txt")) + _asset(f"{_PLOTLY}.min.js")),
         data=embedded_json(_payload(document)),
     )
 
@@ -62,6 +63,10 @@ def embedded_json(value: Any) -> Markup:
 
 def _script(text: str) -> Markup:
     return Markup(text.replace("</script", "<\\/script").replace("<!--", "<\\!--"))
+
+
+def _comment(text: str) -> str:
+    return f"/*\n{text.replace('*/', '* /')}*/\n"
 
 
 def _asset(name: str) -> str:

@@ -76,6 +76,12 @@ def test_strings_of_the_document_become_no_markup(nasty):
     assert len(re.findall("<script", nasty)) == len(re.findall("</script>", nasty)) == 4
 
 
+def test_the_script_of_others_carries_its_licence(nasty):
+    script = Elements(nasty).scripts[2].lstrip()
+    licence, _, _ = script.partition("*/")
+    assert script.startswith("/*\nMIT License") and "The above copyright notice" in licence
+
+
 def test_data_in_the_page_reads_back_as_it_was(nasty):
     text = Elements(nasty).scripts[1]
     assert json.loads(text)["runs"][0]["config"][NASTY[0]] == NASTY[1]
