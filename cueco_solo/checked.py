@@ -20,7 +20,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 # as far as bfloat16, of three digits, leaves vectors of unit length
 _LENGTH_TOLERANCE = 0.02
 _FLOATING = ("unit", "float")
-_TYPES = {"unit": "a floating", "float": "a floating", "int": "an int64", "bool": "a bool"}
+_TYPES = {
+    "unit": "a floating",
+    "float": "a floating",
+    "int": "an int64",
+    "int-1": "an int64",
+    "bool": "a bool",
+}
 
 
 def _wrong(name: str, what: str, found: str) -> ValueError:
@@ -36,7 +42,8 @@ def _shape(dims: list[str], known: dict[str, int]) -> str:
 def _check(name: str, value: Any, forms: str, known: dict[str, int]) -> None:
     """One argument against the first of its ``forms`` that has its type.
 
-    A form is a type and the dimensions, ``unit N D``; ``int<L N`` are integers from 0 below L.
+    A form is a type and the dimensions, ``unit N D``; ``int<L N`` are integers from 0 below L,
+    ``int-1<L N`` from -1.
     """
     if forms == "positive":
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
@@ -71,10 +78,11 @@ def _check(name: str, value: Any, forms: str, known: dict[str, int]) -> None:
             worst = float(lengths.flatten()[(lengths - 1).abs().nan_to_num(0, 0, 0).argmax()])
             remedy = "bring it to unit length with torch.nn.functional.normalize(..., dim=-1)"
             raise _wrong(name, "unit vectors", f"one has the length {worst:.3g}; {remedy}")
-    _, _, top = kind.partition("<")
-    if top and value.numel() and not 0 <= int(value.min()) <= int(value.max()) < known[top]:
+    form, _, top = kind.partition("<")
+    lowest = -1 if form == "int-1" else 0
+    if top and value.numel() and not lowest <= int(value.min()) <= int(value.max()) < known[top]:
         found = f"they are from {int(value.min())} to {int(value.max())}"
-        raise _wrong(name, f"integers from 0 to {known[top] - 1}", found)
+        raise _wrong(name, f"integers from {lowest} to {known[top] - 1}", found)
 
 
 def _has_type(value: torch.Tensor, kind: str) -> bool:
@@ -150,9 +158,9 @@ relative_keys = _checked(
     rcl.relative_keys,
     k="unit N D",
     queue="unit K D",
-    index="int N",
-    queue_index="int K",
     labels="int H n",
+    index="int<n N",
+    queue_index="int-1<n K",
 )
 self_classification = _checked(
     self_classifier.self_classification,

@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,12 @@ def grouping(**options):
     return cueco_solo.MomentumGrouping(3, 8, **{**momenta, **options})
 
 
+def relative(index=0, place=4):
+    labels = torch.stack([torch.arange(20), torch.arange(20) // 4])
+    places = torch.arange(index, index + 4), torch.arange(place, place + 16)
+    return lambda: cueco_solo.relative_keys(K, QUEUE, *places, labels)
+
+
 def hierarchy(*thresholds, levels=3):
     return cueco_solo.Hierarchy(20, 8, levels, max_splits=2, merge_threshold=thresholds)
 
@@ -125,6 +132,8 @@ WRONG = [
         "variance must be one of sum, mean, per_dimension, but is 'm",
     ),
     (lambda: grouping(centroid_momentum=2), "centroid_momentum must be in [0, 1], but is 2"),
+    (relative(17), "index must be integers from 0 to 19, but they are from 17 to 20"),
+    (relative(place=-2), "queue_index must be integers from -1 to 19, but they are from -2 to 13"),
     (lambda: hierarchy(0.5), "merge_threshold must have num_levels - 1 = 2 numbers"),
     (lambda: hierarchy(0.5, 0.5).remember(unit(2, 4, 8), torch.arange(17, 21)), "from 0 to 19"),
     (lambda: hierarchy(0.5, 0.5).refine(torch.tensor([20]), seed=1), "samples must be integers"),
@@ -198,6 +207,28 @@ def test_all_kinds_of_images_give_the_same_features(
     for kind in (array, pictures, paths, folder, str(folder)):
         found = cueco_solo.embed(backbone, kind, transform=transform, batch_size=4)
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_16_bit_pictures_are_scaled_and_cut_off_ones_named():
+    network, grey = torch.nn.Flatten(), Image.fromarray(np.full((2, 2), 257 * 100, np.uint16))
+
+    def transform(picture):
+        return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float()
+
+    found = cueco_solo.embed(network, [grey], transform=transform)
+    assert found.unique().tolist() == [100]
+    content = BytesIO()
+    Image.effect_noise((64, 64), 50).save(content, "PNG")
+    cut = Image.open(BytesIO(content.getvalue()[:1000]))
+    with pytest.raises(cueco_solo.ConfigError, match=r"image='number 0' can't be read \(.*trunc"):
+        cueco_solo.embed(network, [cut], transform=transform)
+
+
+def test_parts_of_a_network_keep_their_mode():
+    frozen = torch.nn.BatchNorm1d(12).eval()
+    network = torch.nn.Sequential(torch.nn.Flatten(), frozen)
+    cueco_solo.embed(network, torch.rand(2, 3, 2, 2))
+    assert network.training and not frozen.training
 
 
 def test_a_run_and_its_checkpoints_are_embedded_with_their_own_transform(

@@ -1,6 +1,7 @@
 """``cueco-solo pretrain``: what solo-learn's ``main_pretrain.py`` does, without a checkout."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,8 @@ def run(args: argparse.Namespace) -> int:
     from cueco_solo.training.pretrain import check_model, pretrain
 
     if args.cfg:
-        check_model(cfg)
+        if warning := check_model(cfg):
+            print(warning, file=sys.stderr, flush=True)
         return 0
     pretrain(cfg, args.wait)
     return 0

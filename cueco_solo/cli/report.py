@@ -40,9 +40,9 @@ def add_parsers(commands: Any) -> None:
         help="of the features, in two dimensions; umap needs umap-learn",
     )
     parser.add_argument(
-        "--images", type=positive, default=1000, help="test images in the embedding (1000)"
+        "--images", type=positive, default=1000, help="test images in the embedding"
     )
-    parser.add_argument("--seed", type=seed, default=5, help="of every random choice (5)")
+    parser.add_argument("--seed", type=seed, default=5, help="of every random choice")
     parser.add_argument(
         "--no-published", action="store_true", help="leave published figures out of it"
     )

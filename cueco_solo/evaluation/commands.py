@@ -148,9 +148,9 @@ def add_parsers(commands: Any) -> None:
         help="default: 1 2 5 10 20, as far as the smallest class has so many",
     )
     fewshot.add_argument(
-        "--draws", type=positive, default=10, metavar="N", help="of images, for each k (10)"
+        "--draws", type=positive, default=10, metavar="N", help="of images, for each k"
     )
-    fewshot.add_argument("--seed", type=seed, default=5, metavar="S", help="of the first draw (5)")
+    fewshot.add_argument("--seed", type=seed, default=5, metavar="S", help="of the first draw")
 
     knn = add_command(
         commands,
@@ -175,7 +175,7 @@ def add_parsers(commands: Any) -> None:
         nargs="+",
         default=[0.07],
         metavar="T",
-        help="of cosine votes; each has a file of its own (0.07)",
+        help="of cosine votes; each has a file of its own",
     )
 
     cluster = add_command(
@@ -194,9 +194,9 @@ def add_parsers(commands: Any) -> None:
     dataset_arguments(cluster)
     feature_arguments(cluster)
     cluster.add_argument(
-        "--restarts", type=positive, default=10, help="K-means starts, the best is followed (10)"
+        "--restarts", type=positive, default=10, help="K-means starts, the best is followed"
     )
-    cluster.add_argument("--seed", type=seed, default=5, help="of the starts (5)")
+    cluster.add_argument("--seed", type=seed, default=5, help="of the starts")
 
     finetune = add_command(
         commands,

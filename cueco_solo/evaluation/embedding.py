@@ -14,7 +14,7 @@ from cueco_solo.data.loaders import plain_loader
 from cueco_solo.errors import config_error
 from cueco_solo.evaluation.features import extract, load_backbone, load_transform, opened
 from cueco_solo.evaluation.image_folder import FolderFeatures, check_image_folder, class_names
-from cueco_solo.host.images import load_image
+from cueco_solo.host.images import as_rgb, load_image
 from cueco_solo.training.hardware import torch_device
 from cueco_solo.training.run_folder import Run
 
@@ -44,13 +44,21 @@ class _Images:
     """PIL images, likewise."""
 
     def __init__(self, images: Sequence[Image.Image], transform: Callable[[Any], Any]) -> None:
-        self.images, self.transform = images, transform
+        # not called images, which is what data sets of files call their names
+        self.pictures, self.transform = images, transform
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.pictures)
 
     def __getitem__(self, index: int) -> tuple[Any, int]:
-        return self.transform(self.images[index].convert("RGB")), -1
+        picture = self.pictures[index]
+        name = getattr(picture, "filename", "") or f"number {index}"
+        try:
+            image = as_rgb(picture, name)
+        except (OSError, SyntaxError) as error:  # Pillow reads an opened file only now
+            reason = f"can't be read ({str(error).splitlines()[0]})"
+            raise config_error("image", name, reason, "replace or remove it") from error
+        return self.transform(image), -1
 
 
 def embed(
@@ -92,11 +100,12 @@ def embed(
     data = _dataset(images, transform)
     network = backbone if isinstance(backbone, nn.Module) else load_backbone(backbone)
     place = device or (_device_of(network) if own else torch_device("auto"))
-    training = network.training
+    modes = {module: module.training for module in network.modules()}
     try:
         features, _ = extract(network.eval(), plain_loader(data, batch_size, num_workers), place)
     finally:
-        network.train(training)
+        for module, training in modes.items():
+            module.training = training
     if features.ndim != 2:
         raise ValueError(f"the network must give features [N, D], but gives {list(features.shape)}")
     return features

@@ -86,8 +86,9 @@ def write_features(found: FolderFeatures, out: Path) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(out) as part:
             _WRITERS[out.suffix](found, part)
-    except OSError as error:
-        allowed = f"can't be written ({error.strerror or error})"
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        allowed = f"can't be written ({reason})"
         raise config_error("--out", str(out), allowed, "give a file of yours") from error
 
 

@@ -91,10 +91,18 @@ def load_image(path: Any) -> Any:
         remedy = "replace or remove it"
         raise config_error("image", str(path), "is no regular file", remedy)
     with open(path, "rb") as file:
-        image: Any = Image.open(file)
-        if image.mode.startswith("I") or image.mode == "F":
-            image = _scaled(image, path)
-        return image.convert("RGB")
+        return as_rgb(Image.open(file), path)
+
+
+def as_rgb(image: Any, path: Any) -> Any:
+    """A PIL image in mode ``RGB``, scaled as in :func:`load_image`; ``path`` names it in a message.
+
+    Raises:
+        ConfigError: it holds other values than these.
+    """
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _scaled(image, path)
+    return image.convert("RGB")
 
 
 def _scaled(image: Any, path: Any) -> Any:

@@ -38,8 +38,12 @@ def read_curves(path: Path) -> dict[str, Curve]:
 
 
 def steps_per_epoch(path: Path) -> float | None:
-    """By the last row that has both step and epoch; None where there is none."""
-    found = None
+    """By the last row before the epoch changes, else by the last one; None where there is none.
+
+    Within an epoch that a run was stopped in there are fewer steps than it has.
+    """
+    ended: float | None = None
+    before: tuple[float, float] | None = None
     with (
         suppress(OSError, csv.Error),
         path.open(newline="", encoding="utf-8", errors="replace") as file,
@@ -47,8 +51,10 @@ def steps_per_epoch(path: Path) -> float | None:
         for row in csv.DictReader(line.replace("\0", "") for line in file):
             step, epoch = _number(row.get("step")), _number(row.get("epoch"))
             if step is not None and epoch is not None and step >= 0 and epoch >= 0:
-                found = (step + 1) / (epoch + 1)
-    return found
+                if before and epoch > before[1]:
+                    ended = (before[0] + 1) / (before[1] + 1)
+                before = step, epoch
+    return ended if ended or not before else (before[0] + 1) / (before[1] + 1)
 
 
 def _number(text: str | None) -> float | None:

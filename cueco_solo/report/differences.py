@@ -63,7 +63,7 @@ def verdicts(views: Sequence[DifferenceView]) -> list[str]:
     """By method and data set, in how many of the main metrics it is ahead, behind or neither."""
     groups: dict[tuple[str, str], list[str]] = {}
     for view in views:
-        if view.item.column.primary and view.item.column.protocol != "training":
+        if view.item.column.main:
             row = view.item.row
             groups.setdefault((row.label, row.dataset), []).append(view.reading)
     sentences = []

@@ -12,13 +12,10 @@ from markupsafe import Markup
 from cueco_solo.report.differences import difference_views, forest, verdicts
 from cueco_solo.report.document import Document, RunPart
 from cueco_solo.report.verdict import health, is_untrained, verdict
-from cueco_solo.results.table import (
-    ResultTable,
-    Row,
-    Single,
-)
+from cueco_solo.results.table import DIFFERENCE_OVER_IMAGES, ResultTable, Row, Single
 
 _SCRIPTS = ("base.js", "plots.js", "tables.js", "charts.js", "features.js", "config.js")
+_PLOTLY = "plotly-cartesian"
 
 
 def render(document: Document) -> str:
@@ -38,7 +35,7 @@ def render(document: Document) -> str:
         style=Markup(_asset("style.css")),
         theme=_script(_asset("theme.js")),
         scripts=_script("\n".join(_asset(name) for name in _SCRIPTS)),
-        plotly=_script(_asset("plotly-cartesian.min.js")),
+        plotly=_script(_comment(_asset(f"{_PLOTLY}.LICENSE.txt")) + _asset(f"{_PLOTLY}.min.js")),
         data=embedded_json(_payload(document)),
     )
 
@@ -66,6 +63,10 @@ def embedded_json(value: Any) -> Markup:
 
 def _script(text: str) -> Markup:
     return Markup(text.replace("</script", "<\\/script").replace("<!--", "<\\!--"))
+
+
+def _comment(text: str) -> str:
+    return f"/*\n{text.replace('*/', '* /')}*/\n"
 
 
 def _asset(name: str) -> str:
@@ -102,6 +103,9 @@ def _view(document: Document) -> dict[str, Any]:
         "place": lambda row: next(i for i, other in enumerate(table.rows) if other is row),
         "over_images": table.over_images,
         "verdicts": verdicts(compared),
+        "differences_over_images": DIFFERENCE_OVER_IMAGES
+        if any(view.item.over_images for view in compared)
+        else "",
         "knn": [{**sweep, "shades": _shades(sweep["means"])} for sweep in document.knn],
         "has": _parts(runs),
         "missing": _missing(runs),

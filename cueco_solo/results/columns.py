@@ -60,6 +60,8 @@ _PRIMARY = {
     *("nmi", "ami", "ari", "acc", "seconds"),
 }
 INTERVAL = "-interval"
+# neither a high rank nor a long training is an aim in itself
+_NOT_RANKED = ("rankme", "seconds")
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,16 @@ class Column:
     @property
     def key(self) -> Key:
         return Key(self.protocol, self.metric, self.settings)
+
+    @property
+    def ranked(self) -> bool:
+        """Whether more is better."""
+        return not self.metric.startswith(_NOT_RANKED) and not self.metric.endswith(INTERVAL)
+
+    @property
+    def main(self) -> bool:
+        """Whether methods are compared by it in words."""
+        return self.primary and self.ranked and self.protocol != "training"
 
     @property
     def condition(self) -> str:

@@ -228,7 +228,8 @@ def _evaluated(run: Run, path: Path, checkpoint: str | None) -> list[Measured]:
         name = evaluation_of(path)
         data = settings if "dataset" in settings else {}
         dataset = dataset_name({**run.cfg.data, **data})
-        compared, seed = compared_settings(settings, run.cfg.data), settings.get("seed")
+        compared = compared_settings(settings, run.cfg.data, run.recorded)
+        seed = settings.get("seed")
         if not isinstance(dataset, str) or not isinstance(seed, int | None):
             raise TypeError("data set or seed are none")
         images = PerImage.from_json(content["images"]) if "images" in content else None

@@ -14,18 +14,21 @@ _PATHS = ("train_path", "val_path")
 _OWN = "its own"
 
 
-def compared_settings(settings: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, str]:
+def compared_settings(
+    settings: Mapping[str, Any], own: Mapping[str, Any], recorded: Mapping[str, str]
+) -> dict[str, str]:
     """What has to agree between figures that are to be compared; flat, values as text.
 
     Args:
         settings: of an evaluation, as its file has them.
         own: the run's ``cfg.data``; its own paths are called "its own", wherever they are.
+        recorded: paths that the run was trained with, by those of ``own`` that took their place.
     """
     kept = {key: value for key, value in settings.items() if key not in _NOT_COMPARED}
     for key in _PATHS:
         if settings.get("dataset") in (*DOWNLOADED, *TRANSFER_SETS):  # whose name says it all
             kept.pop(key, None)
-        elif key in kept and kept[key] == own.get(key):
+        elif key in kept and kept[key] in (own.get(key), recorded.get(own.get(key, ""))):
             kept[key] = _OWN
     if Path(kept.get("subset", "")).parent.name == "subsets":  # which finetune drew itself
         kept["subset"] = _OWN

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from cueco_solo.evaluation.checks import TEMPERATURE
-from cueco_solo.results.columns import INTERVAL, Column, Key, make_columns
+from cueco_solo.results.columns import Column, Key, make_columns
 from cueco_solo.results.figures import Figure
 from cueco_solo.results.published import OFFLINE, ONLINE, UNKNOWN, Published
 from cueco_solo.results.rows import Cell, Row, Single, half_width_over, make_rows, mean_cell
@@ -23,8 +23,6 @@ DIFFERENCE_OVER_IMAGES = (
 )
 # k-NN at another temperature stands back where the usual one is there, too
 _TEMPERATURE, _USUAL = re.compile(r"temperature=[^,]+"), f"temperature={TEMPERATURE:g}"
-# neither a high rank nor a long training is an aim in itself
-_NOT_RANKED = ("rankme", "seconds")
 
 
 @dataclass(frozen=True)
@@ -141,8 +139,7 @@ def _mark_best(rows: Sequence[Row], columns: Sequence[Column]) -> None:
     for i, column in enumerate(columns):
         for dataset in {row.dataset for row in rows}:
             here = [row for row in rows if row.dataset == dataset and row.cells[i]]
-            ranked = not column.metric.startswith(_NOT_RANKED)
-            if len(here) < 2 or not ranked or column.metric.endswith(INTERVAL):
+            if len(here) < 2 or not column.ranked:
                 continue
             highest = max(cell.mean for row in here if (cell := row.cells[i]))
             for row in here:

@@ -79,8 +79,8 @@ def model_from_config(
 ) -> Any:
     """The untrained model of a configuration, as ``cueco-solo pretrain`` builds it in one process.
 
-    Seeds nothing. The data are looked at for the number of classes; where their name says it, they
-    needn't be there.
+    Seeds nothing. The data are looked at for the number of classes; only CIFAR's needn't be
+    there.
 
     Args:
         name: of a configuration of ours, or of a file in ``config_path``.

@@ -81,26 +81,29 @@ def processes_wanted(cfg: DictConfig) -> int:
 def settle_accelerator(cfg: DictConfig) -> str:
     """With ``accelerator: auto``, bring settings for GPUs to those of ``hardware=cpu``, in place.
 
-    Where a GPU is there, or nothing asks for one, all stays as it is.
+    Where a GPU is there, or neither precision nor batch norm asks for one, all stays as it is.
+    Otherwise each key that asks for what a GPU alone has is changed, no other one.
 
     Returns:
         What to tell the user; empty where nothing was changed.
     """
     if cfg.get("accelerator", "auto") not in (None, "auto"):
         return ""
-    asked = {
-        "precision": str(cfg.get("precision", 32)).startswith("16"),
-        "sync_batchnorm": bool(cfg.get("sync_batchnorm")),
-    }
-    keys = [key for key, for_gpu in asked.items() if for_gpu]
-    if not keys or _accelerator("auto") != "cpu":
+    new: dict[str, Any] = {}
+    if str(cfg.get("precision", 32)).startswith("16"):
+        new["precision"] = 32
+    if cfg.get("sync_batchnorm"):
+        new["sync_batchnorm"] = False
+    if not new or _accelerator("auto") != "cpu":
         return ""
-    before = ", ".join(f"{key}={cfg[key]}" for key in keys)
-    cfg.update(accelerator="cpu", devices="1", strategy="auto", sync_batchnorm=False, precision=32)
-    return (
-        f"warning: no GPU is available, so that {before} can't be had; it is one process on the "
-        "CPU with precision=32, as with hardware=cpu"
-    )
+    if OmegaConf.is_list(cfg.get("devices")) or processes_wanted(cfg) > 1:  # of GPUs
+        new["devices"] = "1"
+    if cfg.get("strategy") not in (None, "auto"):
+        new["strategy"] = "auto"
+    new["accelerator"] = "cpu"
+    changed = ", ".join(f"{key}={value} (was {cfg.get(key)})" for key, value in new.items())
+    cfg.update(new)
+    return f"warning: no GPU is available; it is one process on the CPU with {changed}"
 
 
 def _accelerator(name: Any) -> str:

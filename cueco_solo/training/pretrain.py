@@ -73,20 +73,24 @@ def checked(cfg: DictConfig) -> tuple[DictConfig, str]:
     return composed, settle_accelerator(composed)  # the last, as it may have to import torch
 
 
-def check_model(cfg: DictConfig) -> None:
+def check_model(cfg: DictConfig) -> str:
     """Refuse whatever a training would refuse before it looks at images.
+
+    Returns:
+        What a training would tell the user first; may be empty.
 
     Raises:
         ConfigError: as in :func:`pretrain`.
         HostError: likewise.
     """
-    composed, _ = checked(cfg)
+    composed, warning = checked(cfg)
     hardware = find_hardware(composed)
     quieten()
     cueco_solo.register()
     method = host.method_class(composed.method)
     with build_errors(composed):
         build_method(method, parse(composed, hardware.processes, hardware.num_nodes))
+    return warning
 
 
 def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:

@@ -132,7 +132,8 @@ class Run:
         folder: the run folder.
         cfg: ``args.json``, the configuration as solo-learn parsed it; for versions before 1.0.6
             what :func:`~cueco_solo.host.flat_args.lift_args` makes of it.
-            Paths of data that are gone are those where the data was found, see :func:`found_path`.
+            Relative paths of data are read from where the run was started; those that are gone are
+            where the data was found, see :func:`found_path`.
         checkpoint: the newest checkpoint.
         recorded: such paths as ``args.json`` has them, by those where the data was found.
     """
@@ -158,13 +159,13 @@ def load_run(folder: str | Path, key: str = "RUN") -> Run:
         remedy = f"give the folder {folder.parent}" if folder.is_file() else "check the path"
         raise config_error(key, str(folder), "must be a run folder", remedy)
     cfg = read_args(folder, key)
-    _from_where_it_started(folder, cfg.data)
+    recorded = _from_where_it_started(folder, cfg.data)
     checkpoint = latest_checkpoint(folder)
     if checkpoint is None:
         raise config_error(
             key, str(folder), "holds no .ckpt", "the run must have finished its first epoch"
         )
-    return Run(folder, cfg, checkpoint, _find_data(cfg))
+    return Run(folder, cfg, checkpoint, recorded | _find_data(cfg))
 
 
 def _find_data(cfg: DictConfig) -> dict[str, str]:
@@ -199,21 +200,27 @@ def _say_found(key: str, recorded: str, found: str) -> None:
     print(f"{key}={recorded} isn't there any more; {found} is taken", flush=True)
 
 
-def _from_where_it_started(folder: Path, data: DictConfig) -> None:
+def _from_where_it_started(folder: Path, data: DictConfig) -> dict[str, str]:
     """Read relative data paths from the folder that the run was started in, in place.
 
     In that folder itself, and on a machine that doesn't have it, they stay as they are.
+
+    Returns:
+        The recorded paths by those that took their place.
     """
     try:
         start = Path(read_json(folder / "environment.json")["started_in"])
     except (OSError, ValueError, KeyError, TypeError):  # of solo-learn's script, or older
-        return
+        return {}
     if start == Path.cwd():
-        return
+        return {}
+    recorded = {}
     for key in ("train_path", "val_path"):
         path = data.get(key)
         if path and not Path(path).is_absolute() and (start / path).exists():
             data[key] = str(start / path)
+            recorded[data[key]] = path
+    return recorded
 
 
 def open_runs(folders: Iterable[Path]) -> list[Run]:

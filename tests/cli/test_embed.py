@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from support import refusal
 
@@ -60,6 +61,14 @@ def test_images_that_lie_in_no_folder_have_no_labels_and_a_broken_one_is_named(
     message = refused("embed", trained, "--images", photos, "--out", tmp_path / "more.npz")
     assert "broken.png" in message and "can't be read" in message
     assert not (tmp_path / "more.npz").exists()
+
+
+def test_a_name_that_is_no_text_is_one_line_of_a_file_that_holds_text_only(tmp_path: Path):
+    pytest.importorskip("pyarrow")
+    found = image_folder.FolderFeatures(torch.zeros(1, 2), ["x\udcff.png"], [])
+    message = refusal(image_folder.write_features, found, tmp_path / "f.parquet")
+    assert "--out=" in message and "can't be written (" in message
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_needs_a_missing_package_is_refused(tmp_path: Path, monkeypatch):

@@ -8,6 +8,8 @@ import pytest
 from support import change_args, entry
 
 from cueco_solo.cli import main
+from cueco_solo.results.figures import run_figures
+from cueco_solo.training.run_folder import load_run
 
 
 def test_data_is_found_where_the_command_runs(
@@ -32,3 +34,25 @@ def test_data_is_found_where_the_command_runs(
         assert f"{line}{images.name}/{split} is taken\n" in shown
     settings = json.loads(entry(run, "eval-knn.json").read_text())["settings"]
     assert settings["train_path"] == f"/gone/{images.name}/train"
+    assert paths_compared(run) == {"its own"}
+
+
+def paths_compared(run: Path) -> set[str]:
+    figures = [f for f in run_figures(load_run(run)) if f["protocol"] == "knn"]
+    return {f["settings"][f"{split}_path"] for f in figures for split in ("train", "val")}
+
+
+def test_a_run_has_the_same_columns_wherever_its_figures_are_read(
+    run: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    start, elsewhere = tmp_path / "start", tmp_path / "elsewhere"
+    for folder in (start, elsewhere):
+        folder.mkdir()
+    (start / "data").symlink_to(images)
+    change_args(run, data__train_path="data/train", data__val_path="data/val")
+    (run / "environment.json").write_text(json.dumps({"started_in": str(start)}))
+    monkeypatch.chdir(start)
+    assert main(["knn", str(run), "--k", "5", "--device", "cpu"]) == 0
+    assert paths_compared(run) == {"its own"}
+    monkeypatch.chdir(elsewhere)
+    assert paths_compared(run) == {"its own"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from cueco_solo.report.curves import read_curves
+from cueco_solo.report.curves import read_curves, steps_per_epoch
 from cueco_solo.report.reproduction import reproduce
 from cueco_solo.results.runs import flat_config
 from cueco_solo.training.run_folder import Run
@@ -163,3 +163,10 @@ def test_no_environment(tmp_path: Path, content: str | None):
     assert sentence.startswith("How to reproduce: ") and expected in sentence
     assert made["command"] is None and made["versions"] == {} and made["hardware"] is None
     assert made["seed"] == 7  # of the configuration
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"), [(["4,0", "9,1", "11,2"], 5), (["2,0"], 3), ([], None)]
+)
+def test_steps_per_epoch_are_those_of_whole_epochs(rows: list[str], expected, tmp_path: Path):
+    assert steps_per_epoch(written(tmp_path, "step,epoch", *rows)) == expected

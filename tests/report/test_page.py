@@ -2,6 +2,7 @@
 
 import json
 import re
+from copy import deepcopy
 from dataclasses import replace
 from html.parser import HTMLParser
 from importlib import resources
@@ -12,10 +13,11 @@ from report_document import NASTY, bare_document, document, figure, runs
 
 from cueco_solo.report.differences import difference_views, verdicts
 from cueco_solo.report.html import embedded_json, render
+from cueco_solo.report.verdict import verdict
 from cueco_solo.results.columns import Column
 from cueco_solo.results.rows import Row
 from cueco_solo.results.statistics import Paired
-from cueco_solo.results.table import Difference, make_table
+from cueco_solo.results.table import DIFFERENCE_OVER_IMAGES, Difference, make_table
 
 
 class Elements(HTMLParser):
@@ -72,6 +74,12 @@ def test_strings_of_the_document_become_no_markup(nasty):
     assert not [a for _, a in elements.tags if any(name.startswith("on") for name in a)]
     assert any(NASTY[0] in text for text in elements.text)
     assert len(re.findall("<script", nasty)) == len(re.findall("</script>", nasty)) == 4
+
+
+def test_the_script_of_others_carries_its_licence(nasty):
+    script = Elements(nasty).scripts[2].lstrip()
+    licence, _, _ = script.partition("*/")
+    assert script.startswith("/*\nMIT License") and "The above copyright notice" in licence
 
 
 def test_data_in_the_page_reads_back_as_it_was(nasty):
@@ -221,3 +229,69 @@ def test_the_colours_of_classes_are_told_apart(theme: str, vision: str):
     lab = _lab(classes, VISION[vision])
     distance = np.linalg.norm(lab[:, None] - lab, axis=2)
     assert distance[np.triu_indices(10, 1)].min() > 20  # of which 2.3 is just noticeable
+
+
+def test_the_verdict_counts_metrics_where_more_is_better():
+    found = runs()
+    for run in found:
+        run.figures += [
+            figure(run, "own", name, 50.0 + run.seed)
+            for name in ("x-interval", "rankme", "seconds")
+        ]
+    first, *_ = verdict(document(found=found))
+    assert first == "On digits-placed, rcl has the highest mean in all 8 main metrics."
+    compared = difference_views(document(found=found).table.differences)
+    assert all("of 8 main metrics" in sentence for sentence in verdicts(compared))
+
+
+def test_methods_of_one_seed_each_are_no_evidence_whichever_seeds():
+    cueco, rcl = (run for run in runs(2) if (run.series, run.seed) in {("cueco", 5), ("rcl", 6)})
+    *_, last = verdict(document(found=[cueco, rcl]))
+    assert last.startswith("One seed of cueco and rcl: no evidence for any method. Train each with")
+    assert "seed=5, seed=6 and seed=7 (commands" in last
+    several = [run for run in runs() if run.series != "rcl"]
+    assert "One seed" not in " ".join(verdict(document(found=several)))
+    assert verdict(document(found=[*several, rcl]))[-1].startswith("One seed of rcl: ")
+
+
+def test_a_leading_baseline_is_compared_with_its_nearest_rival():
+    found = runs()
+    order = ["rcl", "mocov2plus", "cueco"]
+    found.sort(key=lambda run: order.index(run.series))
+    _, second, *_ = verdict(document(found=found))
+    assert second.startswith("cueco minus rcl, Linear: top-1: ")
+
+
+def test_data_sets_are_told_apart_where_there_are_several():
+    found = runs(2)
+    others = deepcopy(found)
+    for run in others:
+        run.dataset = "others"
+        run.figures = [{**each, "dataset": "others"} for each in run.figures]
+    tables = re.findall(
+        r'<table class="(?:forest|cards)">.*?</table>', _page([*found, *others]), re.S
+    )
+    heads = [
+        re.findall(r'<th scope="row">(?:<span.*?</span>)?([^<]*)</th>', each) for each in tables
+    ]
+    assert heads[0] == [
+        f"{name} · {data}" for data in ("digits-placed", "others") for name in NAMES
+    ]
+    assert all("rcl · others" in each and "rcl · digits-placed" in each for each in heads)
+    assert "rcl · digits-placed" not in _page(found)
+
+
+NAMES = ("mocov2plus", "cueco", "rcl")
+
+
+def _page(found):
+    return render(document(images=10, found=found))
+
+
+def test_intervals_over_images_are_said_to_be():
+    assert DIFFERENCE_OVER_IMAGES not in _page(runs())
+    made = document(images=10)
+    (first, *rest) = made.table.differences
+    first = replace(first, paired=Paired(2.0, 1.0, 3.0, 1))
+    table = replace(made.table, differences=[first, *rest])
+    assert DIFFERENCE_OVER_IMAGES in render(replace(made, table=table))

@@ -73,13 +73,21 @@ def test_what_asks_for_a_gpu_is_one_process_on_a_cpu_without_one(monkeypatch: py
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     settled, cpu = (compose_config("cueco-cifar10", None, more) for more in ([], ["hardware=cpu"]))
     warning = settle_accelerator(settled)
-    assert warning.startswith("warning: no GPU is available, so that precision=16-mixed, sync_ba")
+    assert warning == (
+        "warning: no GPU is available; it is one process on the CPU with precision=32 (was "
+        "16-mixed), sync_batchnorm=False (was True), devices=1 (was [0]), strategy=auto (was ddp), "
+        "accelerator=cpu (was auto)"
+    )
     assert settled == cpu  # so both are one run
     assert find_hardware(settled).world_size == 1
     for kept in ({"accelerator": "gpu"}, {"precision": 32, "sync_batchnorm": False}):
         cfg = config(**{**GPU, **kept})
         before = cfg.copy()
         assert settle_accelerator(cfg) == "" and cfg == before
+    cfg = config(accelerator="auto", precision="bf16-mixed", sync_batchnorm=True)
+    assert "precision" not in settle_accelerator(cfg)
+    assert cfg == config(precision="bf16-mixed", sync_batchnorm=False)
+    assert find_hardware(cfg).world_size == 1
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     cfg = config(**GPU)
     assert settle_accelerator(cfg) == "" and cfg == config(**GPU)
