@@ -35,12 +35,18 @@ def verdict(document: Document) -> list[str]:
         if order:
             sentences += _of_data(table, dataset, order, contested)
             leader = next(iter(order))
-            single = [row for row in trained if len(_seeds([row])) < 2]
+            single = [row for row in trained if _is_of_one_seed(row)]
             if any(row.label == leader for row in single) or len(single) >= len(trained) - 1:
                 alone += single
     if alone and _seeds(table.rows):
         sentences.append(_one_seed(alone, sorted(_seeds(table.rows))))
     return sentences
+
+
+def _is_of_one_seed(row: Row) -> bool:
+    """Whether its runs have one seed; each unknown one counts as another."""
+    known = {s.run.seed for s in row.singles if s.run.seed is not None}
+    return len(known) + sum(s.run.seed is None for s in row.singles) < 2
 
 
 def _seeds(rows: Sequence[Row]) -> set[int]:
