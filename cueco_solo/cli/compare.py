@@ -5,14 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from cueco_solo.arguments import WAIT, add_command
-from cueco_solo.cli.grids import (
-    GridRun,
-    add_grid_arguments,
-    check_given,
-    of_a_grid,
-    run_grid,
-    run_job,
-)
+from cueco_solo.cli.grid_arguments import add_grid_arguments, check_given, of_a_grid
+from cueco_solo.cli.grids import GridRun, run_grid, run_job
 
 _QUICKSTART = "quickstart"
 

@@ -85,11 +85,7 @@ class Board:
         if now == before or time.monotonic() - when < _LINE:
             return
         self._told[task.folder] = time.monotonic(), now
-        parts = [f"epoch {now.epoch}"] if now.epoch else []
-        parts += [f"loss {now.loss}"] if now.loss else []
-        parts += [f"online accuracy {now.accuracy}"] if now.accuracy else []
-        parts += [f"{now.left} left"] if now.left else []
-        print(f"{task.job}: {now.doing}; {', '.join(parts)}", flush=True)
+        print(f"{task.job}: {now.doing}; {', '.join(now.reached())}", flush=True)
 
     def _table(self, found: dict[Any, Progress]) -> Any:
         from rich.table import Table

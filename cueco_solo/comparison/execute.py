@@ -11,8 +11,8 @@ from typing import Any
 
 from cueco_solo import signals
 from cueco_solo.comparison.evaluations import Evaluation
-from cueco_solo.comparison.grid import Job
 from cueco_solo.comparison.job_folders import Outcome, Task
+from cueco_solo.comparison.jobs import Job
 from cueco_solo.comparison.several import train_apart
 from cueco_solo.errors import ConfigError, HostError, one_line
 from cueco_solo.locks import locked

@@ -8,23 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cueco_solo.comparison.evaluations import Evaluation, parse_evaluations, transferred
 from cueco_solo.comparison.slurm_options import SlurmOptions
-from cueco_solo.errors import ConfigError, config_error, did_you_mean
-from cueco_solo.results.figures import dataset_name
+from cueco_solo.errors import config_error, did_you_mean
 from cueco_solo.results.published import published_figures
 from cueco_solo.results.runs import check_baseline
-from cueco_solo.training.compose import compose_config
-from cueco_solo.training.hardware import settle_accelerator
-from cueco_solo.training.run_folder import run_id
-from cueco_solo.training.settings import check_settings, with_defaults
 
 _PACKAGED = resources.files("cueco_solo.configs") / "compare"
 _METHOD_KEYS = ("config", "config_path", "overrides")
-_DATA = "{data}"
 
 
 @dataclass(frozen=True)
@@ -72,26 +66,6 @@ class Grid:
     slurm: dict[str, Any] | None = None
     paper: str | None = None
     mark: str = ""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run of the grid.
-
-    Attributes:
-        method, dataset, seed: its place in the grid.
-        cfg: composed.
-        command: arguments of ``cueco-solo`` that make this very run.
-    """
-
-    method: str
-    dataset: str
-    seed: int
-    cfg: DictConfig
-    command: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.method} on {self.dataset}, seed {self.seed}"
 
 
 def packaged_grids() -> list[str]:
@@ -145,7 +119,7 @@ def _grid(content: dict[str, Any], path: Path) -> Grid:
         name=str(content.get("name") or path.stem),
         methods=tuple(_method(str(name), value, path.parent) for name, value in methods.items()),
         data={str(name): _overrides(f"data.{name}", value) for name, value in data.items()},
-        seeds=_seeds(content.get("seeds", [5])),
+        seeds=seeds_of(content.get("seeds", [5])),
         evaluations=evaluations,
         transfer=transfer,
         overrides=_overrides("overrides", content.get("overrides")),
@@ -208,7 +182,12 @@ def _is_override(value: Any) -> bool:
     return isinstance(value, str) and ("=" in value or value.startswith("~"))
 
 
-def _seeds(value: Any) -> tuple[int, ...]:
+def seeds_of(value: Any) -> tuple[int, ...]:
+    """One seed or a list of them.
+
+    Raises:
+        ConfigError: they are none, or not distinct.
+    """
     numbers = value if isinstance(value, list) else [value]
     if not numbers or any(type(n) is not int or not 0 <= n < 2**32 for n in numbers):
         raise config_error("seeds", value, "must be a list of integers in [0, 2**32 - 1]")
@@ -253,109 +232,3 @@ def _flag(key: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise config_error(key, value, "must be true or false")
     return value
-
-
-def jobs(grid: Grid, overrides: Sequence[str] = ()) -> list[Job]:
-    """Every run of the grid, by data set, then seed, then method.
-
-    Seeds come before methods, so that a grid that was interrupted has complete comparisons.
-
-    Args:
-        grid: the grid.
-        overrides: of every pre-training, over all that the grid says; ``seed=6`` stands for the
-            grid's seeds.
-
-    Raises:
-        ConfigError: a configuration, an override or a key doesn't exist, two runs are the same, or
-            a run without labels would be measured on its own data alone.
-    """
-    seeds = _typed_seed(overrides) or grid.seeds
-    found: dict[tuple[str, str], Job] = {}
-    for data, of_data in (grid.data or {"": ()}).items():
-        for seed in seeds:
-            for method in grid.methods:
-                job = _job(grid, method, data, of_data, overrides, seed)
-                _check_labelled(grid, job)
-                same = found.setdefault((job.cfg.method, run_id(job.cfg)), job)
-                if same is not job:
-                    raise ConfigError(
-                        f"methods.{job.method}: {job} and {same} are the same configuration; "
-                        "remove one of them"
-                    )
-    return list(found.values())
-
-
-def _check_labelled(grid: Grid, job: Job) -> None:
-    """Refuse to train without labels where nothing would be measured."""
-    asked = grid.evaluations
-    if job.cfg.data.get("no_labels") and asked and not any(one.elsewhere for one in asked):
-        raise config_error(
-            "evaluations",
-            [str(one) for one in asked],
-            f"need labelled images, but {job.method} trains without labels (data.no_labels=True)",
-            'name labelled data under transfer, e.g. transfer: ["NAME --train-path DIR --val-path '
-            'DIR"]',
-        )
-
-
-def _typed_seed(overrides: Sequence[str]) -> tuple[int, ...] | None:
-    typed = [text.partition("=")[2] for text in overrides if text.lstrip("+").startswith("seed=")]
-    if not typed:
-        return None
-    return _seeds([int(typed[-1]) if typed[-1].isdigit() else typed[-1]])
-
-
-def settle(jobs: Sequence[Job]) -> None:
-    """Bring the jobs' settings for GPUs to those of a CPU where there is nothing else, in place.
-
-    Told once for each such setting. Imports torch where a job asks for a GPU.
-    """
-    for warning in dict.fromkeys(settle_accelerator(job.cfg) for job in jobs):
-        if warning:
-            print(warning, flush=True)
-
-
-def _job(
-    grid: Grid,
-    method: Method,
-    data: str,
-    of_data: Sequence[str],
-    typed: Sequence[str],
-    seed: int,
-) -> Job:
-    name = _named(method, method.config, data)
-    own = [_named(method, text, data) for text in method.overrides]
-    overrides = [*grid.overrides, *own, *of_data, *typed, f"seed={seed}"]
-    try:
-        cfg = with_defaults(compose_config(name, method.config_path, overrides))
-        check_settings(cfg)
-    except ConfigError as error:
-        raise ConfigError(f"methods.{method.name}: {error}") from error
-    place = ["--config-path", method.config_path] if method.config_path else []
-    command = ("pretrain", *place, "--config-name", name, *overrides)
-    OmegaConf.update(cfg, "auto_resume.enabled", True, force_add=True)
-    dataset = f"{data or dataset_name(cfg.data)}{grid.mark}"
-    return Job(method.name, dataset, seed, cfg, command)
-
-
-def composed_method(grid: Grid, method: Method, data: str) -> DictConfig:
-    """What a method of the grid is configured to on one of its data sets.
-
-    Raises:
-        ConfigError: a configuration or an override doesn't exist.
-    """
-    name = _named(method, method.config, data)
-    own = [_named(method, text, data) for text in method.overrides]
-    try:
-        overrides = [*grid.overrides, *own, *grid.data.get(data, ())]
-        return compose_config(name, method.config_path, overrides)
-    except ConfigError as error:
-        raise ConfigError(f"methods.{method.name}: {error}") from error
-
-
-def _named(method: Method, text: str, data: str) -> str:
-    """A configuration's name or an override with the data set's name in it."""
-    if _DATA in text and not data:
-        remedy = "name the data sets under data"
-        raise config_error(f"methods.{method.name}", text, "has no data set", remedy)
-    return text.replace(_DATA, data)

@@ -13,7 +13,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.comparison.evaluations import Evaluation, parse_evaluations
-from cueco_solo.comparison.grid import Grid, Job
+from cueco_solo.comparison.grid import Grid
+from cueco_solo.comparison.jobs import Job
 from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.files import read_json, write_json, write_text
 from cueco_solo.training.run_folder import run_id

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cueco_solo.comparison.execute import finished, written_here
-from cueco_solo.comparison.grid import Job
+from cueco_solo.comparison.jobs import Job
 from cueco_solo.data.checks import DOWNLOADED, check_paths
 from cueco_solo.data.torchvision_sets import unpacked_sets
 from cueco_solo.errors import ConfigError, HostError

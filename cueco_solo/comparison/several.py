@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import IO
 
 from cueco_solo import signals
-from cueco_solo.comparison.grid import Job
+from cueco_solo.comparison.jobs import Job
 from cueco_solo.errors import ConfigError
 
 _ERROR = "cueco-solo: error: "

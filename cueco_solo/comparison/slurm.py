@@ -126,7 +126,7 @@ def scheduled(tasks: Iterable[Task], surely: bool = False) -> dict[str, str]:
 
 
 def _table(command: Sequence[str]) -> dict[str, str] | None:
-    """The states by job; None if there is no answer, which a job that is forgotten is."""
+    """The states by job; None without an answer. That a job is forgotten is an answer."""
     try:
         done = subprocess.run(command, capture_output=True, text=True)
     except OSError:

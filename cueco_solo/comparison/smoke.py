@@ -10,7 +10,8 @@ from typing import Any
 from omegaconf import DictConfig
 
 from cueco_solo.comparison.evaluations import Evaluation
-from cueco_solo.comparison.grid import Grid, Method, composed_method
+from cueco_solo.comparison.grid import Grid, Method
+from cueco_solo.comparison.jobs import composed_method
 
 NOTICE = (
     "SMOKE: a check of wiring only, 160 digits and two epochs in place of each data set; "

@@ -9,8 +9,8 @@ from typing import Any
 from omegaconf import DictConfig
 
 from cueco_solo.comparison.execute import BEGINS, EVALUATES, finished
-from cueco_solo.comparison.grid import Job
 from cueco_solo.comparison.job_folders import Task
+from cueco_solo.comparison.jobs import Job
 from cueco_solo.comparison.slurm import is_active
 from cueco_solo.locks import is_locked, owner
 from cueco_solo.training.checkpoints import latest_checkpoint, stage
@@ -39,6 +39,13 @@ class Progress:
     loss: str = ""
     accuracy: str = ""
     left: str = ""
+
+    def reached(self) -> list[str]:
+        """What is known of it, in words."""
+        parts = [f"epoch {self.epoch}"] if self.epoch else []
+        parts += [f"loss {self.loss}"] if self.loss else []
+        parts += [f"online accuracy {self.accuracy}"] if self.accuracy else []
+        return parts + ([f"{self.left} left"] if self.left else [])
 
 
 def read_progress(log: Path) -> Progress:

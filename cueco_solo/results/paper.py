@@ -75,7 +75,7 @@ def paper_parts(
     """Put the figures of a table beside ours.
 
     A difference is taken where data set, protocol, backbone and epochs are those of the paper's
-    figure, as far as it says so.
+    figure; where that names no epochs, none is.
 
     Args:
         figures: published ones, of one source, in its order.

@@ -53,19 +53,18 @@ def latest_checkpoint(folder: Path) -> Path | None:
     return newest_first[0] if newest_first else None
 
 
-def remove_before(checkpoint: Path, keep_whole_epochs: bool) -> None:
-    """Remove the run's checkpoints that are earlier than one: a kill may have kept them.
+def remove_others(checkpoint: Path, keep_whole_epochs: bool) -> None:
+    """Remove the run's other checkpoints, also those that a kill kept from being removed.
 
     Args:
-        checkpoint: stays, and so do later ones.
+        checkpoint: the last one, which stays.
         keep_whole_epochs: those amid an epoch go alone (``checkpoint.keep_prev``).
     """
-    own, present = checkpoint.name.partition("ep=")[0], stage(checkpoint)
+    own = checkpoint.name.partition("ep=")[0]
     for path in checkpoint.parent.glob("*.ckpt"):
         named = stage(path)
-        if named is None or present is None or not path.name.startswith(own):
-            continue
-        if named < present and (named.step or not keep_whole_epochs):
+        replaced = path != checkpoint and path.name.startswith(own)
+        if replaced and (not keep_whole_epochs or (named and named.step)):
             path.unlink(missing_ok=True)
 
 

@@ -129,7 +129,7 @@ def _train(composed: DictConfig, resume: Path | None, locks: ExitStack) -> Path:
     told = settle(resume, changes, _allowed(composed)) if resume else []
     if resume and start.epoch == composed.max_epochs:
         if claim.is_first():
-            checkpoints.remove_before(resume, composed.checkpoint.get("keep_prev", False))
+            checkpoints.remove_others(resume, composed.checkpoint.get("keep_prev", False))
         print_once(f"nothing to do: this run ended with {resume}\nrun folder: {resume.parent}")
         return resume.parent
     data, steps = pretraining_data(parsed, hardware.world_size, start.epoch, start.batch)

@@ -16,7 +16,7 @@ from cueco_solo.errors import ConfigError, as_config_error, config_error
 from cueco_solo.host import Checkpointer
 from cueco_solo.host.lightning_loops import leave_signals
 from cueco_solo.methods.momentum import resume_momentum
-from cueco_solo.training.checkpoints import stage
+from cueco_solo.training.checkpoints import remove_others
 from cueco_solo.training.hardware import Hardware, lightning_arguments
 from cueco_solo.training.metrics_table import MetricsTable
 from cueco_solo.training.progress import progress_callbacks
@@ -89,15 +89,8 @@ class RunCheckpointer(Checkpointer):
         self._give_way(trainer)
 
     def _give_way(self, trainer: Any) -> None:
-        """Remove the run's other checkpoints, also those that a kill kept from being removed."""
-        if not trainer.is_global_zero:
-            return
-        own = self.ckpt_placeholder.partition("ep=")[0]
-        for path in self.path.glob("*.ckpt"):
-            named = stage(path)
-            replaced = path != self.last_ckpt and path.name.startswith(own)
-            if replaced and (not self.keep_prev or (named and named.step)):
-                path.unlink(missing_ok=True)
+        if trainer.is_global_zero and self.last_ckpt:
+            remove_others(Path(self.last_ckpt), self.keep_prev)
 
     def on_save_checkpoint(self, trainer: Any, module: Any, checkpoint: dict[str, Any]) -> None:
         # AdamW's betas come as OmegaConf lists, which torch.load(weights_only=True) refuses

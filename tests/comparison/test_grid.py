@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import tiny
 
-from cueco_solo.comparison.grid import Job, jobs, only, packaged_grids, read_grid
+from cueco_solo.comparison.grid import only, packaged_grids, read_grid
+from cueco_solo.comparison.jobs import Job, jobs
 from cueco_solo.errors import ConfigError
 
 GRID = """

@@ -9,7 +9,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from cueco_solo.cli import main
-from cueco_solo.cli.grids import SLURM
+from cueco_solo.cli.grid_arguments import SLURM
+from cueco_solo.cli.grids import GridRun
 from cueco_solo.comparison import slurm
 from cueco_solo.comparison.grid import read_grid
 from cueco_solo.comparison.slurm_options import SlurmOptions
@@ -84,6 +85,27 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def shadow(folder: Path, name: str, text: str) -> None:
     (folder / name).write_text(f"#!/bin/sh\n{text}\n")
     (folder / name).chmod(0o755)
+
+
+def test_what_sbatch_gets_is_what_the_configuration_says(
+    commands: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Also where the machine that submits has no GPU."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    for name in ("srun", "squeue", "sacct"):
+        shadow(commands, name, "exit 0")
+    shadow(commands, "sbatch", f"cp $1 {tmp_path}/script; echo Submitted batch job 7")
+    given = GridRun(["cueco/table3"], elsewhere=True, names=["CueCo[l1]"])
+    (task,) = given.tasks
+    assert (task.job.cfg.precision, task.job.cfg.accelerator) == ("16-mixed", "auto")
+    options = SlurmOptions.of_grid({"time": "1:00:00", "gpu_type": "a100"}, {})
+    task.write()
+    assert slurm.submit([task], options, "table3", print) == [(task, "7")]
+    lines = (tmp_path / "script").read_text().splitlines()
+    assert [line for line in lines if "gpus" in line] == ["#SBATCH --gpus-per-node=a100:1"]
+    here = GridRun(["cueco/table3"], names=["CueCo[l1]"]).tasks[0].job.cfg
+    assert (here.precision, here.accelerator) == (32, "cpu")
 
 
 GRID = """

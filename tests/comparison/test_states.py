@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cueco_solo.comparison.grid import jobs, read_grid
+from cueco_solo.comparison.grid import read_grid
 from cueco_solo.comparison.job_folders import (
     Outcome,
     Shown,
@@ -13,6 +13,7 @@ from cueco_solo.comparison.job_folders import (
     tasks_of,
     write_grid,
 )
+from cueco_solo.comparison.jobs import jobs
 from cueco_solo.comparison.states import Progress, estimate, read_progress, state_of
 from cueco_solo.files import write_json
 from cueco_solo.locks import locked

@@ -38,6 +38,17 @@ def test_a_folder_without_faults(data: Path, capsys: Any):
     assert (code, lines[1:]) == (0, ["nothing is wrong"])
 
 
+def test_equal_files_in_folders_below_a_class_are_of_one_class(data: Path, capsys: Any):
+    for place in ("red/a", "red/b", "green/a", "blue/a"):
+        (data / "train" / place).mkdir()
+    picture = data / "train" / "red" / "0.png"
+    for place in ("a", "b"):
+        shutil.copy(picture, data / "train" / "red" / place / "again.png")
+    assert not any("more than one class" in line for line in checked(data, capsys)[1])
+    shutil.copy(picture, data / "train" / "green" / "a" / "again.png")
+    assert "1 images are in more than one class" in checked(data, capsys)[1]
+
+
 def test_what_is_wrong_is_listed(data: Path, capsys: Any):
     (data / "train" / "red" / "9.jpg").write_bytes(b"no image")
     Image.new("L", (20, 50)).save(data / "train" / "red" / "grey.png")

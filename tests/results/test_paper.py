@@ -117,6 +117,23 @@ def test_seconds_of_an_epoch_stand_beside_those_of_other_hardware():
     assert "20.00 (on other hardware)" in row and row[row.index("776") + 2] == "-"
 
 
+def test_where_the_paper_names_no_length_there_is_no_difference():
+    run = ours("RCL", "imagenet", 2)
+    run.backbone = "resnet50"
+    measured(run, semi0supervised01pct__top1=1.0)
+    run.figures = [{**run.figures[0], "backbone": "resnet50"}]
+    assert {f["epochs"] for f in of("rcl, Table 2") if f["method"] == "RCL"} == {None}
+    cells = texts("rcl, Table 2", run)["imagenet"]["RCL"]
+    assert cells[cells.index("1.00 (resnet50, 2 epochs)") + 1] == "-"
+
+
+def test_figures_on_data_that_a_network_wasnt_trained_on_stay_out():
+    run = measured(ours("CueCo", "cifar100"), linear__top1=77.0)
+    run.figures = [{**run.figures[0], "dataset": "cifar10"}]
+    found = texts("cueco, Table 1", run)["cifar10"]
+    assert found["CueCo"][1:3] == [NOT_RUN, "-"]
+
+
 def test_digits_in_place_of_a_data_set_have_no_difference():
     run = measured(ours("CueCo", "cifar10 (smoke)"), linear__top1=90.0)
     found = texts("cueco, Table 1", run, mark=" (smoke)")["cifar10"]
@@ -133,4 +150,9 @@ def test_files_name_the_run_folders(tmp_path: Path):
     (row,) = rows
     assert (row["dataset"], row["method"], row["metric"]) == ("cifar10", "CueCo", "top1")
     assert (row["paper"], row["ours"], row["difference"]) == ("91.4", "95.5", "4.1")
-    assert row["runs"] == "runs/CueCo-5 runs/CueCo-6"
+    assert row["runs"] == "runs/CueCo-5 runs/CueCo-6" and row["ours_differs_in"] == ""
+    short = make_table([measured(ours("CueCo", epochs=200), linear__top1=90.0)])
+    write_paper(tmp_path, "cueco, Table 1", published_figures(), short)
+    with (tmp_path / "paper.csv").open(newline="") as file:
+        (row,) = [row for row in csv.DictReader(file) if row["ours"]]
+    assert (row["difference"], row["ours_differs_in"]) == ("", "resnet18, 200 epochs")

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cueco_solo.comparison.grid import jobs, read_grid
+from cueco_solo.comparison.grid import read_grid
+from cueco_solo.comparison.jobs import jobs
 
 FOLDER = Path(__file__).parents[2] / "scripts" / "reproduce" / "evidence"
 CLASSES = ("airplane", "cat")
