@@ -7,8 +7,8 @@
 #
 # PART: preempted, an array of four, one preempted amid an epoch; limit, a run that hits its time
 # limit; cancelled, one that is cancelled and goes on; several, a run of two processes, preempted;
-# srun, cueco-solo pretrain of two processes. Default: all, half an hour on two busy cores. KEEP=DIR
-# keeps logs and runs, PYTHON=... chooses the interpreter, by default that of .venv.
+# srun, cueco-solo pretrain of two processes, under torchrun too. Default: all, half an hour on two
+# busy cores. KEEP=DIR keeps logs and runs, PYTHON=... chooses the interpreter, by default that of .venv.
 set -eu
 cd "$(dirname "$0")/../.."
 root=$PWD
@@ -221,12 +221,21 @@ check_equal "$run" && echo "equal to the bit: $run"
 ;;
 
 srun)
-echo "== cueco-solo pretrain under srun, two processes"
+echo "== cueco-solo pretrain of two processes: under srun, under torchrun, and by Lightning"
 solo data digits-placed --out datasets/digits-placed > logs/data.txt
-srun --partition=low --nodes=1 --ntasks-per-node=2 --cpus-per-task=1 "$python" -m cueco_solo.cli pretrain \
-    --config-name cueco-digits-placed hardware=cpu devices=2 strategy=ddp data.num_workers=0 \
-    limit_train_batches=2 max_epochs=1 seed=10 2>&1 | grep -v "^-" | tail -3
-run_of seed10 || fail "srun has left no run"
+words="pretrain --config-name cueco-digits-placed hardware=cpu devices=2 strategy=ddp data.num_workers=0
+    limit_train_batches=2 max_epochs=1 seed=10"
+srun --partition=low --nodes=1 --ntasks-per-node=2 --cpus-per-task=1 "$python" -m cueco_solo.cli $words \
+    > logs/srun.txt 2>&1 || fail "srun: $(tail -3 logs/srun.txt)"
+run=$(run_of seed10) || fail "srun has left no run"
+[ "$(echo "$run" | wc -l)" = 1 ] || fail "srun has left several runs: $run"
+check_equal "$run" && echo "srun: equal to the bit: $run"
+rm -rf trained_models
+"$python" -m torch.distributed.run --nproc-per-node=2 --no-python "$python" -m cueco_solo.cli $words \
+    > logs/torchrun.txt 2>&1 || fail "torchrun: $(tail -3 logs/torchrun.txt)"
+[ "$(run_of seed10)" = "$run" ] || fail "torchrun has left $(run_of seed10)"
+rm -rf whole
+check_equal "$run" && echo "torchrun: equal to the bit: $run"
 ;;
 
 *) fail "PART='$part' must be one of preempted, limit, cancelled, several, srun" ;;
