@@ -21,7 +21,7 @@ from cueco_solo.methods.cueco_options import CueCoOptions, fill_cueco
 from cueco_solo.methods.momentum import KeyMethod
 from cueco_solo.modules.heads import predictor_head
 from cueco_solo.modules.queue import KeyQueue
-from cueco_solo.numerics import in_float32
+from cueco_solo.numerics import in_float32, widened
 
 
 class CueCo(KeyMethod):
@@ -162,7 +162,7 @@ class CueCo(KeyMethod):
             dict: ``train_nce_gradient`` and, once there are clusters, ``train_centroid_gradient``
             and ``train_variance_gradient``, scalars.
         """
-        queries = torch.stack([view.detach().float() for view in z]).requires_grad_()
+        queries = torch.stack([widened(view.detach()) for view in z]).requires_grad_()
         losses = self.losses(queries.unbind(), k)
         norms = {}
         for name, loss in losses.items():

@@ -13,7 +13,7 @@ from cueco_solo.host import BaseMomentumMethod, gather, initialize_momentum_para
 from cueco_solo.methods.base import PluginMethod
 from cueco_solo.modules.heads import mlp_head
 from cueco_solo.modules.queue import KeyQueue
-from cueco_solo.numerics import alignment, uniformity
+from cueco_solo.numerics import alignment, uniformity, widened
 
 
 class _BeforeCheckpoints(Callback):
@@ -133,7 +133,8 @@ class KeyMethod(PluginMethod, BaseMomentumMethod):
         are compared with, are normalised by batch statistics too; the running ones are put back.
 
         Yields:
-            tuple: sample indexes ``[N]``, int64, and keys of all views ``[views, N, D]``, float32.
+            tuple: sample indexes ``[N]``, int64, and keys of all views ``[views, N, D]``, float32
+            (float64 with ``precision=64-true``).
         """
         networks = (self.momentum_backbone, self.momentum_projector)
         saved = [(buffer, buffer.clone()) for network in networks for buffer in network.buffers()]
@@ -146,7 +147,7 @@ class KeyMethod(PluginMethod, BaseMomentumMethod):
             for view in views:
                 X = precision.convert_input(view.to(self.device, non_blocking=True))
                 with precision.forward_context():
-                    keys.append(gather(self.momentum_forward(X)["z"].float()))
+                    keys.append(gather(widened(self.momentum_forward(X)["z"])))
             yield gather(indexes.to(self.device)), torch.stack(keys)
         for buffer, value in saved:
             buffer.copy_(value)

@@ -28,7 +28,7 @@ from cueco_solo.methods.self_classifier_options import (
 from cueco_solo.modules.classifiers import Classifiers
 from cueco_solo.modules.heads import mlp_head
 from cueco_solo.modules.queue import KeyQueue
-from cueco_solo.numerics import perplexity
+from cueco_solo.numerics import perplexity, widened
 
 _HEAD_LOSS_MOMENTUM = 0.99
 
@@ -154,7 +154,7 @@ class SelfClassifier(PluginMethod, BaseMethod):
             places, found = nearest_entries(z, queue.keys[0], others)
             entries = queue.keys[0][places[0]]
             nearest = torch.where(found[0, :, None], entries, z.detach().to(entries.dtype))
-        keys = gather(z.detach().float())
+        keys = gather(widened(z.detach()))
         queue.enqueue(keys[None], gather(index))
         self._queued += len(keys)
         return nearest

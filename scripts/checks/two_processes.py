@@ -24,8 +24,6 @@ LOSSES = {
     "rcl": ("train_rcl_loss",),
     "self_classifier": ("train_self_classifier_loss",),
 }
-# in single precision rounding alone is a hundred times larger after each step; CueCo has no other
-PRECISION = {"cueco": "32-true", "rcl": "64-true", "self_classifier": "64-true"}
 HEADS = {
     "cueco": (
         *("proj_hidden_dim=64", "proj_output_dim=32", "pred_hidden_dim=64", "queue_size=128"),
@@ -83,7 +81,8 @@ def train(
         *(f"max_epochs={EPOCHS}", f"optimizer.batch_size={BATCH // processes}"),
         # Adam would make the rounding of gradients near 0 into steps
         *("optimizer.name=sgd", "optimizer.lr=0.3", "optimizer.classifier_lr=0.3"),
-        f"precision={PRECISION[method]}",
+        # in single precision rounding alone is a hundred times larger after each step
+        "precision=64-true",
         *("scheduler.warmup_epochs=0", "data.num_workers=0", "log_every_n_steps=1"),
         *("online_clustering.enabled=False", "enable_progress_bar=False"),
         *(f"checkpoint.dir={folder}/{processes}", "num_sanity_val_steps=0"),

@@ -119,6 +119,13 @@ def test_other_numbers_of_crops(name: str, large: int, small: int):
 
 
 @every_method
+def test_double_precision(name: str):
+    """With the clusters there, every step logged."""
+    log = fit(METHODS[name](), max_epochs=3, precision="64-true", log_every_n_steps=1)
+    assert log.finite()
+
+
+@every_method
 def test_half_precision_throughout(name: str):
     with pytest.raises(ConfigError, match=r"^precision='bf16-true' would keep .*; use 16-mixed"):
         fit(METHODS[name](), loader=views_loader(), precision="bf16-true")
