@@ -17,8 +17,9 @@ def add_parsers(commands: Any) -> None:
         _QUICKSTART,
         run_quickstart,
         "compare CueCo, MoCo V2+ and SimCLR on handwritten digits, in minutes",
-        """Write digits-placed to datasets/digits-placed, pre-train SimCLR, MoCo V2+ and CueCo on
-        it, evaluate each of them and an untrained backbone in the same way, and write a report.
+        """Write digits-placed to datasets/digits-placed, pre-train SimCLR, MoCo V2+ and CueCo,
+        without its cluster losses and with them, on it, evaluate each of them and an untrained
+        backbone in the same way, and write a report.
         Finished runs and figures are reused; an interrupted run continues from its last
         checkpoint. It is short for cueco-solo compare quickstart.""",
         "cueco-solo quickstart",
@@ -113,7 +114,7 @@ def compare_runs(args: argparse.Namespace) -> int:
 
     evaluations = parse_evaluations(args.evaluation)
     outcomes = outcomes_of(args.runs)
-    check_baseline(args.baseline, [outcome.method for outcome in outcomes])
+    baseline = check_baseline(args.baseline, [outcome.method for outcome in outcomes])
     out = args.out or Path("comparisons", "runs")
     check_folder(out)
     with locked(out, "--out", args.wait):
@@ -123,4 +124,4 @@ def compare_runs(args: argparse.Namespace) -> int:
             for evaluation in evaluations:
                 evaluate(outcome, evaluation, log)
         title = None if args.no_report else out.name
-        return finish(out, outcomes, Shown(args.baseline, title), named=False)
+        return finish(out, outcomes, Shown(baseline, title), named=False)

@@ -119,7 +119,7 @@ def test_version_names_what_figures_depend_on(capsys: pytest.CaptureFixture[str]
         (["configs"], "cueco-cifar10 cueco cifar10 resnet18 1000"),
         (["configs", "--config-path", "folder"], "tiny mocov2plus custom resnet18 1"),
         (["runs", "runs"], "mocov2plus data resnet18 5 2 of 2"),
-        (["grids"], "quickstart its own 1 SimCLR; MoCo V2+; CueCo"),
+        (["grids"], "quickstart its own 1 SimCLR; MoCo V2+; CueCo, contrastive only; CueCo"),
     ],
 )
 def test_lists(words, row, trained: Path, folder: Path, capsys: pytest.CaptureFixture[str]):
