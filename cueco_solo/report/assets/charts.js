@@ -103,7 +103,7 @@ const QUANTITIES = {
 
 function curvesFigure(name) {
   const legend = legendOnce();
-  const runs = report.runs.filter((run) => run.curves[name] && shownRun(run));
+  const runs = shownRuns().filter((run) => run.curves[name]);
   const time = timeOf(runs);
   const traces = runs.map((run) => ({
     ...legend(run), x: run.curves[name].step.map((step) => time.at(run, step)), y: run.curves[name].value, type: "scatter",
@@ -150,12 +150,22 @@ function setUpCurves() {
   }
   const losses = byId("losses");
   const of = byId("losses-of");
-  const series = [...new Set(report.runs.filter((run) => lossesOf(run).length).map((run) => run.series))];
-  losses.closest("figure").hidden = !series.length;
-  if (series.length) {
-    options(of, [["", series.map((each) => [each, each])]]);
+  // What the table shows can be chosen, in its order.
+  const fill = () => {
+    const before = of.value;
+    const there = [...new Set(shownRuns().filter((run) => lossesOf(run).length).map((run) => run.series))];
+    losses.closest("figure").hidden = !there.length;
+    if (!there.length) return false;
+    of.replaceChildren();
+    options(of, [["", there.map((each) => [each, each])]]);
+    if (there.includes(before)) of.value = before;
+    return true;
+  };
+  fill();
+  if (report.runs.some((run) => lossesOf(run).length)) {
     chart(losses, () => lossesFigure(of.value));
     of.addEventListener("change", () => redraw(losses));
+    document.addEventListener("state", () => { if (fill()) redraw(losses); });
   }
   const any = byId("curves-1");
   const select = byId("quantity-1");
@@ -209,7 +219,7 @@ function setUpPath() {
   select.parentElement.hidden = select.options.length < 2;
   const figure = () => {
     const legend = legendOnce();
-    const runs = report.runs.filter((run) => pathOf(run, select.value).length && shownRun(run));
+    const runs = shownRuns().filter((run) => pathOf(run, select.value).length);
     return {
       traces: runs.map((run) => pathTrace(run, select.value, legend)),
       plotLayout: { hovermode: "closest", showlegend: true, xaxis: axis("uniformity"), yaxis: axis("alignment") },
