@@ -42,8 +42,8 @@ def add_parsers(commands: Any) -> None:
         then write all figures (results.csv, results.json), tables (table.md, table.tex: means over
         seeds, differences to a baseline, published figures) and a report (report.html). Finished
         runs and figures are reused: after an interruption, the same command continues. GRID is a
-        YAML file, or the name of one of ours (quickstart, digits, cifar100). With --runs, finished
-        run folders are compared instead, those of solo-learn's own script too.""",
+        YAML file, or the name of one of ours, which cueco-solo list grids names. With --runs,
+        finished run folders are compared instead, those of solo-learn's own script too.""",
         "cueco-solo compare digits --dry-run",
         "cueco-solo compare grid.yaml max_epochs=50 --baseline 'MoCo V2+'",
         "cueco-solo compare grid.yaml --launcher local --gpus 0,1 --jobs-per-gpu 2",

@@ -101,13 +101,16 @@ const QUANTITIES = {
   online_acc: "Online clustering accuracy, %", online_lidar: "LiDAR, dimensions", online_rankme: "RankMe, dimensions",
 };
 
+// A line through one point can't be seen.
+const lineMode = (curve) => (curve.step.length < 3 ? "lines+markers" : "lines");
+
 function curvesFigure(name) {
   const legend = legendOnce();
   const runs = shownRuns().filter((run) => run.curves[name]);
   const time = timeOf(runs);
   const traces = runs.map((run) => ({
     ...legend(run), x: run.curves[name].step.map((step) => time.at(run, step)), y: run.curves[name].value, type: "scatter",
-    mode: run.curves[name].step.length < 3 ? "lines+markers" : "lines",
+    mode: lineMode(run.curves[name]),
     line: { color: seriesColour(run.colour), dash: seriesDash(run.colour), width: 1.8 },
     text: run.curves[name].step.map(() => plain(run.label)),
     hovertemplate: `%{text}<br>${time.title} %{x:.4~g}: %{y:.5~g}<extra></extra>`,
@@ -126,7 +129,7 @@ function lossesFigure(series) {
   const run = report.runs.find((each) => each.series === series && lossesOf(each).length);
   const time = timeOf([run]);
   const traces = lossesOf(run).map((name, i) => ({
-    name: name.replace(/^train_/, "").replaceAll("_", " "), type: "scatter", mode: "lines",
+    name: name.replace(/^train_/, "").replaceAll("_", " "), type: "scatter", mode: lineMode(run.curves[name]),
     x: run.curves[name].step.map((step) => time.at(run, step)), y: run.curves[name].value,
     line: { color: seriesColour(run.colour), dash: DASHES[i % DASHES.length], width: 1.8 },
     hovertemplate: `%{fullData.name}<br>${time.title} %{x:.4~g}: %{y:.5~g}<extra></extra>`,
