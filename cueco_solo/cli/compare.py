@@ -51,12 +51,13 @@ def add_parsers(commands: Any) -> None:
         "cueco-solo compare grid.yaml --status",
         "cueco-solo compare --runs trained_models/cueco/RUN trained_models/mocov2plus/RUN",
     )
-    parser.add_argument(
+    overrides = parser.add_argument(
         "overrides",
         nargs="*",
         metavar="GRID | KEY=VALUE",
         help="the grid, and Hydra overrides of every pre-training, e.g. max_epochs=2",
     )
+    overrides.completer = _names  # type: ignore[attr-defined]
     parser.add_argument(
         "--runs",
         nargs="+",
@@ -78,6 +79,13 @@ def add_parsers(commands: Any) -> None:
     parser.add_argument("--wait", action="store_true", help=WAIT)
     parser.add_argument("--no-report", action="store_true", help="write the tables only")
     add_grid_arguments(parser)
+
+
+def _names(**_: Any) -> list[str]:
+    """For the shell's completion."""
+    from cueco_solo.comparison.grid import packaged_grids
+
+    return packaged_grids()
 
 
 def run(args: argparse.Namespace) -> int:

@@ -130,7 +130,7 @@ def test_lists(words, row, trained: Path, folder: Path, capsys: pytest.CaptureFi
     assert any(line.startswith(row) for line in lines), lines
 
 
-def test_the_shell_completes_commands_and_configurations(tmp_path: Path):
+def test_the_shell_completes_commands_configurations_and_grids(tmp_path: Path):
     pytest.importorskip("argcomplete")
 
     def completed(line: str) -> list[str]:
@@ -148,6 +148,7 @@ def test_the_shell_completes_commands_and_configurations(tmp_path: Path):
 
     assert completed("cueco-solo fin") == ["finetune"]
     assert "cueco-imagenet100-dali" in completed("cueco-solo pretrain cueco-ima")
+    assert completed("cueco-solo compare cueco/table3") == ["cueco/table3"]
 
 
 def test_digits_are_written_and_reused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
