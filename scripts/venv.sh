@@ -20,6 +20,16 @@ _venv_make() {
     return 1
 }
 
+# All that pip says goes to its log, the larger files of it to the terminal.
+_venv_pip() (
+    set -o pipefail
+    .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off "$@" 2>&1 |
+        tee -a .venv/pip.log |
+        awk '/^ *Downloading .* [MG]B[)]$/ {
+            n = split($2, path, "/"); print "    " path[n] ", " substr($3, 2) " " substr($4, 1, 2); fflush()
+        }'
+)
+
 _venv_install() {
     local wanted stamp extra=${1:+[$1]}
     [ -x .venv/bin/python ] && _venv_usable .venv/bin/python || _venv_make || return 1
@@ -34,11 +44,15 @@ _venv_install() {
             "used; for the build without, stop this and put in front of the command:" \
             "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu"
     fi
-    .venv/bin/python -m pip install --disable-pip-version-check --progress-bar on \
-        -c scripts/constraints.txt -e ".$extra" &&
+    echo "files of a megabyte or more, as their download begins (all that pip says: .venv/pip.log):"
+    : > .venv/pip.log
+    _venv_pip -c scripts/constraints.txt -e ".$extra" &&
         # without its own requirements: it asks for torch 1.9.1, which no current Python runs
-        .venv/bin/python -m pip install --disable-pip-version-check --no-deps solo-learn==1.0.2 ||
-        { echo "error: the installation failed, see above; run this again once mended" >&2; return 1; }
+        _venv_pip --no-deps solo-learn==1.0.2 || {
+            grep -i "^error" .venv/pip.log >&2
+            echo "error: the installation failed, see .venv/pip.log; run this again once mended" >&2
+            return 1
+        }
     echo "$wanted" > ".venv/installed-${1:-plain}"
 }
 

@@ -17,8 +17,9 @@ def add_parsers(commands: Any) -> None:
         _QUICKSTART,
         run_quickstart,
         "compare CueCo, MoCo V2+ and SimCLR on handwritten digits, in minutes",
-        """Write digits-placed to datasets/digits-placed, pre-train SimCLR, MoCo V2+ and CueCo on
-        it, evaluate each of them and an untrained backbone in the same way, and write a report.
+        """Write digits-placed to datasets/digits-placed, pre-train SimCLR, MoCo V2+ and CueCo,
+        without its cluster losses and with them, on it, evaluate each of them and an untrained
+        backbone in the same way, and write a report.
         Finished runs and figures are reused; an interrupted run continues from its last
         checkpoint. It is short for cueco-solo compare quickstart.""",
         "cueco-solo quickstart",
@@ -41,8 +42,8 @@ def add_parsers(commands: Any) -> None:
         then write all figures (results.csv, results.json), tables (table.md, table.tex: means over
         seeds, differences to a baseline, published figures) and a report (report.html). Finished
         runs and figures are reused: after an interruption, the same command continues. GRID is a
-        YAML file, or the name of one of ours (quickstart, digits, cifar100). With --runs, finished
-        run folders are compared instead, those of solo-learn's own script too.""",
+        YAML file, or the name of one of ours, which cueco-solo list grids names. With --runs,
+        finished run folders are compared instead, those of solo-learn's own script too.""",
         "cueco-solo compare digits --dry-run",
         "cueco-solo compare grid.yaml max_epochs=50 --baseline 'MoCo V2+'",
         "cueco-solo compare grid.yaml --launcher local --gpus 0,1 --jobs-per-gpu 2",
@@ -50,12 +51,13 @@ def add_parsers(commands: Any) -> None:
         "cueco-solo compare grid.yaml --status",
         "cueco-solo compare --runs trained_models/cueco/RUN trained_models/mocov2plus/RUN",
     )
-    parser.add_argument(
+    overrides = parser.add_argument(
         "overrides",
         nargs="*",
         metavar="GRID | KEY=VALUE",
         help="the grid, and Hydra overrides of every pre-training, e.g. max_epochs=2",
     )
+    overrides.completer = _names  # type: ignore[attr-defined]
     parser.add_argument(
         "--runs",
         nargs="+",
@@ -77,6 +79,13 @@ def add_parsers(commands: Any) -> None:
     parser.add_argument("--wait", action="store_true", help=WAIT)
     parser.add_argument("--no-report", action="store_true", help="write the tables only")
     add_grid_arguments(parser)
+
+
+def _names(**_: Any) -> list[str]:
+    """For the shell's completion."""
+    from cueco_solo.comparison.grid import packaged_grids
+
+    return packaged_grids()
 
 
 def run(args: argparse.Namespace) -> int:
@@ -113,7 +122,7 @@ def compare_runs(args: argparse.Namespace) -> int:
 
     evaluations = parse_evaluations(args.evaluation)
     outcomes = outcomes_of(args.runs)
-    check_baseline(args.baseline, [outcome.method for outcome in outcomes])
+    baseline = check_baseline(args.baseline, [outcome.method for outcome in outcomes])
     out = args.out or Path("comparisons", "runs")
     check_folder(out)
     with locked(out, "--out", args.wait):
@@ -123,4 +132,4 @@ def compare_runs(args: argparse.Namespace) -> int:
             for evaluation in evaluations:
                 evaluate(outcome, evaluation, log)
         title = None if args.no_report else out.name
-        return finish(out, outcomes, Shown(args.baseline, title), named=False)
+        return finish(out, outcomes, Shown(baseline, title), named=False)

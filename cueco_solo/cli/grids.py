@@ -59,7 +59,7 @@ class GridRun:
 
             print(NOTICE, flush=True)
             grid = smoke_grid(grid)
-        check_baseline(baseline, [method.name for method in grid.methods], "baseline")
+        baseline = check_baseline(baseline, [each.name for each in grid.methods], "baseline")
         self.grid = grid
         self.out = out or Path("comparisons", grid.name)
         title = (self.out.name if title is None else title) or None

@@ -21,7 +21,7 @@ def add_parsers(commands: Any) -> None:
         cueco-solo pretrain or of solo-learn, or folders of such. Features are read from
         RUN/features where they were kept, else extracted and kept there.""",
         "cueco-solo report trained_models/cueco/RUN trained_models/mocov2plus/RUN",
-        "cueco-solo report trained_models --baseline mocov2plus --out comparison.html",
+        "cueco-solo report trained_models --baseline 'MoCo V2+' --out comparison.html",
     )
     parser.add_argument("folders", type=Path, nargs="+", metavar="RUNS", help="the run folders")
     parser.add_argument(
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
 
     runs = open_runs(args.folders)
     described = describe(runs)
-    check_baseline(args.baseline, [run.series for run in described])
+    baseline = check_baseline(args.baseline, [run.series for run in described])
     check_file(args.out)
     quieten()
     device = torch_device(args.device)
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
     write_report(
         runs,
         described,
-        make_table(described, args.baseline, published=published),
+        make_table(described, baseline, published=published),
         args.out,
         title=args.title,
         embedding=args.embedding,

@@ -135,8 +135,8 @@ def _grid(content: dict[str, Any], path: Path) -> Grid:
     if Path(grid.name).name != grid.name:
         allowed = "names the folder of the results, so it can't be a path"
         raise config_error("name", grid.name, allowed, "leave the / out, or give --out DIR")
-    check_baseline(grid.baseline, [method.name for method in grid.methods], "baseline")
-    return grid
+    names = [method.name for method in grid.methods]
+    return replace(grid, baseline=check_baseline(grid.baseline, names, "baseline"))
 
 
 _KEYS = (

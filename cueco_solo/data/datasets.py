@@ -102,7 +102,7 @@ def count_images(data: DictConfig, key: str) -> int:
     except (OSError, AssertionError) as error:
         reason = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
         allowed = f"can't be read to count its images ({reason})"
-        remedy = f"correct it, or set {key}"
+        remedy = f"correct it, or set {key} to their number"
         raise config_error("data.train_path", data.train_path, allowed, remedy) from error
 
 

@@ -222,7 +222,7 @@ def check_size(cfg: DictConfig, loader: Any) -> None:
             "method_kwargs.num_samples",
             cfg.method_kwargs.num_samples,
             f"must be the number of training images, {size}",
-            "correct it, or leave it out",
+            f"set it to {size}",
         )
 
 

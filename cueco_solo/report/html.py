@@ -168,7 +168,7 @@ def _constant(table: ResultTable) -> str:
     words = {
         "dataset": row.dataset,
         "backbone": row.backbone,
-        "epochs": None if row.epochs is None else f"{row.epochs} epochs",
+        "epochs": row.length,
         "runs": "1 run each" if number == 1 else f"{number} runs each",
     }
     return ", ".join(text for name, text in words.items() if text and name not in varying)

@@ -125,8 +125,14 @@ class Row:
     @property
     def setting(self) -> str:
         """Backbone and epochs."""
-        epochs = "unknown" if self.epochs is None else self.epochs
-        return f"{self.backbone}, {epochs} {'epoch' if epochs == 1 else 'epochs'}"
+        return f"{self.backbone}, {self.length or 'unknown epochs'}"
+
+    @property
+    def length(self) -> str | None:
+        """The epochs in words; None if they are unknown."""
+        if self.epochs is None:
+            return None
+        return f"{self.epochs} {'epoch' if self.epochs == 1 else 'epochs'}"
 
     def by_seed(self, key: Key) -> dict[int, Single]:
         """The runs with a figure in one column by seed, where that is known."""

@@ -22,6 +22,7 @@ from cueco_solo.results.figures import (
     run_figures,
 )
 from cueco_solo.results.settings import flat
+from cueco_solo.results.titles import method_title
 from cueco_solo.training.run_folder import Run
 
 # what a folder, a configuration or a data set that isn't as it should be ends in
@@ -43,7 +44,7 @@ class RunFigures:
         id: unique among the runs shown together.
         folder: of the run.
         name: ``name`` of its configuration.
-        method: of its configuration, or the name that it was given.
+        method: the title of its configuration's, or the name that it was given.
         series: what its method is called in the tables; runs of one series that differ in nothing
             but the seed are repetitions.
         dataset, backbone, epochs, seed: as in :class:`.figures.Figure`.
@@ -78,7 +79,8 @@ def describe(
     Args:
         runs: in the order of the tables.
         methods: what a run's method is called, by its folder; runs of one name are repetitions.
-            Default: its own name, with the run's name where runs of one method differ in settings.
+            Default: its method's title, with the run's name where runs of one method differ in
+            settings.
         datasets: what a run's data set is called, by its folder. Default: its own name.
     """
     composed = all((run.folder / "config.yaml").is_file() for run in runs)
@@ -95,7 +97,7 @@ def describe(
                 id=_unique(run.folder.name, {one.id for one in found}),
                 folder=run.folder,
                 name=str(run.cfg.get("name") or run.folder.name),
-                method=(methods or {}).get(run.folder, run.cfg.method),
+                method=(methods or {}).get(run.folder, method_title(run.cfg.method)),
                 dataset=(datasets or {}).get(run.folder, dataset_name(run.cfg.data)),
                 backbone=run.cfg.backbone.name,
                 epochs=epochs(run),
@@ -276,12 +278,17 @@ def repetition(run: RunFigures) -> tuple[Any, ...]:
     return run.series, run.dataset, run.backbone, run.epochs, run.seed
 
 
-def check_baseline(baseline: str | None, series: Iterable[str], key: str = "--baseline") -> None:
-    """Refuse a baseline that isn't among the series.
+def check_baseline(
+    baseline: str | None, series: Iterable[str], key: str = "--baseline"
+) -> str | None:
+    """The series that a baseline names, which a method's name in configurations does, too.
 
     Raises:
-        ConfigError: it isn't.
+        ConfigError: there is none of that name.
     """
     known = list(dict.fromkeys(series))
-    if baseline is not None and baseline not in known:
-        raise config_error(key, baseline, f"must be one of {', '.join(known)}")
+    if baseline is None or baseline in known:
+        return baseline
+    if method_title(baseline) in known:
+        return method_title(baseline)
+    raise config_error(key, baseline, f"must be one of {', '.join(known)}")

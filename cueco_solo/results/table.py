@@ -107,7 +107,7 @@ def make_table(
     Raises:
         ConfigError: no run is of the baseline.
     """
-    check_baseline(baseline, [run.series for run in runs])
+    baseline = check_baseline(baseline, [run.series for run in runs])
     rows = make_rows(runs)
     columns = make_columns(key for row in rows for single in row.singles for key in single.measured)
     columns = _usual_temperature(columns, rows)

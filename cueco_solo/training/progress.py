@@ -39,10 +39,11 @@ class StartLine(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         size = sum(each.numel() for each in pl_module.parameters() if each.requires_grad)
         images = _images(trainer)
+        epochs = "1 epoch" if trainer.max_epochs == 1 else f"{trainer.max_epochs} epochs"
         parts = [
             f"{self.cfg.method} on {self.cfg.backbone.name}: {_short(size)} trainable parameters",
             *([f"{images} images"] if images else []),
-            f"{trainer.num_training_batches} steps per epoch, {trainer.max_epochs} epochs",
+            f"{trainer.num_training_batches} steps per epoch, {epochs}",
             f"{trainer.world_size} x {trainer.strategy.root_device.type}, {trainer.precision}",
         ]
         print_once("; ".join(parts))

@@ -165,13 +165,13 @@ def test_finished_runs_without_a_grid(done: Path, tmp_path: Path, capsys: Any):
     assert main([*given, "--out", str(tmp_path), "--runs", *map(str, same)]) == 0
     found = rows(tmp_path)
     assert {(row["method"], row["seed"]) for row in found} == {
-        ("mocov2plus", "5"),
-        ("mocov2plus", "6"),
+        ("MoCo V2+", "5"),
+        ("MoCo V2+", "6"),
     }
     # two settings of one name: no mean is taken over them
     assert main([*given, "--out", str(tmp_path), "--runs", *map(str, runs)]) == 0
     other = next(run for run in runs if run not in same)
-    names = ("mocov2plus · tiny", f"mocov2plus · {other.name}", f"mocov2plus · {same[0].name}")
+    names = ("MoCo V2+ · tiny", f"MoCo V2+ · {other.name}", f"MoCo V2+ · {same[0].name}")
     found = rows(tmp_path)
     assert {row["method"] for row in found} < set(names)
     assert len({(row["method"], row["seed"]) for row in found}) == 4
@@ -179,7 +179,7 @@ def test_finished_runs_without_a_grid(done: Path, tmp_path: Path, capsys: Any):
     again = shutil.copytree(same[0], tmp_path / "again")
     capsys.readouterr()
     assert main([*given, "--out", str(tmp_path), "--runs", str(same[0]), str(again)]) == 2
-    assert "are both mocov2plus on data, seed" in capsys.readouterr().err
+    assert "are both MoCo V2+ on data, seed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("given", [["digits"], ["--runs", "{run}"]])

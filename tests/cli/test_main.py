@@ -119,7 +119,7 @@ def test_version_names_what_figures_depend_on(capsys: pytest.CaptureFixture[str]
         (["configs"], "cueco-cifar10 cueco cifar10 resnet18 1000"),
         (["configs", "--config-path", "folder"], "tiny mocov2plus custom resnet18 1"),
         (["runs", "runs"], "mocov2plus data resnet18 5 2 of 2"),
-        (["grids"], "quickstart its own 1 SimCLR; MoCo V2+; CueCo"),
+        (["grids"], "quickstart its own 1 SimCLR; MoCo V2+; CueCo, contrastive only; CueCo"),
     ],
 )
 def test_lists(words, row, trained: Path, folder: Path, capsys: pytest.CaptureFixture[str]):
@@ -130,7 +130,7 @@ def test_lists(words, row, trained: Path, folder: Path, capsys: pytest.CaptureFi
     assert any(line.startswith(row) for line in lines), lines
 
 
-def test_the_shell_completes_commands_and_configurations(tmp_path: Path):
+def test_the_shell_completes_commands_configurations_and_grids(tmp_path: Path):
     pytest.importorskip("argcomplete")
 
     def completed(line: str) -> list[str]:
@@ -148,6 +148,7 @@ def test_the_shell_completes_commands_and_configurations(tmp_path: Path):
 
     assert completed("cueco-solo fin") == ["finetune"]
     assert "cueco-imagenet100-dali" in completed("cueco-solo pretrain cueco-ima")
+    assert completed("cueco-solo compare cueco/table3") == ["cueco/table3"]
 
 
 def test_digits_are_written_and_reused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -41,7 +41,7 @@ def test_nothing_is_written_after_an_error(
     out = tmp_path / "page.html"
     out.write_text("the old one")
     message = refused("report", trained, "--out", out, "--baseline", "byol")
-    assert message == "--baseline='byol' must be one of mocov2plus"
+    assert message == "--baseline='byol' must be one of MoCo V2+"
 
     def fail(_: object) -> str:
         raise OSError(28, "No space left on device")

@@ -115,6 +115,69 @@ def test_linear_evaluation_of_a_checkpoint(pretrained: Path, work: Path) -> None
     assert torch.equal(classifier[name], backbone[name])
 
 
+def test_a_yaml_of_solo_learns_then_resumed_by_path(work: Path, tmp_path: Path) -> None:
+    """As README says: W&B off, devices in quotes, and the checkpoint's path in inner ones."""
+    command = (
+        CHECKOUT / "main_pretrain.py",
+        f"--config-path={CHECKOUT / 'scripts' / 'pretrain' / 'cifar'}",
+        "--config-name=mocov2plus",
+        "method=cueco",
+        *(f"+{size}" if "pred_hidden" in size else size for size in SIZES),
+        "+method_kwargs.num_clusters=3",
+        "data.dataset=custom",
+        *paths(work),
+        'devices="1"',
+        "wandb.enabled=False",
+        "auto_resume.enabled=False",
+    )
+    run(tmp_path, *command, "max_epochs=1")
+    (first,) = (tmp_path / "trained_models" / "cueco").rglob("*.ckpt")
+    run(tmp_path, *command, "max_epochs=2", f"+resume_from_checkpoint='{first}'")
+    states = [
+        torch.load(path, weights_only=True)
+        for path in sorted((tmp_path / "trained_models" / "cueco").rglob("*.ckpt"))
+    ]
+    assert [state["global_step"] for state in states] == [4, 8]
+
+
+RCL_ON_FAKE_DATA = """
+import cueco_solo
+
+cueco_solo.register()
+from solo.methods import METHODS
+from tests.methods import utils
+
+cfg = utils.gen_base_cfg("rcl", batch_size=2, num_classes=10, momentum=True)
+cfg.method_kwargs = {"proj_hidden_dim": 32, "queue_size": 16}
+try:
+    METHODS["rcl"](cfg)
+except cueco_solo.ConfigError as error:
+    print(error)
+for number in (1000, 1024):
+    cfg.method_kwargs.num_samples = number
+    loaders = utils.prepare_dummy_dataloaders("cifar10", num_large_crops=2, num_classes=10)
+    model = METHODS["rcl"](cfg)
+    trainer = utils.gen_trainer(cfg)
+    try:
+        trainer.fit(model, *loaders)
+    except cueco_solo.ConfigError as error:
+        print(error)
+    else:
+        print("steps:", trainer.global_step)
+"""
+
+
+def test_rcl_on_the_configuration_of_solo_learns_own_tests() -> None:
+    """Its random images are no files: each message says what helps there."""
+    printed = run(CHECKOUT, "-c", RCL_ON_FAKE_DATA, site=CHECKOUT)
+    told = [line for line in printed.splitlines() if "num_samples" in line or "steps:" in line]
+    assert [line.rpartition("; ")[2] for line in told] == [
+        "correct it, or set method_kwargs.num_samples to their number",
+        "set it to 1024",
+        "steps: 1",
+    ]
+
+
 def knn_data(work: Path) -> tuple[Any, ...]:
     given = ("--train_data_path", work / "train", "--val_data_path", work / "val")
     return ("--dataset", "custom", *given, "--num_workers", 1, "--batch_size", 12)

@@ -141,7 +141,7 @@ def test_images_that_cannot_be_counted(tmp_path: Path):
     (tmp_path / "a class").mkdir()
     assert message("rcl", **{**gone, "data__train_path": str(tmp_path)}) == (
         f"data.train_path='{tmp_path}' can't be read to count its images (Found no valid file for "
-        "the classes a class); correct it, or set method_kwargs.num_samples"
+        "the classes a class); correct it, or set method_kwargs.num_samples to their number"
     )
     cfg = FILL["rcl"](unfilled("rcl", **gone, method_kwargs__num_samples=100))
     assert cfg.method_kwargs.num_samples == 100

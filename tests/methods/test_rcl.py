@@ -56,8 +56,7 @@ def test_settings_reach_the_hierarchy():
 
 def test_another_number_of_images_than_there_are():
     assert refusal(fit, rcl(num_samples=40)) == (
-        "method_kwargs.num_samples=40 must be the number of training images, 32; correct it, or "
-        "leave it out"
+        "method_kwargs.num_samples=40 must be the number of training images, 32; set it to 32"
     )
 
 

@@ -20,10 +20,10 @@ def test_a_run(known: Path, no_network: Any, capsys: pytest.CaptureFixture[str])
     assert document.title == "T" and document.created[:2] == "20"
     (run,) = document.runs
     assert run["missing"] == []
-    assert (run["id"], run["method"], run["dataset"]) == ("known", "mocov2plus", "data")
+    assert (run["id"], run["method"], run["dataset"]) == ("known", "MoCo V2+", "data")
     (row,) = document.table.rows
     assert (row.label, row.setting, list(row.by_seed(Key("linear-online", "top1")))) == (
-        "mocov2plus",
+        "MoCo V2+",
         "resnet18, 2 epochs",
         [5],
     )

@@ -13,11 +13,13 @@ def test_differences_to_a_baseline_are_paired_by_seed(known: Path, tmp_path: Pat
         for seed, score in enumerate(scores):
             folder = copied(known, tmp_path / f"{method}{seed}", method=method, seed=seed)
             folders.append(evaluated(folder, top1=score))
-    found = gathered(*folders, baseline="mocov2plus").table.differences
+    found = gathered(*folders, baseline="MoCo V2+").table.differences
     (linear,) = [item for item in found if item.column.key[:2] == ("linear", "top1")]
-    assert (linear.row.series, linear.paired.n) == ("cueco", 2)
+    assert (linear.row.series, linear.paired.n) == ("CueCo", 2)
     assert linear.paired.difference == pytest.approx(3)
     assert linear.paired.low == pytest.approx(3 - 12.706, rel=1e-3)
+    same = gathered(*folders, baseline="mocov2plus").table.differences
+    assert [item.row.label for item in same] == [item.row.label for item in found]
     assert gathered(*folders).table.differences == []
 
 
@@ -25,8 +27,8 @@ def test_methods_under_other_names(known: Path, tmp_path: Path, no_images: None)
     other = copied(known, tmp_path / "other")
     config = (other / "config.yaml").read_text().replace("temperature: 0.2", "temperature: 0.5")
     (other / "config.yaml").write_text(config)
-    found = gathered(known, other, baseline="mocov2plus · tiny").table.differences
-    assert {item.row.series for item in found} == {"mocov2plus · other"}
+    found = gathered(known, other, baseline="MoCo V2+ · tiny").table.differences
+    assert {item.row.series for item in found} == {"MoCo V2+ · other"}
     names = {known: "cold", other: "warm"}
     document = gathered(known, other, methods=names, baseline="cold")
     assert [run["method"] for run in document.runs] == ["cold", "warm"]
@@ -37,7 +39,7 @@ def test_methods_under_other_names(known: Path, tmp_path: Path, no_images: None)
 def test_runs_of_other_length_are_not_paired(known: Path, tmp_path: Path, no_images: None):
     short = copied(known, tmp_path / "short", method="cueco")
     max(short.glob("*.ckpt")).unlink()
-    assert gathered(known, short, baseline="mocov2plus").table.differences == []
+    assert gathered(known, short, baseline="MoCo V2+").table.differences == []
 
 
 def test_published_figures_of_the_same_data_and_protocol(

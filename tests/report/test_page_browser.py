@@ -221,8 +221,15 @@ def test_one_state_for_tables_charts_and_differences(visit, expect):
     assert page.locator("#why tbody th").all_inner_texts() == ["rcl", "cueco", "mocov2plus"]
     line = page.locator("#strip .shapelayer path, #strip .layer-below path")
     assert line.count() == 1  # the untrained backbone's
+    losses = page.locator("#losses-of option")
+    assert losses.all_inner_texts() == ["rcl", "cueco", "mocov2plus"]
     page.locator("#filter").fill("cueco")
     assert drawn_rows(page) == ["cueco"]
+    assert losses.all_inner_texts() == ["cueco"]
+    expect(first_chart(page, "#losses").locator(".ytitle")).to_contain_text("cueco")
+    page.locator("#filter").fill("untrained")
+    expect(page.locator("#losses")).to_be_hidden()
+    page.locator("#filter").fill("cueco")
     expect(page.locator("#forest .panel").first.locator("tbody:not([hidden])")).to_have_count(1)
     chart = first_chart(page, "#accuracy")
     expect(chart.locator(".scatterlayer .trace")).to_have_count(3)  # its three runs
@@ -280,6 +287,8 @@ def test_nothing_is_cut_on_paper(visit):
         }).filter(([, over, off]) => over > 0 || off > 0)"""
     )
     assert cut == []
+    assert page.locator(".modebar-container:visible").count() == 0
+    assert page.locator("#class-legend button:visible").count() == 10
     assert page.evaluate("document.documentElement.scrollWidth") <= 718
 
 

@@ -101,13 +101,16 @@ const QUANTITIES = {
   online_acc: "Online clustering accuracy, %", online_lidar: "LiDAR, dimensions", online_rankme: "RankMe, dimensions",
 };
 
+// A line through one point can't be seen.
+const lineMode = (curve) => (curve.step.length < 3 ? "lines+markers" : "lines");
+
 function curvesFigure(name) {
   const legend = legendOnce();
-  const runs = report.runs.filter((run) => run.curves[name] && shownRun(run));
+  const runs = shownRuns().filter((run) => run.curves[name]);
   const time = timeOf(runs);
   const traces = runs.map((run) => ({
     ...legend(run), x: run.curves[name].step.map((step) => time.at(run, step)), y: run.curves[name].value, type: "scatter",
-    mode: run.curves[name].step.length < 3 ? "lines+markers" : "lines",
+    mode: lineMode(run.curves[name]),
     line: { color: seriesColour(run.colour), dash: seriesDash(run.colour), width: 1.8 },
     text: run.curves[name].step.map(() => plain(run.label)),
     hovertemplate: `%{text}<br>${time.title} %{x:.4~g}: %{y:.5~g}<extra></extra>`,
@@ -126,7 +129,7 @@ function lossesFigure(series) {
   const run = report.runs.find((each) => each.series === series && lossesOf(each).length);
   const time = timeOf([run]);
   const traces = lossesOf(run).map((name, i) => ({
-    name: name.replace(/^train_/, "").replaceAll("_", " "), type: "scatter", mode: "lines",
+    name: name.replace(/^train_/, "").replaceAll("_", " "), type: "scatter", mode: lineMode(run.curves[name]),
     x: run.curves[name].step.map((step) => time.at(run, step)), y: run.curves[name].value,
     line: { color: seriesColour(run.colour), dash: DASHES[i % DASHES.length], width: 1.8 },
     hovertemplate: `%{fullData.name}<br>${time.title} %{x:.4~g}: %{y:.5~g}<extra></extra>`,
@@ -150,12 +153,22 @@ function setUpCurves() {
   }
   const losses = byId("losses");
   const of = byId("losses-of");
-  const series = [...new Set(report.runs.filter((run) => lossesOf(run).length).map((run) => run.series))];
-  losses.closest("figure").hidden = !series.length;
-  if (series.length) {
-    options(of, [["", series.map((each) => [each, each])]]);
+  // What the table shows can be chosen, in its order.
+  const fill = () => {
+    const before = of.value;
+    const there = [...new Set(shownRuns().filter((run) => lossesOf(run).length).map((run) => run.series))];
+    losses.closest("figure").hidden = !there.length;
+    if (!there.length) return false;
+    of.replaceChildren();
+    options(of, [["", there.map((each) => [each, each])]]);
+    if (there.includes(before)) of.value = before;
+    return true;
+  };
+  fill();
+  if (report.runs.some((run) => lossesOf(run).length)) {
     chart(losses, () => lossesFigure(of.value));
     of.addEventListener("change", () => redraw(losses));
+    document.addEventListener("state", () => { if (fill()) redraw(losses); });
   }
   const any = byId("curves-1");
   const select = byId("quantity-1");
@@ -209,7 +222,7 @@ function setUpPath() {
   select.parentElement.hidden = select.options.length < 2;
   const figure = () => {
     const legend = legendOnce();
-    const runs = report.runs.filter((run) => pathOf(run, select.value).length && shownRun(run));
+    const runs = shownRuns().filter((run) => pathOf(run, select.value).length);
     return {
       traces: runs.map((run) => pathTrace(run, select.value, legend)),
       plotLayout: { hovermode: "closest", showlegend: true, xaxis: axis("uniformity"), yaxis: axis("alignment") },

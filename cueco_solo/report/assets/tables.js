@@ -63,8 +63,11 @@ function showColumns(table) {
 // What stands in the table now, in its order: rows of report.rows, and their methods.
 const shownRows = () =>
   summary ? [...summary.tBodies].filter((body) => !body.hidden).map((body) => Number(body.dataset.row)) : [];
-const shownSeries = () => new Set(shownRows().map((i) => report.rows[i].series));
-const shownRun = (run) => !report.rows.length || shownSeries().has(run.series);
+function shownSeries() {
+  const shown = report.rows.length ? shownRows().map((i) => report.rows[i]) : report.runs;
+  return [...new Set(shown.map((of) => of.series))];
+}
+const shownRuns = () => shownSeries().flatMap((series) => report.runs.filter((run) => run.series === series));
 
 function follow(host, key, order) {
   const bodies = [...host.querySelectorAll(`[data-${key}]`)];
@@ -88,8 +91,7 @@ function update() {
     follow(panel.querySelector("table"), "row", rows);
     panel.hidden ||= !panel.querySelector("tbody:not([hidden])");
   }
-  const why = document.querySelector("#why table");
-  if (why) follow(why, "series", rows.map((i) => report.rows[i].series));
+  for (const host of document.querySelectorAll("#why table, #knn .panels")) follow(host, "series", shownSeries());
   const total = initialOrder.length;
   byId("shown").textContent = rows.length === total ? `${total} rows` : `${rows.length} of ${total} rows`;
   updatePublished();
