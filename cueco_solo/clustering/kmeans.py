@@ -6,7 +6,7 @@ import torch
 
 from cueco_solo.numerics import in_float32
 
-_DISTANCES = 2**22  # computed at a time, of some rows to all centroids: 16 MB
+_DISTANCES = 2**21  # computed at a time, of some rows to all centroids: 8 MB
 _ITERATIONS, _TOLERANCE = 50, 1e-4
 _DRAWS = 2048  # at a time, each compared with each
 
@@ -42,12 +42,14 @@ class _Nearest:
         x: features, ``[n, D]``.
     """
 
+    @torch.no_grad()
     def __init__(self, x: torch.Tensor):
         self.x = x
         # by blocks: squares of all features would be a second copy of them
         self.norms = torch.cat([rows.square().sum(1) for rows in x.split(_rows(x.shape[1]))])
         self._block = x.new_empty(0)
 
+    @torch.no_grad()
     def __call__(self, centroids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What :func:`assign` returns, for centroids ``[L, D]``."""
         n, num_clusters = len(self.x), len(centroids)
@@ -102,14 +104,17 @@ def group_sums(
     """
     # one more row for the features without a cluster: leaving them out would need their number
     labels = labels % (num_clusters + 1)
-    sums = x.new_zeros(num_clusters + 1, x.shape[1])
-    counts = x.new_zeros(num_clusters + 1).index_add(0, labels, x.new_ones(len(x)))
-    if x.is_cpu:
-        sums = sums.index_add(0, labels, x)
-    else:
-        # index_add adds in any order on a GPU; this sorts the labels and sums each one's segment
-        sums = sums.index_put((labels,), x, accumulate=True)
+    sums = _add(x.new_zeros(num_clusters + 1, x.shape[1]), labels, x)
+    counts = x.new_zeros(num_clusters + 1).index_add_(0, labels, x.new_ones(len(x)))
     return sums[:-1], counts[:-1]
+
+
+def _add(sums: torch.Tensor, labels: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Add the features ``[n, D]`` to the rows of ``[L, D]`` that the labels name, in place."""
+    if x.is_cpu:
+        return sums.index_add_(0, labels, x)
+    # index_add adds in any order on a GPU; this sorts the labels and sums each one's segment
+    return sums.index_put_((labels,), x, accumulate=True)
 
 
 def group_means(
@@ -233,26 +238,47 @@ def _moved(nearest: _Nearest, start: KMeans, max_iterations: int, tolerance: flo
         if previous - inertia <= tolerance * previous and not any_empty:
             break
         # few features change their cluster, but for the first moves
-        changed = (labels != before).nonzero()[:, 0]
-        rows = x[changed]
-        for own, sign in ((before, -1), (labels, 1)):
-            part, members = group_sums(rows, own[changed], num_clusters)
-            sums.add_(part, alpha=sign)
-            counts.add_(members, alpha=sign)
+        for part in (labels != before).nonzero()[:, 0].split(_rows(x.shape[1])):
+            rows = x[part]
+            _add(sums, before[part], -rows)
+            _add(sums, labels[part], rows)
+        counts = torch.zeros_like(counts).index_add_(0, labels, torch.ones_like(squared))
     return KMeans(centroids, labels, squared)
 
 
 @torch.no_grad()
 @in_float32
-def kmeans(x: torch.Tensor, num_clusters: int, *, seed: int) -> KMeans:
+def kmeans(
+    x: torch.Tensor,
+    num_clusters: int,
+    *,
+    seed: int,
+    start: torch.Tensor | None = None,
+    max_iterations: int = _ITERATIONS,
+    tolerance: float = _TOLERANCE,
+) -> KMeans:
     """Cluster features ``[n, D]``, in float32 at least: K-means++ start, then Lloyd's iteration.
+
+    On one CPU the same seed gave the same bits on every number of threads tried; between CPUs, or
+    a CPU and a GPU, the last bits of the distances differ, and with them single features.
+
+    Args:
+        x: features, ``[n, D]``.
+        num_clusters: L <= n.
+        seed: of the K-means++ start.
+        start: centroids to start from instead, ``[L, D]``.
+        max_iterations: as in :func:`lloyd`.
+        tolerance: as in :func:`lloyd`.
 
     Raises:
         ValueError: fewer features than clusters.
     """
     if len(x) < num_clusters:
         raise ValueError(f"{len(x)} features can't make num_clusters={num_clusters} clusters")
-    generator = torch.Generator(device=x.device).manual_seed(seed)
     nearest = _Nearest(x)
-    start = KMeans(*_plus_plus(nearest, num_clusters, generator))
-    return _moved(nearest, start, _ITERATIONS, _TOLERANCE)
+    if start is None:
+        generator = torch.Generator(device=x.device).manual_seed(seed)
+        first = KMeans(*_plus_plus(nearest, num_clusters, generator))
+    else:
+        first = KMeans(start, *nearest(start))
+    return _moved(nearest, first, max_iterations, tolerance)
