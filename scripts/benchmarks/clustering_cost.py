@@ -124,14 +124,16 @@ def time_grouping(repeats: int) -> None:
         for _ in range(5 * repeats + 1):
             for name, part in parts.items():
                 times[name].append(1000 * timed(part)[0])
-        kept = {name: sorted(values[1:]) for name, values in times.items()}
-        median = {name: values[len(values) // 2] for name, values in kept.items()}
-        beyond = median["update"] - median["assignment"]
+        kept = {name: values[1:] for name, values in times.items()}
+        # of the least times: an interruption by other work takes longer than the whole update
+        least = {name: min(values) for name, values in kept.items()}
+        beside = least["update"] - least["assignment"]
         print(
             f"L={number:5d}: "
-            + ", ".join(f"{name} {spread(values)}" for name, values in kept.items())
-            + f"; peer / update {median['peer'] / median['update']:.1f}, "
-            f"beside the assignment {beyond:.2f}, its loop / that {median['its loop'] / beyond:.1f}"
+            + ", ".join(f"{name} {spread(values, 1)}" for name, values in kept.items())
+            + f"; of the least: peer / update {least['peer'] / least['update']:.1f}, beside the "
+            f"assignment {beside:.1f} ms, its loop / that {least['its loop'] / beside:.1f}",
+            flush=True,
         )
 
 
