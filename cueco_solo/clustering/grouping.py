@@ -5,7 +5,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
 
-from cueco_solo.clustering.kmeans import assign, group_means, kmeans
+from cueco_solo.clustering.kmeans import assign, group_means, group_sums, kmeans
 from cueco_solo.numerics import in_float32, perplexity
 
 _ACTIVE_STEPS = 1000  # a cluster without members for this long counts as dead
@@ -15,6 +15,25 @@ _VARIANCES = ("sum", "mean", "per_dimension")
 _USAGE_DECAY = 0.99  # the assignment histogram forgets with a half-life of 69 steps
 
 
+def _moves(
+    x: torch.Tensor, labels: torch.Tensor, centroids: torch.Tensor, momentum: float
+) -> torch.Tensor:
+    """How far each cluster moves, in the row of its first member; zero in the other rows.
+
+    So all has the size of the batch, ``[n, D]``, however many clusters there are. Arguments as
+    :func:`moved_centroids` has them.
+    """
+    n, num_clusters = len(x), len(centroids)
+    first = labels.new_full((num_clusters + 1,), n).scatter_reduce(
+        0, labels % (num_clusters + 1), torch.arange(n, device=labels.device), "amin"
+    )
+    sums, counts = group_sums(x, torch.where(labels < 0, -1, first[labels]), n)
+    rows = centroids[labels]
+    means = sums / counts.clamp(min=1)[:, None]
+    moved = F.normalize(momentum * rows + (1 - momentum) * means, dim=1)
+    return (moved - rows) * (counts > 0)[:, None]
+
+
 def moved_centroids(
     x: torch.Tensor, labels: torch.Tensor, centroids: torch.Tensor, momentum: float
 ) -> torch.Tensor:
@@ -22,16 +41,15 @@ def moved_centroids(
 
     Args:
         x: features, ``[n, D]``.
-        labels: their clusters, ``[n]``, int64.
+        labels: their clusters, ``[n]``, int64; -1 for none.
         centroids: unit vectors, ``[L, D]``.
         momentum: the paper's beta_1.
 
     Returns:
         torch.Tensor: unit vectors, ``[L, D]``; a cluster without members keeps its centroid.
     """
-    means, counts = group_means(x, labels, len(centroids))
-    moved = F.normalize(momentum * centroids + (1 - momentum) * means, dim=1)
-    return torch.where((counts > 0)[:, None], moved, centroids)
+    moves = _moves(x, labels, centroids, momentum)
+    return centroids.index_add(0, labels.clamp(min=0), moves)
 
 
 class MomentumGrouping(nn.Module):
@@ -96,7 +114,7 @@ class MomentumGrouping(nn.Module):
 
     def nearest(self, x: torch.Tensor) -> torch.Tensor:
         """Each feature's cluster (Eq. 3), ``[n, D] -> [n]`` of int64."""
-        return in_float32(assign)(x, self.centroids)[0]
+        return assign(x, self.centroids)[0]
 
     @torch.no_grad()
     @in_float32
@@ -113,11 +131,13 @@ class MomentumGrouping(nn.Module):
             step: the number of the optimisation step, for the count of active clusters.
             move: false to count alone and leave centroids and variances where they are.
         """
-        finite = k.isfinite().all(1)
+        finite = k.sum(1).isfinite()  # what isn't finite stays so in a sum
         k = torch.where(finite[:, None], k, 0)
         labels = torch.where(finite, assign(k, self.centroids)[0], -1)  # -1: of no cluster
         if move:
-            self.centroids.copy_(moved_centroids(k, labels, self.centroids, self.centroid_momentum))
+            moves = _moves(k, labels, self.centroids, self.centroid_momentum)
+            # of what is added to a centroid, one row isn't zero: the order doesn't matter
+            self.centroids.index_add_(0, labels.clamp(min=0), moves)
         squared = (k - self.centroids[labels]).pow(2)
         if self.variance != "per_dimension":
             squared = squared.sum(1, keepdim=True)
@@ -133,7 +153,7 @@ class MomentumGrouping(nn.Module):
 
     @torch.no_grad()
     @in_float32
-    def recluster(self, k: torch.Tensor, *, seed: int, step: int) -> None:
+    def recluster(self, k: torch.Tensor, *, seed: int, step: int, warm: bool = False) -> None:
         """Replace all clusters by K-means of the given keys (Eq. 2, Sec. 3.4 and 4.1).
 
         Each variance counts two more keys at the distance of the average key. In clusters of usual
@@ -144,9 +164,14 @@ class MomentumGrouping(nn.Module):
         Args:
             k: keys, unit vectors, ``[n, D]``, of which at least L are finite and count, the same on
                 all processes.
+            seed: of the K-means++ start.
+            step: the number of the optimisation step, for the count of active clusters.
+            warm: start from the centroids as they are instead; those without keys move to the keys
+                farthest from theirs.
         """
         k = k[k.isfinite().all(1)]
-        result = kmeans(k, len(self.centroids), seed=seed)
+        start = self.centroids if warm else None
+        result = kmeans(k, len(self.centroids), seed=seed, start=start)
         self.centroids.copy_(F.normalize(result.centroids, dim=1))
         labels, squared = assign(k, self.centroids)
         prior = squared.mean() / (self.centroids.shape[1] if self.variance == "mean" else 1)

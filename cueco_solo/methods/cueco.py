@@ -296,5 +296,6 @@ class CueCo(KeyMethod):
                 f"has left {finite} finite keys of {len(k)} at step {self._step}, too few",
                 "lower it",
             )
-        self.clusters.recluster(k, seed=self.seed + self._step, step=self._step)
+        warm = self.options.warm_reset and self._runs > 0
+        self.clusters.recluster(k, seed=self.seed + self._step, step=self._step, warm=warm)
         self._runs += 1

@@ -89,6 +89,11 @@ class CueCoOptions(Options):
     cluster_reset_steps: Count = option(
         1000, "optimisation steps from one K-means on the queue to the next"
     )
+    warm_reset: bool = option(
+        False,
+        "the later K-means start from the living centroids; False: each from new ones (Sec. 3.4; "
+        "True is ours)",
+    )
     assignment: Literal["hard", "soft"] = option(
         "hard",
         "hard: the nearest centroid of z (Eq. 3); soft: the softmax of the key's "

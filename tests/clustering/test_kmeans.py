@@ -1,3 +1,5 @@
+import itertools
+from collections import Counter
 from unittest import mock
 
 import pytest
@@ -94,3 +96,70 @@ def test_assign_and_means_against_loops(n, num_clusters, seed, rows):
         assert counts[cluster] == len(members)
         expected = torch.stack(members).mean(0) if members else torch.zeros(3).double()
         torch.testing.assert_close(means[cluster], expected)
+
+
+def test_plus_plus_in_blocks_draws_what_one_after_the_other_would():
+    """Pairs and triples of centroids by their exact probabilities, on features far from alike."""
+    x = torch.tensor([[0.0], [1.0], [1.5], [4.0], [9.0]], dtype=torch.float64)
+    squares = (x - x.T).square()
+    expected = {}
+    for order in itertools.permutations(range(5), 3):
+        probability, nearest = 1 / 5, squares[order[0]]
+        for following in order[1:]:
+            probability *= float(nearest[following] / nearest.sum())
+            nearest = torch.minimum(nearest, squares[following])
+        expected[frozenset(order)] = expected.get(frozenset(order), 0) + probability
+    generator = torch.Generator().manual_seed(0)
+    draws = 4000
+    found = Counter()
+    for _ in range(draws):
+        rows = kmeans_plus_plus(x, 3, generator)[:, 0].tolist()
+        found[frozenset(x[:, 0].tolist().index(row) for row in rows)] += 1
+    assert sum(found.values()) == draws and set(found) <= set(expected)
+    for chosen, probability in expected.items():
+        error = (probability * (1 - probability) / draws) ** 0.5
+        assert abs(found[chosen] / draws - probability) < 4 * error + 1e-3
+
+
+@pytest.mark.parametrize("num_clusters", [1, 2, 9, 100, 300])
+def test_start_comes_with_its_assignment(num_clusters):
+    x = torch.randn(300, 5, dtype=torch.float64)
+    with mock.patch.object(module, "_DRAWS", 16):
+        start, labels, squared = module._plus_plus(
+            module._Nearest(x), num_clusters, torch.Generator().manual_seed(0)
+        )
+    assert len(start) == len(start.unique(dim=0)) == num_clusters
+    expected = assign(x, start)
+    assert torch.equal(labels, expected[0])
+    torch.testing.assert_close(squared, expected[1])
+
+
+def test_sums_that_follow_the_changes_are_those_of_all_members():
+    x = torch.randn(2000, 8, generator=torch.Generator().manual_seed(0))
+    result = lloyd(x, x[:60].clone(), tolerance=0, max_iterations=100)
+    torch.testing.assert_close(result.centroids, group_means(x, result.labels, 60)[0])
+
+
+def test_means_leave_out_what_has_no_cluster_and_carry_gradients():
+    x = torch.randn(9, 3, dtype=torch.float64, requires_grad=True)
+    labels = torch.tensor([0, 2, -1, 2, 0, 2, -1, 4, 4])
+    means, counts = group_means(x, labels, 5)
+    assert counts.tolist() == [2, 0, 3, 0, 2]
+    torch.testing.assert_close(means[2], x[[1, 3, 5]].mean(0))
+    (gradient,) = torch.autograd.grad(means[2].sum(), x)
+    assert gradient[:, 0].tolist() == pytest.approx([0, 1 / 3, 0, 1 / 3, 0, 1 / 3, 0, 0, 0])
+
+
+def test_same_clusters_on_any_number_of_threads():
+    x = torch.randn(3000, 40, generator=torch.Generator().manual_seed(0))
+    before = torch.get_num_threads()
+    try:
+        results = []
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            results.append(kmeans(x, 50, seed=1))
+    finally:
+        torch.set_num_threads(before)
+    for other in results[1:]:
+        assert torch.equal(other.labels, results[0].labels)
+        assert torch.equal(other.centroids, results[0].centroids)

@@ -86,7 +86,7 @@ def test_names_are_distinct():
 
 OPEN = {"num_samples", "kmeans_clusters", "predictor", "predictor_init"} | {
     *("pred_output_bn", "pred_output_bias", "variance", "assignment_temperature"),
-    *("before_clustering", "frozen_start", "dbscan_max_samples"),
+    *("before_clustering", "frozen_start", "warm_reset", "dbscan_max_samples"),
 }
 
 

@@ -11,6 +11,7 @@ from support import fit, small_cfg, views_loader
 
 import cueco_solo
 from cueco_solo.clustering.grouping import MomentumGrouping
+from cueco_solo.clustering.kmeans import group_means
 from cueco_solo.host import method_class
 from cueco_solo.losses import cueco as cueco_losses
 from cueco_solo.methods.cueco import CueCo
@@ -124,6 +125,13 @@ def test_kmeans_finds_what_it_finds_on_a_cpu():
         labels.append(clusters.nearest(x.to(device)).cpu())
     same = [(found[:, None] == found[None]) for found in labels]
     assert torch.equal(*same)
+
+
+def test_groups_are_summed_in_the_same_order_each_time():
+    x, labels = torch.randn(20_000, 64), torch.randint(-1, 10, (20_000,))
+    first, *others = (group_means(x.cuda(), labels.cuda(), 10)[0] for _ in range(5))
+    assert all(torch.equal(other, first) for other in others)
+    torch.testing.assert_close(first.cpu(), group_means(x, labels, 10)[0])
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])

@@ -102,9 +102,9 @@ class Hashes(Callback):
             return
         stock = module.clusters.recluster
 
-        def recluster(k, *, seed, step):
+        def recluster(k, *, seed, **others):
             self.inputs = {"K-means of": digest(k), "seed": str(seed)}
-            stock(k, seed=seed, step=step)
+            stock(k, seed=seed, **others)
 
         module.clusters.recluster = recluster
 

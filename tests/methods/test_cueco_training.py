@@ -68,6 +68,18 @@ def test_reset_moves_nothing_but_the_clusters():
     assert changed and all(name.startswith("clusters.") for name in changed)
 
 
+@pytest.mark.parametrize("warm", [True, False])
+def test_a_warm_reset_starts_from_the_living_centroids(warm: bool):
+    model = clustered_cueco(warm_reset=warm)
+    keys = model.queue.filled().flatten(0, 1)[:32]
+    model._recluster(keys)
+    first = model.clusters.centroids.clone()
+    model._step += 1  # another seed
+    model._recluster(keys)
+    assert torch.allclose(model.clusters.centroids, first, atol=1e-5) == warm
+    assert int(model.clusters.runs) == model._runs
+
+
 def test_offline_clusters_are_static_within_an_epoch():
     states = States()
     model = cueco(clustering="offline", cluster_warmup_steps=2)
