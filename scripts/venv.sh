@@ -23,11 +23,12 @@ _venv_make() {
 # All that pip says goes to its log, the larger files of it to the terminal.
 _venv_pip() (
     set -o pipefail
+    local line large='^ *Downloading ([^ ]*/)?([^ /]+) \((.* [MG]B)\)$'
     .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off "$@" 2>&1 |
         tee -a .venv/pip.log |
-        awk '/^ *Downloading .* [MG]B[)]$/ {
-            n = split($2, path, "/"); print "    " path[n] ", " substr($3, 2) " " substr($4, 1, 2); fflush()
-        }'
+        while IFS= read -r line; do
+            if [[ $line =~ $large ]]; then echo "    ${BASH_REMATCH[2]}, ${BASH_REMATCH[3]}"; fi
+        done
 )
 
 _venv_install() {
@@ -49,7 +50,7 @@ _venv_install() {
     _venv_pip -c scripts/constraints.txt -e ".$extra" &&
         # without its own requirements: it asks for torch 1.9.1, which no current Python runs
         _venv_pip --no-deps solo-learn==1.0.2 || {
-            grep -i "^error" .venv/pip.log >&2
+            grep -i "^ *error" .venv/pip.log >&2 || tail -n 5 .venv/pip.log >&2
             echo "error: the installation failed, see .venv/pip.log; run this again once mended" >&2
             return 1
         }

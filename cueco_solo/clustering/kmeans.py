@@ -6,13 +6,14 @@ import torch
 
 from cueco_solo.numerics import in_float32
 
-_DISTANCES = 2**21  # computed at a time, of some rows to all centroids: 8 MB
+# computed at a time, of some rows to all centroids: 8 MB, which a CPU's cache can hold, 64 on a GPU
+_DISTANCES = {True: 2**21, False: 2**24}
 _ITERATIONS, _TOLERANCE = 50, 1e-4
 _DRAWS = 2048  # at a time, each compared with each
 
 
-def _rows(num_clusters: int) -> int:
-    return max(1, _DISTANCES // num_clusters)
+def _rows(width: int, x: torch.Tensor) -> int:
+    return max(1, _DISTANCES[x.is_cpu] // width)
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,14 @@ class _Nearest:
     def __init__(self, x: torch.Tensor):
         self.x = x
         # by blocks: squares of all features would be a second copy of them
-        self.norms = torch.cat([rows.square().sum(1) for rows in x.split(_rows(x.shape[1]))])
+        self.norms = torch.cat([rows.square().sum(1) for rows in x.split(_rows(x.shape[1], x))])
         self._block = x.new_empty(0)
 
     @torch.no_grad()
     def __call__(self, centroids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What :func:`assign` returns, for centroids ``[L, D]``."""
         n, num_clusters = len(self.x), len(centroids)
-        size = min(n, _rows(num_clusters))
+        size = max(1, min(n, _rows(num_clusters, self.x)))
         if self._block.numel() < size * num_clusters:
             self._block = self.x.new_empty(size * num_clusters)
         labels = torch.empty(n, dtype=torch.long, device=self.x.device)
@@ -142,7 +143,7 @@ def _accepted(
     """
     norms = rows.square().sum(1)
     between = torch.addmm(norms, rows, rows.T, alpha=-2).add_(norms[:, None]).clamp_(min=0)
-    drawn = torch.rand(len(rows), dtype=rows.dtype, device=rows.device, generator=generator)
+    drawn = torch.rand(len(rows), dtype=rows.dtype, generator=generator).to(rows.device)
     between += torch.finfo(rows.dtype).tiny
     removes = (between <= drawn * weights).triu_(1)
     stays = torch.ones_like(drawn, dtype=torch.bool)
@@ -160,17 +161,19 @@ def _plus_plus(
     """What :func:`kmeans_plus_plus` returns, and what :func:`assign` returns for it."""
     x, n = nearest.x, len(nearest.x)
     tiny = torch.finfo(x.dtype).tiny
-    chosen = torch.randint(n, (1,), device=x.device, generator=generator)
+    chosen = torch.randint(n, (1,), generator=generator).to(x.device)
     labels, squared = nearest(x[chosen])
-    # lengths depend on what is accepted: each round waits for the GPU, in about log(L) rounds
+    # how many are accepted is not known before: each of about log(L) + L / 2048 rounds waits
     while len(chosen) < num_clusters:
         missing = num_clusters - len(chosen)
         # where every feature lies on a centroid, any will do
         weights = squared + tiny
         size = min(8 * len(chosen), 2 * missing, _DRAWS)
-        edges = weights.double().cumsum(0)
-        drawn = torch.rand(size, dtype=edges.dtype, device=x.device, generator=generator)
+        # on a GPU a sum of this kind has no fixed order, and not every device has float64
+        edges = weights.cpu().double().cumsum(0)
+        drawn = torch.rand(size, dtype=edges.dtype, generator=generator)
         drawn = torch.searchsorted(edges, drawn * edges[-1], right=True).clamp(max=n - 1)
+        drawn = drawn.to(x.device)
         added = drawn[_accepted(x[drawn], weights[drawn], generator)][:missing]
         found, to_added = nearest(x[added])
         closer = to_added < squared
@@ -180,6 +183,8 @@ def _plus_plus(
     return x[chosen], labels, squared
 
 
+@torch.no_grad()
+@in_float32
 def kmeans_plus_plus(
     x: torch.Tensor, num_clusters: int, generator: torch.Generator
 ) -> torch.Tensor:
@@ -188,11 +193,13 @@ def kmeans_plus_plus(
     Each next centroid is drawn with a probability proportional to the squared distance to the
     nearest one so far. Many are drawn at once, and those that the ones before them make too likely
     are rejected; which changes nothing in the probabilities, and in all takes one assignment.
-    n must be at least L, the generator on the device of ``x``.
+    n must be at least L, the generator the CPU's.
     """
     return _plus_plus(_Nearest(x), num_clusters, generator)[0]
 
 
+@torch.no_grad()
+@in_float32
 def lloyd(
     x: torch.Tensor,
     centroids: torch.Tensor,
@@ -218,11 +225,15 @@ def lloyd(
     return _moved(nearest, start, max_iterations, tolerance)
 
 
+def _sum(squared: torch.Tensor) -> float:
+    return float(squared.cpu().sum(dtype=torch.float64))
+
+
 def _moved(nearest: _Nearest, start: KMeans, max_iterations: int, tolerance: float) -> KMeans:
     """What :func:`lloyd` returns, from a start with its labels and distances."""
     x, centroids, labels, squared = nearest.x, start.centroids, start.labels, start.squared
     num_clusters = len(centroids)
-    inertia = float(squared.sum(dtype=torch.float64))
+    inertia = _sum(squared)
     sums, counts = group_sums(x, labels, num_clusters)
     for _ in range(max_iterations):
         empty = counts == 0
@@ -234,11 +245,11 @@ def _moved(nearest: _Nearest, start: KMeans, max_iterations: int, tolerance: flo
             centroids = torch.where(empty[:, None], farthest[empty.cumsum(0) - 1], centroids)
         before = labels
         labels, squared = nearest(centroids)
-        previous, inertia = inertia, float(squared.sum(dtype=torch.float64))
+        previous, inertia = inertia, _sum(squared)
         if previous - inertia <= tolerance * previous and not any_empty:
             break
         # few features change their cluster, but for the first moves
-        for part in (labels != before).nonzero()[:, 0].split(_rows(x.shape[1])):
+        for part in (labels != before).nonzero()[:, 0].split(_rows(x.shape[1], x)):
             rows = x[part]
             _add(sums, before[part], -rows)
             _add(sums, labels[part], rows)
@@ -277,8 +288,9 @@ def kmeans(
         raise ValueError(f"{len(x)} features can't make num_clusters={num_clusters} clusters")
     nearest = _Nearest(x)
     if start is None:
-        generator = torch.Generator(device=x.device).manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
         first = KMeans(*_plus_plus(nearest, num_clusters, generator))
     else:
+        start = start.to(x.dtype)
         first = KMeans(start, *nearest(start))
     return _moved(nearest, first, max_iterations, tolerance)

@@ -21,7 +21,7 @@ from cueco_solo.results.figures import (
     outdated_files,
     run_figures,
 )
-from cueco_solo.results.settings import flat
+from cueco_solo.results.settings import as_text, differing, flat
 from cueco_solo.results.titles import method_title
 from cueco_solo.training.run_folder import Run
 
@@ -32,6 +32,8 @@ _SETTINGS = {
     *("method_kwargs", "optimizer", "scheduler", "momentum", "augmentations", "backbone"),
     *("data.fraction", "accumulate_grad_batches"),
 }
+_MARK = " · "
+_FEW = 4  # settings that fit into a name
 _SEED = "seed"
 _DEFAULTS = {"data.fraction": "-1", "accumulate_grad_batches": "1"}
 
@@ -156,9 +158,10 @@ def _finite_figures(
 
 
 def series_names(runs: Sequence[RunFigures]) -> dict[str, str]:
-    """By run: its method, and where runs of one method differ in settings, a run's name too.
+    """By run: its method, and what tells it apart where runs of one method differ in settings.
 
-    The name is that of the first run with these settings, or its id where another has that name.
+    That is the name of the first run with these settings; where another has that name, the
+    settings that differ, or its id if they are many.
     """
     setups: dict[tuple[Any, ...], dict[tuple[Any, ...], list[RunFigures]]] = {}
     for run in runs:
@@ -166,11 +169,16 @@ def series_names(runs: Sequence[RunFigures]) -> dict[str, str]:
         setups.setdefault(setup, {}).setdefault(_settings(run.config), []).append(run)
     names: dict[str, str] = {}
     for variants in setups.values():
-        for alike in variants.values():
+        differ = differing(map(dict, variants))
+        count = Counter(alike[0].name for alike in variants.values())
+        for settings, alike in variants.items():
             first = alike[0]
-            name = f"{first.method} · {first.name}" if len(variants) > 1 else first.method
+            name = f"{first.method}{_MARK}{first.name}" if len(variants) > 1 else first.method
+            if count[first.name] > 1 and 0 < len(differ) <= _FEW:
+                told = {key.rpartition(".")[2]: v for key, v in settings if key in differ}
+                name = f"{first.method}{_MARK}{as_text(told)}"
             if len(variants) > 1 and name in names.values():
-                name = f"{first.method} · {first.id}"
+                name = f"{first.method}{_MARK}{first.id}"
             names |= {run.id: name for run in alike}
     return names
 
@@ -278,10 +286,15 @@ def repetition(run: RunFigures) -> tuple[Any, ...]:
     return run.series, run.dataset, run.backbone, run.epochs, run.seed
 
 
+def _titled(series: str) -> str:
+    method, mark, rest = series.partition(_MARK)
+    return f"{method_title(method)}{mark}{rest}"
+
+
 def check_baseline(
     baseline: str | None, series: Iterable[str], key: str = "--baseline"
 ) -> str | None:
-    """The series that a baseline names, which a method's name in configurations does, too.
+    """The series that a baseline names, by its method's title or its name in configurations.
 
     Raises:
         ConfigError: there is none of that name.
@@ -289,6 +302,7 @@ def check_baseline(
     known = list(dict.fromkeys(series))
     if baseline is None or baseline in known:
         return baseline
-    if method_title(baseline) in known:
-        return method_title(baseline)
+    titles = {_titled(name): name for name in known}
+    if _titled(baseline) in titles:
+        return titles[_titled(baseline)]
     raise config_error(key, baseline, f"must be one of {', '.join(known)}")

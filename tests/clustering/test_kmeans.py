@@ -72,6 +72,9 @@ def test_as_many_clusters_as_points_and_coinciding_points():
 
 def test_half_precision_is_computed_in_float32():
     x = torch.randn(50, 4)
+    assert lloyd(x.bfloat16(), x[:3].bfloat16()).centroids.dtype == torch.float32
+    assert kmeans(x.double(), 3, seed=0, start=x[:3]).centroids.dtype == torch.float64
+    assert assign(x[:0], x[:3])[0].tolist() == []
     assert kmeans(x.half(), 3, seed=0).centroids.dtype == torch.float32
 
 
@@ -87,7 +90,7 @@ def test_assign_and_means_against_loops(n, num_clusters, seed, rows):
     x = torch.randn(n, 3, dtype=torch.float64, generator=generator)
     centroids = torch.randn(num_clusters, 3, dtype=torch.float64, generator=generator)
     # several chunks, the last one short
-    with mock.patch.object(module, "_DISTANCES", rows * num_clusters):
+    with mock.patch.dict(module._DISTANCES, {True: rows * num_clusters}):
         labels, squared = assign(x, centroids)
         means, counts = group_means(x, labels, num_clusters)
     for i in range(n):
@@ -153,7 +156,7 @@ def test_means_leave_out_what_has_no_cluster_and_carry_gradients():
     assert gradient[:, 0].tolist() == pytest.approx([0, 1 / 3, 0, 1 / 3, 0, 1 / 3, 0, 0, 0])
 
 
-def test_same_clusters_on_any_number_of_threads():
+def test_clusters_as_good_on_any_number_of_threads():
     x = torch.randn(3000, 40, generator=torch.Generator().manual_seed(0))
     before = torch.get_num_threads()
     try:
@@ -163,6 +166,7 @@ def test_same_clusters_on_any_number_of_threads():
             results.append(kmeans(x, 50, seed=1))
     finally:
         torch.set_num_threads(before)
+    # to the bit on the CPUs tried, which the libraries don't promise
     for other in results[1:]:
-        assert torch.equal(other.labels, results[0].labels)
-        assert torch.equal(other.centroids, results[0].centroids)
+        assert (other.labels == results[0].labels).float().mean() > 0.99
+        assert other.inertia.item() == pytest.approx(results[0].inertia.item(), rel=1e-4)

@@ -19,6 +19,9 @@ def test_it_runs(images: Path, trained: Path, tmp_path: Path):
     }.items():
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).symlink_to(target)
+    results = tmp_path / "comparisons" / "quickstart" / "results.csv"
+    results.parent.mkdir(parents=True)
+    results.write_text("method,run\nMoCo V2+,none\nCueCo,trained_models/cueco/RUN\n")
     # this interpreter, whatever kernels are installed
     kernel = tmp_path / "kernels" / "python3"
     kernel.mkdir(parents=True)

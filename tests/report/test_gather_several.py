@@ -27,8 +27,8 @@ def test_methods_under_other_names(known: Path, tmp_path: Path, no_images: None)
     other = copied(known, tmp_path / "other")
     config = (other / "config.yaml").read_text().replace("temperature: 0.2", "temperature: 0.5")
     (other / "config.yaml").write_text(config)
-    found = gathered(known, other, baseline="MoCo V2+ · tiny").table.differences
-    assert {item.row.series for item in found} == {"MoCo V2+ · other"}
+    found = gathered(known, other, baseline="mocov2plus · temperature=0.2").table.differences
+    assert {item.row.series for item in found} == {"MoCo V2+ · temperature=0.5"}
     names = {known: "cold", other: "warm"}
     document = gathered(known, other, methods=names, baseline="cold")
     assert [run["method"] for run in document.runs] == ["cold", "warm"]

@@ -86,6 +86,26 @@ def test_runs_of_other_settings_are_no_repetitions(key: str):
     }
 
 
+def test_variants_of_one_name_are_told_apart_by_their_settings():
+    """As two rows of a grid with one configuration are."""
+    found = runs(2)[:2]
+    assert found[0].method == found[1].method and found[0].name == found[1].name
+    for run, weight in zip(found, ("0", "0.1"), strict=True):
+        run.config |= {"method_kwargs.centroid_weight": weight}
+    assert list(series_names(found).values()) == [
+        "mocov2plus · centroid_weight=0",
+        "mocov2plus · centroid_weight=0.1",
+    ]
+    for number in range(5):
+        found[0].config[f"optimizer.kwargs.{number}"] = "1"
+        found[1].config[f"optimizer.kwargs.{number}"] = "2"
+    first, second = found
+    assert list(series_names(found).values()) == [
+        f"mocov2plus · {first.name}",
+        f"mocov2plus · {second.id}",
+    ]
+
+
 def test_other_lengths_are_other_rows_and_not_compared():
     found = runs(2)
     found[1].epochs = 5
