@@ -87,6 +87,7 @@ def cost(cfg: DictConfig) -> Cost:
     cfg = OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[assignment]
     cfg.devices, cfg.num_nodes = [0], 1
     cfg.max_epochs, cfg.optimizer.lr = 100, 0.1  # of no account here
+    cfg.data.pop("superclasses", None)  # only cueco-solo pretrain knows it
     for key in ("resume_from_checkpoint", "strategy", "seed", "name", "checkpoint", "auto_resume"):
         cfg.pop(key, None)
     return _cost(OmegaConf.to_yaml(cfg))
