@@ -4,6 +4,7 @@ import argparse
 import importlib
 import importlib.metadata
 import platform
+from pathlib import Path
 from typing import Any
 
 from cueco_solo.arguments import add_command
@@ -28,6 +29,8 @@ _OPTIONAL = (
         "main_umap.py",
     ),
 )
+# flags of CPUs: Intel's and AMD's, then ARM's
+_BFLOAT16 = ("amx_bf16", "avx512_bf16", "bf16", "svebf16")
 
 
 def add_parsers(commands: Any) -> None:
@@ -36,8 +39,8 @@ def add_parsers(commands: Any) -> None:
         "doctor",
         run,
         "check the installation and print how to fix it",
-        """Look at solo-learn, the libraries and the GPUs. Exit code 1 if something that is needed
-        is missing.""",
+        """Look at solo-learn, the libraries, the GPUs and the CPU. Exit code 1 if something that is
+        needed is missing.""",
         "cueco-solo doctor",
     )
 
@@ -65,7 +68,7 @@ def examine() -> list[tuple[str, str, str, bool]]:
     rows += [_needed(*entry) for entry in _NEEDED]
     rows.append(_host(host_info()))
     rows += [_optional(*entry) for entry in _OPTIONAL]
-    rows.append(_gpus())
+    rows += [_gpus(), _cpu()]
     return rows
 
 
@@ -125,6 +128,18 @@ def _optional(name: str, module: str, remedy: str, use: str) -> tuple[str, str, 
     if fault:
         return name, f"not there (for {use} only)", remedy, False
     return name, _version(name), "", False
+
+
+def _cpu() -> tuple[str, str, str, bool]:
+    """Whether this CPU multiplies in bfloat16, as Linux tells it."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        flags = set()
+    found = [name for name in _BFLOAT16 if name in flags]
+    if not found:
+        return "CPU", "no bfloat16 that is known of", "", False
+    return "CPU", f"bfloat16 ({', '.join(found)}): hardware=cpu-bf16 may be faster", "", False
 
 
 def _gpus() -> tuple[str, str, str, bool]:

@@ -7,8 +7,9 @@
 #
 # PART: preempted, an array of four, one preempted amid an epoch; limit, a run that hits its time
 # limit; cancelled, one that is cancelled and goes on; several, a run of two processes, preempted;
-# srun, cueco-solo pretrain of two processes, under torchrun too. Default: all, half an hour on two
-# busy cores. KEEP=DIR keeps logs and runs, PYTHON=... chooses the interpreter, by default that of .venv.
+# srun, cueco-solo pretrain of two processes, under torchrun too, as one node and as two. Default:
+# all, half an hour on two busy cores. KEEP=DIR keeps logs and runs, PYTHON=... chooses the
+# interpreter, by default that of .venv.
 set -eu
 cd "$(dirname "$0")/../.."
 root=$PWD
@@ -137,12 +138,14 @@ print(shlex.join([*command, "checkpoint.dir=whole"]))
 PY
     )
     eval "solo $words" > logs/whole.txt 2>&1 || fail "the run that nothing stops: $(tail -3 logs/whole.txt)"
-    PYTHONPATH=$root/tests:$PYTHONPATH "$python" - "$1" <<'PY' || fail "$1 isn't equal to a run that nothing has stopped"
+    same "$1" "whole/$(basename "$(dirname "$1")")/$(basename "$1")"
+}
+same() { # two runs
+    PYTHONPATH=$root/tests:$PYTHONPATH "$python" - "$1" "$2" <<'PY' || fail "$1 isn't equal to $2"
 import sys
 from pathlib import Path
 from equal_runs import check_same
-run = Path(sys.argv[1])
-check_same(run, Path("whole", run.parent.name, run.name))
+check_same(*map(Path, sys.argv[1:]))
 PY
 }
 events() { "$python" -c 'import json, sys; print(*(e["event"] + (":" + e["by"] if "by" in e else "") for e in json.load(open(sys.argv[1] + "/history.json"))))' "$1"; }
@@ -236,6 +239,15 @@ rm -rf trained_models
 [ "$(run_of seed10)" = "$run" ] || fail "torchrun has left $(run_of seed10)"
 rm -rf whole
 check_equal "$run" && echo "torchrun: equal to the bit: $run"
+nodes=()
+for rank in 0 1; do
+    "$python" -m torch.distributed.run --nnodes=2 --node-rank=$rank --nproc-per-node=1 \
+        --master-addr=127.0.0.1 --master-port=26819 --no-python "$python" -m cueco_solo.cli \
+        ${words/devices=2/devices=1 num_nodes=2} checkpoint.dir=nodes > logs/node$rank.txt 2>&1 &
+    nodes+=($!)
+done
+wait "${nodes[0]}" && wait "${nodes[1]}" || fail "num_nodes=2: $(tail -3 logs/node*.txt)"
+same "$run" "$(ls -d nodes/*/*)" && echo "num_nodes=2: equal to the bit: $run"
 ;;
 
 *) fail "PART='$part' must be one of preempted, limit, cancelled, several, srun" ;;

@@ -12,7 +12,8 @@ from cueco_solo.host import host_info
 def test_a_working_installation(capsys: pytest.CaptureFixture[str]):
     assert main(["doctor"]) == 0
     printed = capsys.readouterr().out
-    for name in ("python", "torch", "lightning", "torchmetrics", "timm", "nvidia-dali", "GPUs"):
+    names = ("python", "torch", "lightning", "torchmetrics", "timm", "nvidia-dali", "GPUs", "CPU")
+    for name in names:
         assert f" {name} " in printed
     info = host_info()
     assert f"{info.form} {info.version} in {info.path}" in printed
@@ -48,3 +49,21 @@ def test_old_versions_and_missing_packages(monkeypatch: pytest.MonkeyPatch):
         "not installed",
         "pip install 'gone>=1.0'",
     )
+
+
+@pytest.mark.parametrize(
+    ("flags", "state"),
+    [
+        ("fpu avx512f avx512_bf16 amx_bf16", "bfloat16 (amx_bf16, avx512_bf16): hardware=cpu-bf16"),
+        ("fpu avx2", "no bfloat16 that is known of"),
+        (None, "no bfloat16 that is known of"),
+    ],
+)
+def test_bfloat16_of_the_cpu(flags: str | None, state: str, monkeypatch: pytest.MonkeyPatch):
+    def read_text(path: Path) -> str:
+        if flags is None:
+            raise FileNotFoundError(path)
+        return f"processor : 0\nflags : {flags}\n"
+
+    monkeypatch.setattr(doctor.Path, "read_text", read_text)
+    assert doctor._cpu()[1].startswith(state)

@@ -127,5 +127,7 @@ def test_hardware_suits_solo_learns_scripts_too(name: str):
     cpu = composed(name, "hardware=cpu")
     assert (cpu.devices, cpu.accelerator, cpu.strategy) == ("1", "cpu", "auto")
     assert (cpu.precision, cpu.sync_batchnorm) == (32, False)
+    half = composed(name, "hardware=cpu-bf16")
+    assert (half.devices, half.accelerator, half.precision) == ("1", "cpu", "bf16-mixed")
     gpu = composed(name, "hardware=gpu")
     assert (gpu.devices, gpu.accelerator, gpu.precision) == ([0], "gpu", "16-mixed")
