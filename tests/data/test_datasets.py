@@ -83,7 +83,7 @@ def test_images_that_cannot_be_counted(no_labels: bool, tmp_path: Path):
     data = DictConfig({"dataset": "custom", "train_path": path, "no_labels": no_labels})
     assert refusal(count_images, data, "section.key") == (
         f"data.train_path='{path}' can't be read to count its images ([Errno 2] No such file or "
-        f"directory: '{path}'); correct it, or set section.key"
+        f"directory: '{path}'); correct it, or set section.key to their number"
     )
 
 
