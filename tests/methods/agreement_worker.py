@@ -42,7 +42,7 @@ class Case(NamedTuple):
 
 
 def mocov2plus(images: int) -> Any:
-    kwargs = {"proj_hidden_dim": 16, "proj_output_dim": 8, "queue_size": 48, "temperature": 0.2}
+    kwargs = {"proj_hidden_dim": 16, "proj_output_dim": 8, "queue_size": 64, "temperature": 0.2}
     return host.method_class("mocov2plus")(small_cfg("mocov2plus", method_kwargs=kwargs))
 
 
