@@ -118,7 +118,7 @@ def compare_runs(args: argparse.Namespace) -> int:
     from cueco_solo.comparison.job_folders import Shown
     from cueco_solo.comparison.results import check_folder, finish, outcomes_of
     from cueco_solo.locks import locked
-    from cueco_solo.results.runs import check_baseline
+    from cueco_solo.results.titles import check_baseline
 
     evaluations = parse_evaluations(args.evaluation)
     outcomes = outcomes_of(args.runs)

@@ -47,7 +47,7 @@ class GridRun:
         from cueco_solo.comparison.grid import only, packaged_grids, read_grid
         from cueco_solo.comparison.job_folders import Shown, tasks_of
         from cueco_solo.comparison.jobs import jobs, settle
-        from cueco_solo.results.runs import check_baseline
+        from cueco_solo.results.titles import check_baseline
 
         grids = [word for word in words if "=" not in word]
         if len(grids) != 1:

@@ -56,8 +56,9 @@ def run(args: argparse.Namespace) -> None:
     """Read the runs, tabulate, draw, write."""
     from cueco_solo.report.write import check_file, write_report
     from cueco_solo.results.published import published_figures
-    from cueco_solo.results.runs import check_baseline, describe, read_figures
+    from cueco_solo.results.runs import describe, read_figures
     from cueco_solo.results.table import make_table
+    from cueco_solo.results.titles import check_baseline
     from cueco_solo.training.hardware import torch_device
     from cueco_solo.training.log_filters import quieten
     from cueco_solo.training.run_folder import open_runs

@@ -15,7 +15,7 @@ from cueco_solo.comparison.evaluations import Evaluation, parse_evaluations, tra
 from cueco_solo.comparison.slurm_options import SlurmOptions
 from cueco_solo.errors import config_error, did_you_mean
 from cueco_solo.results.published import published_figures
-from cueco_solo.results.runs import check_baseline
+from cueco_solo.results.titles import check_baseline
 
 _PACKAGED = resources.files("cueco_solo.configs") / "compare"
 _METHOD_KEYS = ("config", "config_path", "overrides")

@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from cueco_solo.errors import ConfigError, HostError, config_error, one_line
+from cueco_solo.errors import ConfigError, HostError, one_line
 from cueco_solo.results.edges import edge_notes
 from cueco_solo.results.figures import (
     UNTRAINED,
@@ -22,7 +22,7 @@ from cueco_solo.results.figures import (
     run_figures,
 )
 from cueco_solo.results.settings import as_text, differing, flat
-from cueco_solo.results.titles import method_title
+from cueco_solo.results.titles import MARK, method_title
 from cueco_solo.training.run_folder import Run
 
 # what a folder, a configuration or a data set that isn't as it should be ends in
@@ -32,7 +32,6 @@ _SETTINGS = {
     *("method_kwargs", "optimizer", "scheduler", "momentum", "augmentations", "backbone"),
     *("data.fraction", "accumulate_grad_batches"),
 }
-_MARK = " · "
 _FEW = 4  # settings that fit into a name
 _SEED = "seed"
 _DEFAULTS = {"data.fraction": "-1", "accumulate_grad_batches": "1"}
@@ -173,12 +172,12 @@ def series_names(runs: Sequence[RunFigures]) -> dict[str, str]:
         count = Counter(alike[0].name for alike in variants.values())
         for settings, alike in variants.items():
             first = alike[0]
-            name = f"{first.method}{_MARK}{first.name}" if len(variants) > 1 else first.method
+            name = f"{first.method}{MARK}{first.name}" if len(variants) > 1 else first.method
             if count[first.name] > 1 and 0 < len(differ) <= _FEW:
                 told = {key.rpartition(".")[2]: v for key, v in settings if key in differ}
-                name = f"{first.method}{_MARK}{as_text(told)}"
+                name = f"{first.method}{MARK}{as_text(told)}"
             if len(variants) > 1 and name in names.values():
-                name = f"{first.method}{_MARK}{first.id}"
+                name = f"{first.method}{MARK}{first.id}"
             names |= {run.id: name for run in alike}
     return names
 
@@ -284,25 +283,3 @@ def _note_repetitions(runs: Iterable[RunFigures]) -> None:
 def repetition(run: RunFigures) -> tuple[Any, ...]:
     """What no two runs of a table may have in common."""
     return run.series, run.dataset, run.backbone, run.epochs, run.seed
-
-
-def _titled(series: str) -> str:
-    method, mark, rest = series.partition(_MARK)
-    return f"{method_title(method)}{mark}{rest}"
-
-
-def check_baseline(
-    baseline: str | None, series: Iterable[str], key: str = "--baseline"
-) -> str | None:
-    """The series that a baseline names, by its method's title or its name in configurations.
-
-    Raises:
-        ConfigError: there is none of that name.
-    """
-    known = list(dict.fromkeys(series))
-    if baseline is None or baseline in known:
-        return baseline
-    titles = {_titled(name): name for name in known}
-    if _titled(baseline) in titles:
-        return titles[_titled(baseline)]
-    raise config_error(key, baseline, f"must be one of {', '.join(known)}")

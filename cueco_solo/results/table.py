@@ -9,8 +9,9 @@ from cueco_solo.results.columns import Column, Key, make_columns
 from cueco_solo.results.figures import Figure
 from cueco_solo.results.published import OFFLINE, ONLINE, UNKNOWN, Published
 from cueco_solo.results.rows import Cell, Row, Single, half_width_over, make_rows, mean_cell
-from cueco_solo.results.runs import RunFigures, check_baseline
+from cueco_solo.results.runs import RunFigures
 from cueco_solo.results.statistics import Paired, paired
+from cueco_solo.results.titles import check_baseline
 
 # what the renderers say of intervals over images
 OVER_IMAGES = (

@@ -1,6 +1,6 @@
 """What K-means and momentum grouping cost beside the peers' own, as ratios within one run.
 
-    python scripts/benchmarks/clustering_cost.py [--only kmeans grouping large] [--repeats 3]
+    python scripts/benchmarks/clustering_cost.py [--only kmeans grouping ...] [--repeats 3]
 
 - ``kmeans``: time and inertia over faiss-cpu's, which gets 25 iterations, no subsampling and the
   same threads; ours runs as CueCo has it. Each repeat has a seed of its own and measures one right
@@ -8,20 +8,27 @@
   iterations, and groups that overlap along axes of falling size, where faiss needs all 25.
 - ``grouping``: an update of 512 keys by 256 dimensions over a loop that follows SMoG's description:
   keys to their most similar group, then each group with members towards their mean, one by one.
+- ``warm``: K-means from the centroids of keys that have drifted since, over one from a new start.
+- ``step``: the largest memory of the process in two training steps of CueCo, over MoCo V2+'s with
+  the same queue and heads; Linux.
 - ``large``: memory beside the features, and time, of K-means with 30,000 clusters on parts of
   1.28 million by 256, and what the whole comes to in proportion.
 """
 
 import argparse
+import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from common import machine, timed
+from common import configuration, machine, random_batch, timed, training_step
+from cueco_cost import give_clusters
 
 from cueco_solo.clustering.grouping import MomentumGrouping
 from cueco_solo.clustering.kmeans import assign, kmeans
+from cueco_solo.host import METHODS
+from cueco_solo.methods.cueco import CueCo
 
 _SIZES = {(32_768, 256): [100, 500, 1000, 3000], (50_000, 512): [10, 100, 1000]}
 _CLUSTERS = [100, 300, 1000, 3000]
@@ -145,24 +152,89 @@ def memory(field: str) -> float:
     raise ValueError(field)
 
 
+def largest_memory(function: Callable[[], object]) -> tuple[float, float]:
+    """MB at most while it runs, and before."""
+    Path("/proc/self/clear_refs").write_text("5")  # the largest so far is what there is now
+    before = memory("VmRSS")
+    function()
+    return memory("VmHWM"), before
+
+
+def time_warm(repeats: int) -> None:
+    """Both starts in turn; noise of the size of the views' distance stands for the drift."""
+    x = keys(32_768, 256, "overlapping")
+    generator = torch.Generator().manual_seed(5)
+    later = F.normalize(x + 0.02 * torch.randn(x.shape, generator=generator), dim=1)
+    print(f"K-means from living centroids over a new start: median of {repeats} seeds")
+    for number in (100, 1000):
+        living = F.normalize(kmeans(x, number, seed=0).centroids, dim=1)
+        ratios, inertias = [], []
+        for seed in range(repeats):
+            new_time, new = timed(lambda k=number, s=seed: kmeans(later, k, seed=s))
+            warm_time, warm = timed(
+                lambda k=number, s=seed, c=living: kmeans(later, k, seed=s, start=c)
+            )
+            ratios.append(warm_time / new_time)
+            inertias.append(float(warm.inertia / new.inertia))
+        print(
+            f"L={number:5d}: time x {spread(ratios)}, inertia x {spread(inertias, 3)}", flush=True
+        )
+
+
+def step_memory(num_clusters: int) -> float:
+    """MB at most in two steps of 64 images; 0 clusters: of MoCo V2+."""
+    heads = {"proj_hidden_dim": 2048, "proj_output_dim": 256, "queue_size": 16_384}
+    if num_clusters:
+        own = {**heads, "num_clusters": num_clusters, "predictor": "none"}
+        model = CueCo(configuration("cueco", own, 0.996))
+        give_clusters(model)
+    else:
+        peer = configuration("mocov2plus", {**heads, "temperature": 0.2}, 0.996)
+        model = METHODS["mocov2plus"](peer)
+    step = training_step(model, random_batch(64, 50_000, "cpu"))
+    step()  # makes the gradients and the optimizer's averages
+    step()
+    return largest_memory(lambda: (step(), step()))[0]
+
+
+def measure_step(_: int) -> None:
+    """Each in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    found = {}
+    for number in (0, 100, 1000):
+        with context.Pool(1) as pool:
+            found[number] = pool.apply(step_memory, (number,))
+        name = f"CueCo, L={number}" if number else "MoCo V2+"
+        print(f"{name}: {found[number]:.0f} MB, x {found[number] / found[0]:.3f}", flush=True)
+
+
 def measure_large(_: int) -> None:
     """One start and one move on parts of the features."""
     print(f"K-means, L={_LARGE}, dimension 256, a start and one move")
     x = keys(max(_PARTS), 256, "overlapping")[torch.randperm(max(_PARTS))]
     for n in _PARTS:
-        Path("/proc/self/clear_refs").write_text("5")  # the largest so far is what there is now
-        before = memory("VmRSS")
-        seconds, _ = timed(lambda n=n: kmeans(x[:n], _LARGE, seed=0, max_iterations=1))
+        seconds: list[float] = []
+
+        def run(n: int = n, seconds: list[float] = seconds) -> None:
+            seconds.append(timed(lambda: kmeans(x[:n], _LARGE, seed=0, max_iterations=1))[0])
+
+        largest, before = largest_memory(run)
         print(
-            f"n={n}: {seconds:.1f} s, at most {memory('VmHWM') - before:.0f} MB beside the "
-            f"features; n={_WHOLE} in proportion {seconds * _WHOLE / n / 3600:.2f} h",
+            f"n={n}: {seconds[0]:.1f} s, at most {largest - before:.0f} MB beside the "
+            f"features; n={_WHOLE} in proportion {seconds[0] * _WHOLE / n / 3600:.2f} h",
             flush=True,
         )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    measures = {"grouping": time_grouping, "kmeans": time_kmeans, "large": measure_large}
+    measures = {
+        "grouping": time_grouping,
+        "kmeans": time_kmeans,
+        "warm": time_warm,
+        "step": measure_step,
+        "large": measure_large,
+    }
     parser.add_argument("--only", nargs="+", choices=measures, default=list(measures))
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()

@@ -98,7 +98,7 @@ def test_own_configurations_find_our_groups(tmp_path: Path):
         ("zzz=1", "zzz=1 is no known key; remove it"),
         ("optimizer.batchsize=8", "optimizer.batchsize=8 is no known key; did you mean batch_size"),
         ("augmentations=none", "Could not find 'augmentations/none'"),
-        ("hardware=tpu", "Available options in 'hardware': cpu gpu"),
+        ("hardware=tpu", "Available options in 'hardware': cpu cpu-bf16 gpu"),
         ("max_epochs", "is no override; write KEY=VALUE"),
         ("max_epochs=[1", "'max_epochs=[1' is no override"),
         ("name=${nothing}", "nothing"),
