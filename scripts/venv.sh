@@ -39,9 +39,10 @@ _venv_install() {
     for stamp in .venv/installed-${1:-*}; do
         [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
     done
-    echo "installing into .venv: PyTorch and what it needs; minutes, as fast as the line is"
+    echo "installing into .venv: PyTorch and what it needs; on Linux a download of 2.6 GB (6 GB on disk)" \
+        "with PyTorch's usual build: minutes, as fast as the line is"
     if [ "$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null; then
-        echo "no nvidia-smi here: PyTorch's usual build brings several gigabytes of CUDA that won't be" \
+        echo "no nvidia-smi here: most of it is CUDA that won't be" \
             "used; for the build without, stop this and put in front of the command:" \
             "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu"
     fi

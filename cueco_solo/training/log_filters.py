@@ -8,8 +8,9 @@ _WARNINGS = (
     "Experiment logs directory .* exists and is not empty",
     # inside Lightning, about torch
     r".*isinstance\(treespec, LeafSpec\)",
-    # the configuration's own choice
+    # the configuration's own choice; torch's comes with each pass where there are fewer cores
     ".*does not have many workers",
+    "This DataLoader will create .* worker processes",
     # no validation data
     "Total length of `list` across ranks is zero",
     # a training that isn't SLURM's, on a machine that has it

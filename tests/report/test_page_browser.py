@@ -100,6 +100,29 @@ def test_choosing_runs_quantity_and_class(visit, expect):
     assert groups == ["Loss parts", "Online accuracy", "Cluster health", "Other"]
 
 
+def test_features_and_configuration_follow_filter_and_order(visit, expect):
+    page = visit()
+    heads = page.locator("#embeddings .panel h4")
+    first = heads.all_inner_texts()
+    page.locator("#summary thead .sort").first.click()
+    names = page.locator("#summary tbody:not([hidden])").evaluate_all(
+        "all => all.map(e => report.rows[e.dataset.row].series)"
+    )
+    shown = [text.split(" · ")[0] for text in heads.all_inner_texts()]
+    assert sorted(shown) == sorted(text.split(" · ")[0] for text in first)
+    assert shown == [name for name in names if name in shown]
+    page.locator("#filter").fill("rcl")
+    expect(heads).to_have_text(["rcl · seed 5"])
+    for chooser in ("#features-chooser", "#config-chooser"):
+        labels = page.locator(f"{chooser} label:visible").all_inner_texts()
+        assert labels == ["rcl · seed 5", "rcl · seed 6", "rcl · seed 7"]
+    # what was chosen by hand stays so
+    page.locator("#features-chooser").get_by_label("rcl · seed 5").uncheck()
+    page.locator("#filter").fill("")
+    expect(heads).to_have_count(2)
+    assert sorted(heads.all_inner_texts()) == [t for t in sorted(first) if "rcl" not in t]
+
+
 def test_choosing_the_clustering(visit, expect):
     page = visit()
     select = page.locator("#clustering")

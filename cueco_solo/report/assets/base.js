@@ -32,29 +32,41 @@ function options(select, groups) {
   }
 }
 
-// Checkboxes for runs; onchange gets the chosen runs, and is called once at the start.
-function chooser(host, runs, initial, onchange) {
-  const title = element("summary");
-  const fields = element("fieldset", {}, element("legend", { className: "hidden-text", textContent: "Runs" }));
-  const boxes = runs.map((run) => {
-    const box = element("input", { type: "checkbox", checked: initial.includes(run) });
-    fields.append(element("label", { className: "check" }, box, swatch(run), run.label));
-    return box;
-  });
-  const tell = () => {
-    const chosen = runs.filter((_, i) => boxes[i].checked);
-    title.textContent = `Runs shown: ${chosen.length} of ${runs.length}`;
-    onchange(chosen);
-  };
-  fields.addEventListener("change", tell);
-  host.append(element("details", { className: "chooser", open: runs.length <= 12 }, title, fields));
-  tell();
-}
-
 // The first run of each method, so that a page opens with methods side by side.
 function firstOfEach(runs, most) {
   const seen = new Set();
   return runs.filter((run) => !seen.has(run.series) && seen.add(run.series)).slice(0, most);
+}
+
+// Checkboxes for those of the runs that the table shows, in its order. Where none was clicked,
+// the first of each method is chosen. onchange gets the chosen runs: at the start, and whenever they change.
+function chooser(host, runs, onchange) {
+  const title = element("summary");
+  const fields = element("fieldset", {}, element("legend", { className: "hidden-text", textContent: "Runs" }));
+  const boxes = new Map(runs.map((run) => [run, element("input", { type: "checkbox" })]));
+  const labels = new Map(runs.map((run) => [run, element("label", { className: "check" }, boxes.get(run), swatch(run), run.label)]));
+  let offered = [];
+  let before = null;
+  const clicked = new Map();
+  const tell = () => {
+    const chosen = offered.filter((run) => boxes.get(run).checked);
+    title.textContent = `Runs shown: ${chosen.length} of ${offered.length}`;
+    if (before && chosen.length === before.length && chosen.every((run, i) => run === before[i])) return;
+    before = chosen;
+    onchange(chosen);
+  };
+  const follow = () => {
+    offered = shownRuns().filter((run) => boxes.has(run));
+    fields.append(...offered.map((run) => labels.get(run)));
+    for (const [run, label] of labels) label.hidden = !offered.includes(run);
+    const first = firstOfEach(offered, 4);
+    for (const [run, box] of boxes) box.checked = clicked.get(run) ?? first.includes(run);
+    tell();
+  };
+  for (const [run, box] of boxes) box.addEventListener("change", () => { clicked.set(run, box.checked); tell(); });
+  document.addEventListener("state", follow);
+  host.append(element("details", { className: "chooser", open: runs.length <= 12 }, title, fields));
+  follow();
 }
 
 // Theme: "theme" events make the charts follow.

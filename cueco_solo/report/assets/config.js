@@ -39,7 +39,7 @@ function setUpConfig() {
   const runs = report.runs.filter((run) => Object.keys(run.config).length);
   let chosen = [];
   const update = () => showConfig(chosen, everything.checked);
-  chooser(host, runs, firstOfEach(runs, 4), (now) => { chosen = now; update(); });
+  chooser(host, runs, (now) => { chosen = now; update(); });
   everything.addEventListener("change", update);
 }
 

@@ -221,7 +221,7 @@ function setUpFeatures() {
     fill("matrices", shown, matrixPanel);
   };
   setUpClusterings(runs, fillClusters);
-  chooser(host, runs, firstOfEach(runs, 4), (chosen) => {
+  chooser(host, runs, (chosen) => {
     hideTip();
     shown = chosen;
     fill("embeddings", chosen, embeddingPanel);
