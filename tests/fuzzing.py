@@ -1,6 +1,6 @@
 """Odd values, and what a command may do about them: accept them, or say so in one line.
 
-``FUZZ_EXAMPLES=2000 pytest tests/fuzz`` tries that many, drawn anew each time.
+``FUZZ_EXAMPLES=2000 pytest tests/fuzz --timeout 0`` tries that many, drawn anew each time.
 """
 
 import os

@@ -4,6 +4,7 @@
 import argparse
 import io
 import os
+import select
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -89,13 +90,20 @@ def _complete(parser: argparse.ArgumentParser) -> None:
             argcomplete.autocomplete(parser)
 
 
+def _nobody_reads() -> bool:
+    """Whether what read the output has gone, as ``head`` does once it has its lines."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
         Exit code: 0, 1 where ``doctor`` found something missing or one of several processes
-        failed, 2 after a user's error, 3
-        after a training that has diverged, 130 after Ctrl-C, 143 after SIGTERM, 138 after SIGUSR1.
+        failed, 2 after a user's error, 3 after a training that has diverged, 130 after Ctrl-C, 143
+        after SIGTERM, 138 after SIGUSR1, 141 where nothing reads the output any more.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names of files may be no text in its encoding
@@ -105,13 +113,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(parser, argv)
     try:
         with signals.listening():
-            return args.run(args) or 0
+            code = args.run(args) or 0
+            sys.stdout.flush()
+            return code
     except signals.Stopped as stop:
         if not stop.told:
             print(f"\ncueco-solo: stopped by {stop.name}; no file is half-written", file=sys.stderr)
         if line := signals.requeue(stop.name):
             print(f"cueco-solo: {line}", file=sys.stderr)
         return int(stop.code or 0)
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        # Python flushes it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (ConfigError, HostError) as error:
         if not getattr(error, "told", False):  # by another process of the same training
             print(f"cueco-solo: error: {one_line(error)}", file=sys.stderr)

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torchvision import transforms as T
 
 from cueco_solo.data.transfer_sets import SMALL
+from cueco_solo.host.images import IMAGENET_MEAN, IMAGENET_STD
 
 
 def labelled_transforms(dataset: str, augmentation: Any) -> tuple[Callable, Callable]:
@@ -29,8 +29,8 @@ def labelled_transforms(dataset: str, augmentation: Any) -> tuple[Callable, Call
     tensor = [
         T.ToTensor(),
         T.Normalize(
-            list(augmentation.get("mean", IMAGENET_DEFAULT_MEAN)),
-            list(augmentation.get("std", IMAGENET_DEFAULT_STD)),
+            list(augmentation.get("mean", IMAGENET_MEAN)),
+            list(augmentation.get("std", IMAGENET_STD)),
         ),
     ]
     train = [T.RandomResizedCrop(size, scale=(0.08, 1.0)), T.RandomHorizontalFlip()]

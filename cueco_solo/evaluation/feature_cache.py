@@ -6,12 +6,13 @@ files may be removed at any time; when one is written, those of checkpoints that
 
 import hashlib
 import json
+import os
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import PIL
-import timm
 import torch
 import torchvision
 from omegaconf import DictConfig, OmegaConf
@@ -27,7 +28,7 @@ from cueco_solo.training.run_folder import Run
 
 _FORMAT = 1
 # whose versions decide how an image is decoded and resized, and how a network starts and computes
-_LIBRARIES = (PIL, timm, torch, torchvision)
+_LIBRARIES = (PIL, torch, torchvision)
 _TENSORS = ("train", "train_labels", "test", "test_labels")
 
 
@@ -55,6 +56,7 @@ def features_key(run: Run, data: DictConfig, untrained: bool = False) -> str:
         "transform": repr(transform),
         "versions": {
             "solo-learn": (host.form, host.version),
+            "timm": metadata.version("timm"),  # whose import takes a second
             **{library.__name__: library.__version__ for library in _LIBRARIES},
         },
     }
@@ -82,13 +84,19 @@ def _digest_of_files(data: DictConfig, key: str) -> str:
         root /= TRANSFER_SETS[data.dataset].folder
     elif data.dataset in DOWNLOADED:  # there may be other data sets beside it
         root /= getattr(torchvision.datasets, data.dataset.upper()).base_folder
-    paths = [root] if root.is_file() else []
+    # text, not Path: that would be most of the time that kept features take
+    paths = {".": os.fspath(root)} if root.is_file() else {}
     for folder, _, names in regular_walk(root) if root.is_dir() else ():
-        paths += [Path(folder, name) for name in names]
+        below = os.path.relpath(folder, root).replace(os.sep, "/")
+        place = "" if below == "." else f"{below}/"
+        paths.update((f"{place}{name}", os.path.join(folder, name)) for name in names)
     digest = hashlib.sha256()
-    for path in sorted(paths):
-        stat = path.stat() if path.exists() else path.lstat()  # a broken link
-        entry = (path.relative_to(root).as_posix(), stat.st_size, stat.st_mtime_ns)
+    for name in sorted(paths, key=lambda name: name.split("/")):
+        try:
+            stat = os.stat(paths[name])
+        except OSError:
+            stat = os.lstat(paths[name])  # a broken link
+        entry = (name, stat.st_size, stat.st_mtime_ns)
         digest.update(f"{entry}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 

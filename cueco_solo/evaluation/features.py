@@ -1,4 +1,8 @@
-"""Frozen features of a pre-trained backbone, for all that is computed of them."""
+"""Frozen features of a pre-trained backbone, for all that is computed of them.
+
+Lightning and solo-learn are imported where images are read or a network is built: for features that
+are kept already, their import would take longer than the evaluation.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -6,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import seed_everything
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -14,9 +17,6 @@ from tqdm import tqdm
 
 import cueco_solo
 from cueco_solo import host
-from cueco_solo.data.datasets import labelled_datasets
-from cueco_solo.data.loaders import plain_loader
-from cueco_solo.data.transforms import evaluation_transform
 from cueco_solo.errors import as_config_error, config_error, moved
 from cueco_solo.training.checkpoints import finite_weights, part_of, read_weights
 from cueco_solo.training.run_folder import Run, load_run
@@ -68,6 +68,8 @@ def load_transform(run: Run | str | Path) -> Callable[[Any], Tensor]:
     Raises:
         ConfigError: there is no such run.
     """
+    from cueco_solo.data.transforms import evaluation_transform
+
     cfg = opened(run).cfg
     data = DictConfig({**cfg.data, "other": True})
     return evaluation_transform(data, cfg.data.dataset, cfg.augmentations[0])
@@ -84,6 +86,8 @@ def load_backbone(run: Run | str | Path, untrained: bool = False) -> nn.Module:
         ConfigError: the checkpoint can't be read, isn't finite or doesn't hold this backbone.
         HostError: ``untrained``, and the installed solo-learn doesn't have the run's method.
     """
+    from lightning.pytorch import seed_everything
+
     run = opened(run)
     cueco_solo.register()
     cfg = run.cfg.copy()
@@ -130,6 +134,10 @@ def run_features(
         ConfigError: an image can't be read, a data set can't be had or has one class only, or the
             features aren't finite.
     """
+    from cueco_solo.data.datasets import labelled_datasets
+    from cueco_solo.data.loaders import plain_loader
+    from cueco_solo.data.transforms import evaluation_transform
+
     view = run.cfg.augmentations[0]
     transform = evaluation_transform(data, run.cfg.data.dataset, view)
     train, test = (

@@ -15,6 +15,8 @@ from cueco_solo.errors import config_error
 
 # torchvision's, whose import takes seconds
 IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+# timm's and torchvision's, of ImageNet's training images scaled to 0..1
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def is_image(name: str) -> bool:

@@ -12,6 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.methods.momentum import KeyMethod
 
+Times = dict[Any, list[float]]  # by what was measured, sorted
+
 
 def configuration(method: str, method_kwargs: dict[str, Any], base_tau: float) -> DictConfig:
     """A pre-training of a ResNet-18 with CIFAR stem."""
@@ -67,6 +69,30 @@ def timed(function: Callable[[], Any]) -> tuple[float, Any]:
     start = _now()
     result = function()
     return _now() - start, result
+
+
+def spent(function: Callable[[], object]) -> float:
+    """Seconds of one call: of the processor, or of the clock where a GPU works."""
+    clock = time.process_time
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        clock = time.perf_counter
+    start = clock()
+    function()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return clock() - start
+
+
+def in_turn(functions: dict[Any, Callable[[], object]], repeats: int) -> Times:
+    """Seconds of each, sorted; one round of all to warm up."""
+    taken: Times = {size: [] for size in functions}
+    for turn in range(repeats + 1):
+        for size, function in functions.items():
+            one = spent(function)
+            if turn:
+                taken[size].append(one)
+    return {size: sorted(some) for size, some in taken.items()}
 
 
 def _now() -> float:

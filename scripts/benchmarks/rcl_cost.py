@@ -23,29 +23,29 @@ from cueco_solo.clustering.hierarchy import Hierarchy
 from cueco_solo.host import METHODS
 from cueco_solo.methods.rcl import RCL
 
-_DIM, _GROUPS, _CLUSTERS = 256, 200, 2000
+_DIM, _PER_GROUP = 256, 10
 _THRESHOLDS = [0.35, 0.6]  # between the mean similarities within and across what is planted
 _MISPLACED = 0.1
 
 
-def planted(n: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+def planted(n: int, device: str, clusters: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Unit vectors in clusters in groups, and labels of which some are wrong, level 2 first."""
-    groups = F.normalize(torch.randn(_GROUPS, 1, _DIM, device=device), dim=2)
-    noise = F.normalize(torch.randn(_GROUPS, _CLUSTERS // _GROUPS, _DIM, device=device), dim=2)
-    clusters = F.normalize(groups + 0.8 * noise, dim=2).flatten(0, 1)
-    fine = torch.randint(_CLUSTERS, (n,), device=device)
+    groups = F.normalize(torch.randn(clusters // _PER_GROUP, 1, _DIM, device=device), dim=2)
+    noise = torch.randn(clusters // _PER_GROUP, _PER_GROUP, _DIM, device=device)
+    centres = F.normalize(groups + 0.8 * F.normalize(noise, dim=2), dim=2).flatten(0, 1)
+    fine = torch.randint(clusters, (n,), device=device)
     x = torch.empty(n, _DIM, dtype=torch.float16, device=device)
     for rows, of in zip(x.split(65536), fine.split(65536), strict=True):
         noise = F.normalize(torch.randn(len(of), _DIM, device=device), dim=1)
-        rows.copy_(F.normalize(clusters[of] + 0.6 * noise, dim=1))
+        rows.copy_(F.normalize(centres[of] + 0.6 * noise, dim=1))
     wrong = torch.rand(n, device=device) < _MISPLACED
-    fine = torch.where(wrong, torch.randint(_CLUSTERS, (n,), device=device), fine)
-    return x, torch.stack([fine, fine // (_CLUSTERS // _GROUPS)])
+    fine = torch.where(wrong, torch.randint(clusters, (n,), device=device), fine)
+    return x, torch.stack([fine, fine // _PER_GROUP])
 
 
-def living(hierarchy: Hierarchy) -> torch.Tensor:
-    """Give it planted clusters; returns the features."""
-    x, levels = planted(len(hierarchy.bank), str(hierarchy.bank.device))
+def living(hierarchy: Hierarchy, clusters: int = 2000) -> torch.Tensor:
+    """Give it planted clusters on level 2, a tenth as many on level 3; returns the features."""
+    x, levels = planted(len(hierarchy.bank), str(hierarchy.bank.device), clusters)
     hierarchy.bank.copy_(x)
     hierarchy.restart(levels)
     return x

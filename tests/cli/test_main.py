@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from importlib import metadata
 from pathlib import Path
 
@@ -52,6 +53,15 @@ def test_a_signal_is_one_line(
     line = f"\ncueco-solo: stopped by {name}; no file is half-written\n"
     assert capsys.readouterr().err == line
     assert signal.getsignal(number) == before
+
+
+def test_a_reader_that_has_gone_is_no_error():
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as output:
+        command = ("-m", "cueco_solo.cli", "list", "methods")
+        done = python(*command, capture_output=False, stdout=output, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_overrides_may_stand_on_both_sides_of_an_option(capsys: pytest.CaptureFixture[str]):
