@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from gathering import copied
 from support import python
 
 OLD_RUN = Path(__file__).parents[1] / "fixtures" / "written_by_0.1.0" / "cueco"
@@ -136,3 +137,12 @@ def test_help_comes_before_slow_imports(tmp_path: Path):
     assert len(found) > 10
     for line, outcome in found.items():
         assert outcome == [0, "", []], line
+
+
+def test_kept_features_are_evaluated_without_lightning(trained: Path, tmp_path: Path):
+    """Nor solo-learn: their import takes longer than the evaluation."""
+    run = copied(trained, tmp_path / "run")
+    kept = outcomes("", tmp_path, f"knn {run} --k 2")
+    assert [code for code, _, _ in kept.values()] == [0]
+    found = outcomes("lightning solo timm torchmetrics", tmp_path, f"knn {run} --k 2")
+    assert [(code, imported) for code, _, imported in found.values()] == [(0, [])]

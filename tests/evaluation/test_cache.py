@@ -9,9 +9,9 @@ import pytest
 import torch
 from support import a_byte_of_the_checkpoint
 
+from cueco_solo.data import datasets
 from cueco_solo.data.transforms import labelled_transforms
 from cueco_solo.errors import ConfigError
-from cueco_solo.evaluation import features
 from cueco_solo.evaluation.checks import evaluation_data
 from cueco_solo.evaluation.feature_cache import cached_features, write_features
 from cueco_solo.evaluation.features import Features
@@ -133,9 +133,9 @@ def test_one_class_is_refused_where_no_folder_says_so(run: Path, monkeypatch: py
     loaded = load_run(run)
     data = evaluation_data(loaded)
     _, transform = labelled_transforms(data.dataset, loaded.cfg.augmentations[0])
-    train, test = features.labelled_datasets(data, transform, transform)
+    train, test = datasets.labelled_datasets(data, transform, transform)
     train.samples = [(path, 1) for path, _ in train.samples]
-    monkeypatch.setattr(features, "labelled_datasets", lambda *_: (train, test))
+    monkeypatch.setattr(datasets, "labelled_datasets", lambda *_: (train, test))
     with pytest.raises(ConfigError, match=r"--train-path='.*train' has one class only"):
         get(run)
 

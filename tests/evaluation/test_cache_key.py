@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,11 @@ def test_every_change_is_another_key(run: Path, change: Callable[[Path], Any]):
 
 def test_versions_are_part_of_the_key(run: Path, monkeypatch: pytest.MonkeyPatch):
     before = key(run)
-    monkeypatch.setattr("timm.__version__", "0")
+    with monkeypatch.context() as patched:
+        patched.setattr("torchvision.__version__", "0")
+        assert key(run) != before
+    version = metadata.version
+    monkeypatch.setattr(metadata, "version", lambda name: "0" if name == "timm" else version(name))
     assert key(run) != before
 
 
