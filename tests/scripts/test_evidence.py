@@ -1,5 +1,6 @@
 """The script of the CIFAR-10 study: its images, and the trainings that it starts."""
 
+import csv
 import pickle
 import shutil
 import subprocess
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
+from support import python
 
 from cueco_solo.comparison.grid import read_grid
 from cueco_solo.comparison.jobs import jobs
@@ -17,7 +20,7 @@ FOLDER = Path(__file__).parents[2] / "scripts" / "reproduce" / "evidence"
 CLASSES = ("airplane", "cat")
 
 
-def images(*arguments: str) -> subprocess.CompletedProcess[str]:
+def written(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(FOLDER / "cifar10_images.py"), *arguments]
     return subprocess.run(command, capture_output=True, text=True)
 
@@ -44,7 +47,7 @@ def cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_first_images_of_each_class_and_all_validation_images(cifar10: Path):
     out = cifar10 / "out"
-    done = images(str(cifar10), str(out), "--per-class", "3")
+    done = written(str(cifar10), str(out), "--per-class", "3")
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
         f"{out / 'train'}: 6 images\n{out / 'pilot'}: 14 images\n{out / 'val'}: 4 images\n"
@@ -59,9 +62,9 @@ def test_the_first_images_of_each_class_and_all_validation_images(cifar10: Path)
     other = np.asarray(Image.open(out / "train" / "airplane" / "0001.jpg"), dtype=int)
     assert abs(found - expected).mean() < abs(other - expected).mean() / 1.5
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*.jpg")}
-    assert images(str(cifar10), str(out), "--per-class", "3").returncode == 0
+    assert written(str(cifar10), str(out), "--per-class", "3").returncode == 0
     assert before == {path: path.stat().st_mtime_ns for path in out.rglob("*.jpg")}
-    fewer = images(str(cifar10), str(out), "--per-class", "2")
+    fewer = written(str(cifar10), str(out), "--per-class", "2")
     assert fewer.returncode == 2
     assert fewer.stderr == (
         f"error: OUT='{out}' has 6 images in train instead of 4; give an empty folder\n"
@@ -69,7 +72,7 @@ def test_the_first_images_of_each_class_and_all_validation_images(cifar10: Path)
 
 
 def test_without_cifar10_one_line(tmp_path: Path):
-    done = images(str(tmp_path), str(tmp_path / "out"))
+    done = written(str(tmp_path), str(tmp_path / "out"))
     assert done.returncode == 2
     assert done.stderr == (
         f"error: ROOT='{tmp_path}' holds no cifar-10-batches-py, torchvision's CIFAR-10; "
@@ -129,3 +132,21 @@ def test_the_arms_differ_in_nothing_else():
         assert len({str(job.cfg[key]) for job in every}) == 1, key
     momentum = {str(job.cfg.momentum) for job in every if "momentum" in job.cfg}
     assert len(momentum) == 1
+
+
+def test_what_the_clusters_of_runs_hold(images: Path, tmp_path: Path):
+    assert tiny.pretrain(tiny.write_config(tmp_path, images), *tiny.CUECO, "max_epochs=2") == 0
+    (run,) = tiny.run_folders(tmp_path, "cueco")
+    done = python(FOLDER / "cifar10_causes.py", run, run)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert rows[0] == rows[1]
+    found = {name: float(value) for name, value in rows[0].items()}
+    assert 1 <= found["active"] <= 4
+    for by in ("cueco", "kmeans_z", "kmeans_features"):
+        assert 0 <= found[f"{by}_nmi"] <= 100
+        assert 100 / 3 <= found[f"{by}_purity"] <= 100 >= found[f"{by}_pure"] >= 0
+    assert found["keys_to_living"] <= found["keys_to_new"] + 0.05 <= 1.05
+    done = python(FOLDER / "cifar10_causes.py", tmp_path / "nowhere")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: RUN=") and done.stderr.count("\n") == 1
