@@ -20,6 +20,8 @@ def rounded(values: Tensor) -> Tensor:
 def resized_crops(images: Tensor, boxes: Tensor, height: int, width: int) -> Tensor:
     """``image.crop(box).resize((width, height), BICUBIC)``, a box for each image.
 
+    First the width, then the height, which Pillow has the other way round for some shapes.
+
     Args:
         images: uint8 [B, 3, H, W].
         boxes: int64 [B, 4]; top, left, height, width, within the images.

@@ -1,0 +1,68 @@
+"""Images for the tests of this folder, and solo-learn's operations with given parameters."""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision.transforms.functional as F
+from PIL import Image, ImageFilter, ImageOps
+from torch import Tensor
+
+from cueco_solo.data.on_device.draws import Draws
+from cueco_solo.data.on_device.settings import JITTER, Augmentation
+
+BICUBIC = Image.Resampling.BICUBIC
+ADJUST = {
+    "brightness": F.adjust_brightness,
+    "contrast": F.adjust_contrast,
+    "saturation": F.adjust_saturation,
+    "hue": F.adjust_hue,
+}
+
+
+def pictures(number: int, height: int = 32, width: int = 32, seed: int = 0) -> list[Image.Image]:
+    """Half of them smooth, as photographs are, half noise, where rounding shows most."""
+    draw = np.random.default_rng(seed)
+    found = []
+    for index in range(number):
+        coarse = 4 if index % 2 else 1
+        shape = (height // coarse, width // coarse, 3)
+        small = Image.fromarray(draw.integers(0, 256, shape, dtype=np.uint8))
+        found.append(small.resize((width, height), BICUBIC))
+    return found
+
+
+def levels(images: list[Image.Image]) -> Tensor:
+    """uint8 [B, 3, H, W]."""
+    return torch.stack([torch.from_numpy(np.array(image)).permute(2, 0, 1) for image in images])
+
+
+def grey(image: Image.Image) -> Image.Image:
+    return F.rgb_to_grayscale(image, num_output_channels=3)
+
+
+def view_by_pillow(image: Image.Image, place: int, draws: Draws, kind: Augmentation) -> Tensor:
+    """The view of one image, operation by operation; ``place`` is its own in the batch."""
+    top, left, high, wide = draws.boxes[place].tolist()
+    if kind.scale is None:
+        image = F.resize(image, kind.crop_size, F.InterpolationMode.BICUBIC)
+    else:
+        size = [kind.crop_size, kind.crop_size]
+        image = F.resized_crop(image, top, left, high, wide, size, F.InterpolationMode.BICUBIC)
+    *factors, sigma = draws.numbers[place].tolist()
+    mine: dict[Any, bool] = {name: place in rows for name, rows in draws.groups().items()}
+    for position in range(len(JITTER)):
+        for name, factor in zip(JITTER, factors, strict=True):
+            if mine.get((position, name)):
+                image = ADJUST[name](image, factor)
+    if mine.get("grayscale"):
+        image = grey(image)
+    if mine.get("gaussian_blur"):
+        image = image.filter(ImageFilter.GaussianBlur(radius=sigma))
+    if mine.get("solarization"):
+        image = ImageOps.solarize(image)
+    if mine.get("equalization"):
+        image = ImageOps.equalize(image)
+    if mine.get("horizontal_flip"):
+        image = F.hflip(image)
+    return F.normalize(F.to_tensor(image), list(kind.mean), list(kind.std))
