@@ -38,7 +38,7 @@ class Pipeline:
     """The training batches of a configuration."""
 
     def __init__(self, images: Path, file: str, augment: str, batch_size: int, device: str) -> None:
-        words = [f"data.train_path={images}", "data.val_path=null", f"+data.augment={augment}"]
+        words = [f"data.train_path={images}", "data.val_path=null", f"data.augment={augment}"]
         words += [f"augmentations={file}", "data.num_workers=0"]
         words += [f"optimizer.batch_size={batch_size}"]
         cfg = compose_config("cueco-custom", None, words)

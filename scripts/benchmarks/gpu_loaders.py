@@ -93,7 +93,7 @@ def main() -> int:
             for name, words in {
                 f"torchvision, {args.workers} workers": ["data.format=image_folder"],
                 f"DALI, {device}": ["data.format=dali", f"dali.device={device}"],
-                f"data.augment=device, {device}": ["+data.augment=device"],
+                f"data.augment=device, {device}": ["data.augment=device"],
             }.items():
                 overrides = [
                     f"data.train_path={images}",

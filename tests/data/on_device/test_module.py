@@ -26,7 +26,7 @@ from cueco_solo.data.on_device.settings import check_device_augmentation
 from cueco_solo.training.compose import compose_config
 from cueco_solo.training.settings import check_settings
 
-DEVICE = "+data.augment=device"
+DEVICE = "data.augment=device"
 
 
 def parsed(images: Path, *overrides: str, **data: Any) -> DictConfig:
