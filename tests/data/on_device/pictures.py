@@ -9,8 +9,23 @@ from PIL import Image, ImageFilter, ImageOps
 from torch import Tensor
 
 from cueco_solo.data.on_device.draws import Draws
-from cueco_solo.data.on_device.settings import JITTER, Augmentation
+from cueco_solo.data.on_device.settings import CHANCES, JITTER, Augmentation
 
+# all operations, each with its own probability and strength
+KIND = Augmentation(
+    crop_size=32,
+    scale=(0.08, 1.0),
+    jitter=0.8,
+    factors={
+        "brightness": (0.6, 1.4),
+        "contrast": (0.0, 2.0),
+        "saturation": (0.8, 1.2),
+        "hue": (-0.1, 0.1),
+    },
+    chances=dict(zip(CHANCES, (0.2, 0.5, 0.1, 0.3, 0.5), strict=True)),
+    mean=(0.5, 0.5, 0.5),
+    std=(0.25, 0.25, 0.25),
+)
 BICUBIC = Image.Resampling.BICUBIC
 ADJUST = {
     "brightness": F.adjust_brightness,

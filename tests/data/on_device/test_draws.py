@@ -8,26 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from data.on_device.pictures import KIND
 from scipy.stats import chisquare, ks_2samp, kstest
 from torchvision.transforms import ColorJitter, RandomResizedCrop
 
 from cueco_solo.data.on_device.draws import Draws, draw, uniforms
 from cueco_solo.data.on_device.settings import CHANCES, JITTER, Augmentation
 
-KIND = Augmentation(
-    crop_size=32,
-    scale=(0.08, 1.0),
-    jitter=0.8,
-    factors={
-        "brightness": (0.6, 1.4),
-        "contrast": (0.0, 2.0),
-        "saturation": (0.8, 1.2),
-        "hue": (-0.1, 0.1),
-    },
-    chances=dict(zip(CHANCES, (0.2, 0.5, 0.1, 0.3, 0.5), strict=True)),
-    mean=(0.5, 0.5, 0.5),
-    std=(0.25, 0.25, 0.25),
-)
 N, P = 20_000, 1e-3  # samples, and the least p-value: all of it is fixed by seeds
 SAMPLES = np.arange(N)
 
