@@ -1,10 +1,10 @@
-"""Views per second of solo-learn's transforms and of data.augment=device, in one process.
+"""Views per second of solo-learn's transforms and of data.augment=device, on one core.
 
-    OMP_NUM_THREADS=1 python scripts/benchmarks/augmentation_cost.py [--repeats 5] [--device cpu]
+    OMP_NUM_THREADS=1 taskset -c 0 python scripts/benchmarks/augmentation_cost.py [--repeats 5]
 
-Both as a training has them, with data.num_workers=0: the former with decoding, from files; the
-latter from memory. In turn; the median, the slowest and the fastest. For --device cpu the
-operations of torch in a batch are counted, too, as each is about one kernel on a GPU.
+Both as a training has them: the former in one loading process, with decoding, from files; the
+latter from memory, in the process itself. In turn; the median, the slowest and the fastest. For
+--device cpu the operations of torch in a batch are counted, too: each is about a kernel on a GPU.
 """
 
 import argparse
@@ -39,13 +39,14 @@ class Pipeline:
 
     def __init__(self, images: Path, file: str, augment: str, batch_size: int, device: str) -> None:
         words = [f"data.train_path={images}", "data.val_path=null", f"data.augment={augment}"]
-        words += [f"augmentations={file}", "data.num_workers=0"]
+        words += [f"augmentations={file}", f"data.num_workers={int(augment == 'workers')}"]
         words += [f"optimizer.batch_size={batch_size}"]
         cfg = compose_config("cueco-custom", None, words)
         cfg.devices, cfg.num_nodes = [0], 1
         self.data: Any = pretraining_data(host.parse_pretrain_cfg(with_defaults(cfg)), 1)[0]
         self.data.trainer = Trainer(accelerator="cpu", devices=1, logger=False)
         self.on_device, self.device = augment == "device", device
+        self.loader = self.data.train_dataloader()  # its worker stays
 
     def batch(self, batch: Any) -> list[Any]:
         """What the model gets."""
@@ -54,7 +55,7 @@ class Pipeline:
     def rate(self) -> float:
         """Views per second of an epoch."""
         start, views = time.perf_counter(), 0
-        for found in self.data.train_dataloader():
+        for found in self.loader:
             batch = self.batch(found) if self.on_device else found
             views += sum(len(view) for view in batch[1])
         if self.device == "cuda":
@@ -63,7 +64,7 @@ class Pipeline:
 
     def operations(self) -> int:
         """Of torch that calculate or copy, in the augmentation of a batch."""
-        found = next(iter(self.data.train_dataloader()))
+        found = next(iter(self.loader))
         with profile(activities=[ProfilerActivity.CPU]) as seen:
             self.batch(found)
         leaves = [event for event in seen.events() if not event.cpu_children]
