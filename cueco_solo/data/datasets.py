@@ -12,6 +12,7 @@ from omegaconf.errors import ConfigAttributeError
 from cueco_solo import host
 from cueco_solo.data.checks import check_batch_size, download_error
 from cueco_solo.data.loaders import SeededData, plain_loader
+from cueco_solo.data.on_device.settings import augmentation, check_device_augmentation
 from cueco_solo.data.superclasses import label_superclasses
 from cueco_solo.data.transfer_sets import TRANSFER_SETS, transfer_datasets
 from cueco_solo.data.transforms import labelled_transforms
@@ -112,7 +113,8 @@ def pretraining_data(
     """Data module of a pre-training, and the steps that each process takes in an epoch.
 
     Order and augmentation are a function of (seed, epoch, index), see
-    :mod:`cueco_solo.data.loaders`; with ``data.format=dali`` they are DALI's.
+    :mod:`cueco_solo.data.loaders`; with ``data.format=dali`` they are DALI's. With
+    ``data.augment=device`` all images are decoded here, and kept in memory.
 
     Args:
         cfg: configuration as solo-learn parsed it.
@@ -120,7 +122,8 @@ def pretraining_data(
         first_batch: likewise, of that epoch; DALI can't start with another than 0.
 
     Raises:
-        ConfigError: the data can't be read or is smaller than a batch.
+        ConfigError: the data can't be read, is smaller than a batch or can't be augmented on the
+            device.
         HostError: the installed solo-learn has no such data format.
     """
     data, batch_size, module = cfg.data, cfg.optimizer.batch_size, host.pretrain_data
@@ -128,15 +131,35 @@ def pretraining_data(
     transform = view_transforms(cfg, module.build_transform_pipeline)
     if cfg.debug_augmentations:
         print(f"augmentations:\n{transform}")
-    train = training_set(data, transform)
+    on_device = data.get("augment") == "device"
+    train = training_set(data, None if on_device else transform)
     check_batch_size(batch_size, world_size, len(train))
     val = _validation_set(cfg)
-    result = (
-        SeededData(train, val, batch_size, data.num_workers, cfg.seed, first_epoch, first_batch)
-        if dali is None
-        else _dali_data(cfg, dali, val)
-    )
+    place = (batch_size, data.num_workers, cfg.seed, first_epoch, first_batch)
+    result: LightningDataModule
+    if dali is not None:
+        result = _dali_data(cfg, dali, val)
+    elif on_device:
+        processes = world_size // (cfg.get("num_nodes") or 1)
+        result = _device_augmented(cfg, transform, train, val, processes, place)
+    else:
+        result = SeededData(train, val, *place)
     return result, len(train) // world_size // batch_size
+
+
+def _device_augmented(
+    cfg: DictConfig, transform: Any, train: Any, val: Any, processes: int, place: Any
+) -> LightningDataModule:
+    check_device_augmentation(cfg.data)
+    # kornia takes a while to import, and need not be there
+    from cueco_solo.data.on_device.module import DeviceAugmentedData
+
+    kinds = [
+        augmentation(view, crops.transform.transforms[-1])
+        for view, crops in zip(cfg.augmentations, transform.transforms, strict=True)
+        for _ in range(view.num_crops)
+    ]
+    return DeviceAugmentedData(train, val, kinds, processes, *place)
 
 
 def view_transforms(cfg: DictConfig, build: Callable, **options: Any) -> Any:

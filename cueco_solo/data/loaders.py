@@ -6,7 +6,7 @@ of workers nor what else draws random numbers changes a single pixel.
 
 import multiprocessing
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from itertools import islice
@@ -178,7 +178,14 @@ class SeededData(LightningDataModule):
         first_epoch: the epoch that the fit starts with. Lightning makes the first iterator, whose
             workers start to load at once, before it tells the sampler the epoch of a resumed run.
         first_batch: the batch of it that the fit starts with.
+
+    Attributes:
+        train: indexed by :class:`EpochSampler`'s pairs.
+        collate: makes samples of it a batch; None: as torch does.
     """
+
+    train: Any
+    collate: Callable[[Any], Any] | None = None
 
     def __init__(
         self,
@@ -207,6 +214,7 @@ class SeededData(LightningDataModule):
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             drop_last=True,
+            collate_fn=self.collate,
             **_worker_options(self.num_workers),
         )
 

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cueco_solo.errors import ConfigError, HostError, one_line
+from cueco_solo.results import views
 from cueco_solo.results.edges import edge_notes
 from cueco_solo.results.figures import (
     UNTRAINED,
@@ -30,11 +31,11 @@ PROBLEMS = (ConfigError, HostError, OSError, OmegaConfBaseException)
 # runs that differ in these are no repetitions of each other
 _SETTINGS = {
     *("method_kwargs", "optimizer", "scheduler", "momentum", "augmentations", "backbone"),
-    *("data.fraction", "accumulate_grad_batches"),
+    *("data.augment", "data.fraction", "accumulate_grad_batches"),
 }
 _FEW = 4  # settings that fit into a name
 _SEED = "seed"
-_DEFAULTS = {"data.fraction": "-1", "accumulate_grad_batches": "1"}
+_DEFAULTS = {views.KEY: views.DEFAULT, "data.fraction": "-1", "accumulate_grad_batches": "1"}
 
 
 @dataclass
@@ -132,6 +133,9 @@ def read_figures(
         one.missing += edge_notes(run, only)
         _note_outdated(one, run, only)
     _note_unlike_evaluations(described)
+    mixed = views.mixed_views(described)
+    for one in described:
+        one.missing += [mixed[one.dataset]] if one.dataset in mixed else []
     _note_repetitions(described)
 
 

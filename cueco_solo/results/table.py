@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from cueco_solo.evaluation.checks import TEMPERATURE
 from cueco_solo.results.columns import Column, Key, make_columns
@@ -12,6 +12,7 @@ from cueco_solo.results.rows import Cell, Row, Single, half_width_over, make_row
 from cueco_solo.results.runs import RunFigures
 from cueco_solo.results.statistics import Paired, paired
 from cueco_solo.results.titles import check_baseline
+from cueco_solo.results.views import mixed_views
 
 # what the renderers say of intervals over images
 OVER_IMAGES = (
@@ -51,6 +52,7 @@ class ResultTable:
         published: rows of others' figures on the same data, in these columns.
         baseline: the series that the others are compared with, if any.
         differences: row by row, column by column.
+        mixed: by data set what to say of views that were not all made in the same way.
     """
 
     columns: list[Column]
@@ -59,6 +61,7 @@ class ResultTable:
     published: list[Row]
     baseline: str | None
     differences: list[Difference]
+    mixed: dict[str, str] = field(default_factory=dict)
 
     @property
     def over_images(self) -> bool:
@@ -117,7 +120,8 @@ def make_table(
     _mark_best(rows, columns)
     _label(rows)
     differences = _differences(rows, columns, baseline, same_setting) if baseline else []
-    return ResultTable(columns, rows, *_published(published, rows), baseline, differences)
+    theirs, mixed = _published(published, rows), mixed_views(runs)
+    return ResultTable(columns, rows, *theirs, baseline, differences, mixed)
 
 
 def _usual_temperature(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:

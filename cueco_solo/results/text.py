@@ -75,6 +75,7 @@ def _means(table: ResultTable, dataset: str) -> TextTable:
             "no difference to them is taken."
         )
     note += "".join(f" ({letter}) {text}." for text, letter in footnotes.items())
+    note += f" {table.mixed[dataset]}" if dataset in table.mixed else ""
     head = [*_head(table, shown, "pre-training", "seeds"), *theirs]
     return TextTable(dataset, head, lines, len(rows), note)
 
@@ -139,6 +140,7 @@ def _differences(table: ResultTable, dataset: str, items: Sequence[Difference]) 
     )
     if any(item.over_images for item in items if item.column.primary):
         note += f" {DIFFERENCE_OVER_IMAGES}"
+    note += f" {table.mixed[dataset]}" if dataset in table.mixed else ""
     title = f"{dataset}: difference to {table.baseline}"
     return TextTable(title, _head(table, shown, "pairs"), lines, len(lines), note)
 

@@ -53,6 +53,11 @@ class DataOptions(Options):
     num_workers: Size = required(
         "number of processes that load images; 0: the training process does"
     )
+    augment: Literal["workers", "device"] = option(
+        "workers",
+        "who makes the views of a pre-training: workers, by solo-learn's transforms of PIL images; "
+        "device: the model's, of images of one size that are kept in memory (cueco-solo only)",
+    )
     no_labels: bool = option(
         False,
         "train_path is a folder of images without labels, at any depth; its folders don't count",

@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.data import checks
+from cueco_solo.data.on_device.settings import check_device_augmentation
 from cueco_solo.data.superclasses import check_superclasses
 from cueco_solo.errors import config_error
 from cueco_solo.options import TEMPERATURES, Options, is_section
@@ -28,6 +29,7 @@ DEFAULTS = {"seed": 5, "checkpoint.enabled": True, "checkpoint.dir": "trained_mo
 UNCHECKED_IN_LINEAR = (
     "method",
     "momentum",
+    "data.augment",
     "data.fraction",
     "data.no_labels",
     "data.check_images",
@@ -152,6 +154,7 @@ def check_settings(cfg: DictConfig) -> None:
     PretrainingSettings.check(_checked_values(cfg, PretrainingSettings))
     check_superclasses(cfg.data, "data.superclasses")
     online_settings(cfg)
+    check_device_augmentation(cfg.data)
     _check_labels(cfg)
     _check_temperatures(cfg.get("method_kwargs"))
     _check_run(cfg)

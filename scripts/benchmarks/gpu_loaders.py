@@ -1,4 +1,6 @@
-"""How many images per second the data pipelines give, without a network: torchvision's and DALI's.
+"""How many images per second the data pipelines give, without a network.
+
+torchvision's, DALI's, and data.augment=device, whose images are decoded before.
 
     python scripts/benchmarks/gpu_loaders.py OUT [--device cuda] [--workers 16]
 
@@ -24,6 +26,7 @@ from PIL import Image
 import cueco_solo
 from cueco_solo import host
 from cueco_solo.data.datasets import pretraining_data
+from cueco_solo.data.on_device.module import UnaugmentedBatch
 from cueco_solo.errors import HostError, one_line
 from cueco_solo.files import write_json
 from cueco_solo.training.compose import compose_config
@@ -44,7 +47,7 @@ def write_images(folder: Path, number: int, side: int) -> None:
         Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC).save(path)
 
 
-def rates(cfg: Any, passes: int) -> dict[str, Any]:
+def rates(cfg: Any, passes: int, device: str) -> dict[str, Any]:
     """Images per second over some passes, after one in which the workers start."""
     data, _ = pretraining_data(host.parse_pretrain_cfg(with_defaults(cfg)), 1)
     data.trainer = Trainer(accelerator="cpu", devices=1, logger=False)
@@ -53,7 +56,11 @@ def rates(cfg: Any, passes: int) -> dict[str, Any]:
     found = []
     for _ in range(1 + passes):
         start = time.perf_counter()
-        batches = sum(1 for _ in loader)
+        batches = 0
+        for batch in loader:
+            batches += 1
+            if isinstance(batch, UnaugmentedBatch):  # Lightning does this in a training
+                data.on_after_batch_transfer(batch.to(device), 0)
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         found.append(batches * cfg.optimizer.batch_size / (time.perf_counter() - start))
@@ -86,6 +93,7 @@ def main() -> int:
             for name, words in {
                 f"torchvision, {args.workers} workers": ["data.format=image_folder"],
                 f"DALI, {device}": ["data.format=dali", f"dali.device={device}"],
+                f"data.augment=device, {device}": ["data.augment=device"],
             }.items():
                 overrides = [
                     f"data.train_path={images}",
@@ -98,7 +106,7 @@ def main() -> int:
                 cfg = compose_config("cueco-custom", None, overrides)
                 cfg.devices, cfg.num_nodes = [0], 1
                 try:
-                    row = rates(cfg, passes)
+                    row = rates(cfg, passes, "cuda" if device == "gpu" else "cpu")
                 except HostError as error:
                     row = {"not_available": one_line(error)}
                 except Exception as error:

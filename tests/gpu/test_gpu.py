@@ -1,12 +1,15 @@
 """What only a GPU shows: ``pytest -m gpu``. They are skipped without one."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny
 import torch
+from data.on_device.pictures import KIND, levels, pictures
 from support import fit, small_cfg, views_loader
 
 import cueco_solo
@@ -155,3 +158,33 @@ def test_a_checkpoint_of_a_cpu_goes_on_here(folder: Path):
     assert tiny.pretrain(folder, *words, *more) == 0
     second = max(tiny.run_folders(folder, "cueco"), key=lambda path: path.stat().st_mtime)
     assert tiny.metric(second, "train_nce_loss_epoch", 1)
+
+
+def test_views_are_those_of_a_cpu_and_the_host_waits_for_none():
+    """Sums differ in their last bits, which may round to another level."""
+    pytest.importorskip("kornia")
+    from cueco_solo.data.on_device.draws import draw
+    from cueco_solo.data.on_device.views import make_view
+
+    kind = replace(KIND, chances=dict.fromkeys(KIND.chances, 0.5) | {"equalization": 0.0})
+    draws = draw(kind, 40, 56, 5, 0, np.arange(64), 0)
+    images = levels(pictures(64, 40, 56))
+    expected = make_view(images, draws, kind)
+    there = images.cuda(), draws.to(torch.device("cuda")), kind
+    make_view(*there)  # constants are copied once
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found = make_view(*there)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    distance = (found.cpu() - expected).abs() * 255 * kind.std[0]
+    assert (distance > 1.01).float().mean() < 0.02
+
+
+def test_a_training_with_views_made_here(folder: Path):
+    pytest.importorskip("kornia")
+    words = ("data.augment=device", "data.num_workers=1", "accelerator=gpu", "max_epochs=1")
+    assert tiny.pretrain(folder, *tiny.CUECO, *words) == 0
+    (run,) = tiny.run_folders(folder, "cueco")
+    assert tiny.metric(run, "train_nce_loss_epoch", 0)

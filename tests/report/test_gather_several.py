@@ -75,3 +75,16 @@ def test_what_is_no_run(known: Path, tmp_path: Path):
     assert "must be a run folder; give the folder" in refusal(gathered, known / "args.json")
     (tmp_path / "args.json").write_text("{")
     assert "holds no readable args.json" in refusal(gathered, tmp_path)
+
+
+def test_views_that_were_not_all_made_in_the_same_way_are_told_of(
+    known: Path, tmp_path: Path, no_images: None
+):
+    folders = []
+    for name, method in (("workers", "cueco"), ("device", "mocov2plus")):
+        folder = copied(known, tmp_path / name, method=method, data__augment=name)
+        (folder / "config.yaml").unlink()
+        folders.append(evaluated(folder, top1=50.0))
+    expected = "Views: data.augment=workers of CueCo; data.augment=device of MoCo V2+."
+    for part in gathered(*folders).runs:
+        assert any(sentence.startswith(expected) for sentence in part["missing"])

@@ -37,7 +37,13 @@ def test_every_measurement_on_a_cpu_and_a_failed_slice(tmp_path: Path):
     assert "DATA='' must hold CIFAR-10" in output
     assert output.splitlines()[-1] == f"failed: cifar10; see {tmp_path}/logs"
     page = (tmp_path / "gpu.md").read_text()
-    for words in ("no GPU", "bf16, channels last, compiled", "momentum update", "DALI, cpu"):
+    for words in (
+        "no GPU",
+        "bf16, channels last, compiled",
+        "momentum update",
+        "DALI, cpu",
+        "augment=device",
+    ):
         assert words in page
     (steps,) = tmp_path.glob("steps-*.json")
     rows = json.loads(steps.read_text())["rows"]
