@@ -103,8 +103,19 @@ class PluginMethod:
         return [name for name in names if name.startswith(self.shared_state)]
 
     def on_train_start(self) -> None:
-        """Start all processes with the first one's shared state."""
+        """Start all processes with the first one's shared state.
+
+        Raises:
+            ConfigError: ``data.augment=device`` is set in a program that doesn't know it.
+        """
         super().on_train_start()  # type: ignore[misc]
+        if self.cfg.data.get("augment") == "device" and self.trainer.datamodule is None:
+            raise config_error(
+                "data.augment",
+                "device",
+                "isn't known to solo-learn's own programs, which make the views in workers",
+                "train with cueco-solo pretrain, or leave it out",
+            )
         if self.trainer.world_size > 1:
             import torch.distributed as dist  # the options' models import this module without torch
 

@@ -27,6 +27,15 @@ def test_same_seed_same_losses_other_seed_others(name: str):
     assert fit(type(other)(other.cfg), max_epochs=2).steps != losses
 
 
+@every_method
+def test_views_that_a_program_does_not_make_are_refused(name: str):
+    """As solo-learn's own don't, which would record that it did."""
+    model = METHODS[name]()
+    model.cfg.data.augment = "device"
+    message = refusal(fit, model)
+    assert message.startswith("data.augment='device' isn't known to solo-learn's own programs")
+
+
 @pytest.mark.parametrize("name", ["cueco", "rcl"])
 def test_parameters_and_momentum_pairs(name: str):
     model = METHODS[name]()
