@@ -158,7 +158,8 @@ def log_on(trainer: Any, saved: dict[str, Any]) -> None:
         should, first_alone = entry["sync"]
         reduce = trainer.strategy.reduce
         meta.sync = _Sync(_should=should, fn=reduce, rank_zero_only=first_alone)
-        item = _ResultMetric(meta, is_tensor=True)
+        with trainer.precision_plugin.tensor_init_context():  # as a training step makes it
+            item = _ResultMetric(meta, is_tensor=True)
         item.value = entry["sum"]
         if meta.is_mean_reduction:
             item.cumulated_batch_size = entry["count"]

@@ -224,6 +224,8 @@ def fit(
             return configure()
 
     model.configure_optimizers = configured  # type: ignore[method-assign]
+    # Lightning reads a checkpoint before it does this, and would round one of double precision
+    trainer.precision_plugin.convert_module(model)
     leave_signals(trainer)
     try:
         trainer.fit(model, *data, **more)

@@ -62,6 +62,8 @@ VARIANTS = {
         ),
     ),
     "mocov2plus, a validation follows": (2, ("val_check_interval=2",)),
+    "mocov2plus, double precision": (2, ("precision=64-true",)),
+    "cueco, double precision": (5, (*tiny.CUECO, "precision=64-true", NO_VALIDATION)),
     # W-MSE draws random numbers in each step
     "wmse": (
         1,
