@@ -110,8 +110,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     parser = _parser()
     _complete(parser)
-    args = parse_arguments(parser, argv)
     try:
+        args = parse_arguments(parser, argv)
         with signals.listening():
             code = args.run(args) or 0
             sys.stdout.flush()

@@ -109,11 +109,13 @@ class PluginMethod:
             ConfigError: ``data.augment=device`` is set in a program that doesn't know it.
         """
         super().on_train_start()  # type: ignore[misc]
-        if self.cfg.data.get("augment") == "device" and self.trainer.datamodule is None:
+        dali = self.cfg.data.get("format") == "dali"  # for which solo-learn has a data module
+        elsewhere = self.trainer.datamodule is None or dali
+        if self.cfg.data.get("augment") == "device" and elsewhere:
             raise config_error(
                 "data.augment",
                 "device",
-                "isn't known to solo-learn's own programs, which make the views in workers",
+                "isn't known to solo-learn's own programs, which make the views otherwise",
                 "train with cueco-solo pretrain, or leave it out",
             )
         if self.trainer.world_size > 1:

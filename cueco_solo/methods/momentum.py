@@ -140,14 +140,14 @@ class KeyMethod(PluginMethod, BaseMomentumMethod):
         saved = [(buffer, buffer.clone()) for network in networks for buffer in network.buffers()]
         precision, bar = self.trainer.precision_plugin, self.trainer.progress_bar_callback
         quiet = bar is None or not self.trainer.is_global_zero
-        for indexes, views, *_ in tqdm(
-            self.trainer.train_dataloader, "keys", leave=False, disable=quiet
-        ):
+        for batch in tqdm(self.trainer.train_dataloader, "keys", leave=False, disable=quiet):
+            # as the training step gets it: the views may be made on the device only
+            batch = self.trainer.strategy.batch_to_device(precision.convert_input(batch), None, 0)
+            indexes, views, *_ = batch
             keys = []
-            for view in views:
-                X = precision.convert_input(view.to(self.device, non_blocking=True))
+            for X in views:
                 with precision.forward_context():
                     keys.append(gather(widened(self.momentum_forward(X)["z"])))
-            yield gather(indexes.to(self.device)), torch.stack(keys)
+            yield gather(indexes), torch.stack(keys)
         for buffer, value in saved:
             buffer.copy_(value)

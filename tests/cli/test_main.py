@@ -55,11 +55,12 @@ def test_a_signal_is_one_line(
     assert signal.getsignal(number) == before
 
 
-def test_a_reader_that_has_gone_is_no_error():
+@pytest.mark.parametrize("words", ["list methods", "--version"])
+def test_a_reader_that_has_gone_is_no_error(words: str):
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as output:
-        command = ("-m", "cueco_solo.cli", "list", "methods")
+        command = ("-m", "cueco_solo.cli", *words.split())
         done = python(*command, capture_output=False, stdout=output, stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (141, "")
 

@@ -34,7 +34,9 @@ def decoded(dataset: Any, processes: int) -> tuple[Tensor, Tensor]:
     items = ReadableDataset(dataset)
     width, height = items[0][1].size
     number = len(items)
-    _check_memory(number, height, width, processes)
+    first = os.environ.get("LOCAL_RANK", "0") == "0"
+    if first:  # for all: when the others start, it has taken its part of the free memory
+        _check_memory(number, height, width, processes)
     images = np.empty((number, 3, height, width), np.uint8)
     labels = np.empty(number, np.int64)
 
@@ -48,9 +50,10 @@ def decoded(dataset: Any, processes: int) -> tuple[Tensor, Tensor]:
         return len(indexes)
 
     pool = ThreadPoolExecutor(min(32, os.cpu_count() or 1))
-    quiet = os.environ.get("LOCAL_RANK", "0") != "0"
     try:
-        with tqdm(total=number, desc="decoding images", delay=2, leave=False, disable=quiet) as bar:
+        with tqdm(
+            total=number, desc="decoding images", delay=2, leave=False, disable=not first
+        ) as bar:
             for done in pool.map(read, range(0, number, _CHUNK)):
                 bar.update(done)
     finally:

@@ -112,7 +112,8 @@ def blur(x: Tensor, sigma: Tensor) -> Tensor:
 
 def solarize(x: Tensor, _: Tensor) -> Tensor:
     """``ImageOps.solarize``, as :func:`brightness`."""
-    return kornia.enhance.solarize(x, x.new_full((len(x),), 0.5))  # as a number it is copied
+    # 0.5 as a number would be copied; 1 - x is just below a whole level for some
+    return _rounded(kornia.enhance.solarize(x, x.new_full((len(x),), 0.5)))
 
 
 def equalize(x: Tensor, _: Tensor) -> Tensor:

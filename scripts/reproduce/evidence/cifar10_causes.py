@@ -2,15 +2,15 @@
 
     python scripts/reproduce/evidence/cifar10_causes.py RUN [RUN ...] > causes.csv
 
-A row per run: the weights of the losses, and, in percent,
+A row per run: the weights of the losses, and
 
-- of the last epoch, as logged: active clusters, perplexity and largest share of the assignments,
-  and the gradient of the weighted centroid loss over that of the contrastive one;
+- of the last epoch, as logged: active clusters and perplexity of the assignments; in percent their
+  largest share, and the gradient of the weighted centroid loss over that of the contrastive one;
 - NMI with the classes, purity, and the share of images in clusters of which most are of one class
-  (pure), of the validation images by: CueCo's centroids, for queries z; K-means on z; K-means on
-  backbone features;
-- the mean similarity of the queue's keys to their nearest centroid, not in percent: of the living
-  ones, and of a new K-means on these keys.
+  (pure), in percent, of the validation images by: CueCo's centroids, for queries z; K-means on z;
+  K-means on backbone features;
+- the mean similarity of the queue's keys to their nearest centroid: of the living ones, and of
+  a new K-means on these keys.
 
 An arm without cluster losses keeps clusters all the same, which nothing is learned from.
 """
@@ -29,9 +29,9 @@ from sklearn.metrics.cluster import contingency_matrix
 
 import cueco_solo
 from cueco_solo import host
-from cueco_solo.clustering.agreement import agreement
+from cueco_solo.clustering.agreement import label_scores
 from cueco_solo.clustering.kmeans import kmeans
-from cueco_solo.errors import ConfigError
+from cueco_solo.errors import ConfigError, HostError, config_error
 from cueco_solo.evaluation.checks import evaluation_data
 from cueco_solo.evaluation.feature_cache import cached_features
 from cueco_solo.training.checkpoints import read_checkpoint
@@ -43,9 +43,10 @@ _SEED = 5
 def clusters_against_classes(labels: torch.Tensor, clusters: torch.Tensor) -> dict[str, float]:
     counts = contingency_matrix(labels.numpy(), clusters.numpy())
     most, sizes = counts.max(0), counts.sum(0)
+    scores = label_scores(labels.numpy(), clusters.numpy())
     return {
-        "nmi": agreement(labels.numpy(), clusters.numpy())["nmi"],
-        "purity": 100.0 * most.sum() / sizes.sum(),
+        "nmi": scores["nmi"],
+        "purity": scores["acc_many_to_one"],
         "pure": 100.0 * sizes[2 * most > sizes].sum() / sizes.sum(),
     }
 
@@ -70,6 +71,9 @@ def logged(run: Run) -> dict[str, float]:
 @torch.no_grad()
 def looked_at(folder: Path) -> dict[str, Any]:
     run = load_run(folder)
+    if run.cfg.method != "cueco":
+        remedy = "give run folders of CueCo"
+        raise config_error("RUN", str(folder), f"is of method={run.cfg.method}", remedy)
     model = host.method_class("cueco")(run.cfg)
     model.load_state_dict(read_checkpoint(run.checkpoint, "checkpoint")["state_dict"])
     model.eval()
@@ -109,7 +113,7 @@ def main() -> int:
             # what is said of the features goes beside the table
             with redirect_stdout(sys.stderr):
                 row = looked_at(folder)
-        except ConfigError as error:
+        except (ConfigError, HostError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
         if writer is None:

@@ -160,6 +160,23 @@ def test_a_training_goes_on_as_if_never_stopped(
     check_same(*tiny.run_folders(folder), whole)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        (
+            *("method=rcl", "+method_kwargs.pred_hidden_dim=16", "+method_kwargs.num_levels=2"),
+            *("+method_kwargs.hierarchy_warmup_epochs=1", "+method_kwargs.dbscan_min_samples=2"),
+            "+method_kwargs.dbscan_eps=[1.3]",
+        ),
+        (*tiny.CUECO, "+method_kwargs.clustering=offline"),
+    ],
+    ids=["rcl", "cueco, offline"],
+)
+def test_keys_of_a_pass_over_the_training_set(words: tuple[str, ...], folder: Path):
+    """Which a method makes by itself, outside of Lightning's loop."""
+    assert tiny.pretrain(folder, *words, DEVICE, "data.val_path=null", "max_epochs=2") == 0
+
+
 def test_a_run_does_not_go_on_with_the_other(folder: Path, refused: Callable[..., str]):
     words = ("data.val_path=null", "limit_train_batches=1")
     assert tiny.pretrain(folder, *words) == 0
@@ -220,6 +237,10 @@ def test_images_that_do_not_fit(images: Path, monkeypatch: pytest.MonkeyPatch):
         "or write the images smaller"
     )
     pretraining_data(parsed(images), 1)
+    # another process of them, which starts when the first has taken its part
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    pretraining_data(parsed(images), 2)
+    monkeypatch.delenv("LOCAL_RANK")
     monkeypatch.setattr(memory, "free_memory", lambda: None)
     pretraining_data(parsed(images), 2)
 

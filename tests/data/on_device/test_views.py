@@ -117,6 +117,15 @@ def test_the_others(name: str, pillow: Callable[[Image.Image], Image.Image], sha
     nearly(found, levels([pillow(image) for image in images]), share=share)
 
 
+def test_equalising_what_was_solarised():
+    """Equalisation counts levels, so that one that lies just below its own is another."""
+    images = [*pictures(NUMBER), Image.new("RGB", (32, 32), (130, 200, 254))]
+    x = levels(images) / 255
+    found = ours.equalize(ours.solarize(x, x), x) * 255
+    made = [ImageOps.equalize(ImageOps.solarize(image)) for image in images]
+    nearly(found, levels(made), share=0)
+
+
 def kinds_of(views: Any, **changes: Any) -> tuple[list[Augmentation], list[Any]]:
     """As a configuration's, with solo-learn's pipelines."""
     views = [OmegaConf.merge(view, changes) for view in views]
