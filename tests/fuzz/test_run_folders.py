@@ -15,13 +15,14 @@ import yaml
 from fuzzing import checked, fuzzed, odd, places, put
 from hypothesis import given
 from hypothesis import strategies as st
+from omegaconf import DictConfig
 
 from cueco_solo.cli import main
-from cueco_solo.errors import ConfigError
 from cueco_solo.evaluation import feature_cache
 from cueco_solo.report.features import FeatureViews
 from cueco_solo.results import figures
-from cueco_solo.training.run_folder import load_run, same_run
+from cueco_solo.training.recorded import read_config
+from cueco_solo.training.run_folder import run_id, runs_folder, same_run
 
 DIGEST = feature_cache.digest_of_file
 CONTENT = {"state_dict": {}, "callbacks": {"Timer": {"time_elapsed": {"train": 1.0}}}}
@@ -51,9 +52,20 @@ def cached_digest(path: Path) -> str:
     return digest(path.resolve())
 
 
+def intact(whole: Path, folder: Path) -> DictConfig:
+    """The run's configuration, with its runs in another folder."""
+    cfg = read_config(whole / "config.yaml")
+    assert cfg is not None
+    cfg.checkpoint.dir = str(folder)
+    return cfg
+
+
 def copied(whole: Path, folder: Path) -> Path:
+    """A copy below the folder, where a start of the same training looks for it."""
+    cfg = intact(whole, folder)
+    folder = runs_folder(cfg) / run_id(cfg)
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for path in whole.iterdir():
         if path.suffix == ".ckpt" or path.is_dir():
             (folder / path.name).symlink_to(path)
@@ -129,11 +141,12 @@ def test_read_or_refused(
     # the checkpoint stays as it is
     monkeypatch.setattr(figures, "read_checkpoint", lambda *_: CONTENT)
     monkeypatch.setattr(feature_cache, "digest_of_file", cached_digest)
-    run = copied(whole, tmp_path / "run")
+    run = copied(whole, tmp_path / "runs")
     found = [data.draw(st.sampled_from(sorted(run.glob("eval-*"))))]
     found = found if name == "eval" else [run / name]
     told = damage(data, found[0])
     try:
+        same_run(intact(whole, tmp_path / "runs"))
         check(run, tmp_path, capsys)
     except BaseException as error:
         error.add_note(f"{told}")
@@ -141,10 +154,6 @@ def test_read_or_refused(
 
 
 def check(run: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        same_run(load_run(run).cfg)
-    except ConfigError as error:
-        assert "\n" not in str(error)
     out = folder / "out"
     page = ["--embedding", "none", "--out", str(folder / "page.html"), "--device", "cpu"]
     checked(["report", str(run), *page], capsys, (0,))
@@ -158,7 +167,8 @@ def check(run: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_undamaged_it_is_read(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Or each refusal above would be one of the same mistake."""
     monkeypatch.chdir(tmp_path)
-    run = copied(whole, tmp_path / "run")
+    run = copied(whole, tmp_path / "runs")
+    assert same_run(intact(whole, tmp_path / "runs")) == run
     knn = "knn --k 2 --temperature 0.1"
     for words in (["report", str(run), "--embedding", "none"], ["knn", str(run), *knn.split()[1:]]):
         assert main(words) == 0
