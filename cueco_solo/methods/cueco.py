@@ -274,9 +274,8 @@ class CueCo(KeyMethod):
         since = self._step - self.options.cluster_warmup_steps
         if since < 0:
             if self.frozen and self.options.frozen_start == "kmeans" and not self._runs:
-                first = self.queue.filled().flatten(
-                    0, 1
-                )  # waits for the GPU, in the first steps alone
+                # waits for the GPU, in the first steps alone
+                first = self.queue.filled().flatten(0, 1)
                 if len(first) >= self.options.num_clusters:
                     self._recluster(first)
             return

@@ -104,7 +104,7 @@ class DeviceAugmentedData(SeededData):
     Args:
         kinds: of the views, in their order.
         processes: on this machine that keep the images.
-        batch_size, num_workers, seed, first_epoch, first_batch: as of :class:`.loaders.SeededData`.
+        place: what else :class:`.loaders.SeededData` takes.
     """
 
     collate = staticmethod(_as_it_is)
@@ -115,14 +115,10 @@ class DeviceAugmentedData(SeededData):
         val: Any | None,
         kinds: Sequence[Augmentation],
         processes: int,
-        batch_size: int,
-        num_workers: int,
-        seed: int,
-        first_epoch: int = 0,
-        first_batch: int = 0,
+        *place: int,
     ) -> None:
-        super().__init__(train, val, batch_size, num_workers, seed, first_epoch, first_batch)
-        self.train = DecodedDataset(train, kinds, seed, processes)
+        super().__init__(train, val, *place)
+        self.train = DecodedDataset(train, kinds, self.seed, processes)
         self.kinds = list(kinds)
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:

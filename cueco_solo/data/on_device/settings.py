@@ -67,7 +67,7 @@ def check_device_augmentation(data: Any) -> None:
     Raises:
         ConfigError: other formats than image folders are to be read, or kornia isn't installed.
     """
-    if data.get(_KEY.partition(".")[2]) != _VALUE:
+    if data.get("augment") != _VALUE:
         return
     if (kind := data.get("format", "image_folder")) != "image_folder":
         reason = f"can't be had with data.format={kind}"
