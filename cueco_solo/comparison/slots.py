@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from omegaconf import DictConfig, OmegaConf
 
 from cueco_solo.comparison.job_folders import Task
+from cueco_solo.data.reading import usable_cpus
 from cueco_solo.errors import config_error
 from cueco_solo.training.hardware import processes_wanted
 
@@ -118,5 +119,4 @@ def _threads() -> int:
     given = os.environ.get("OMP_NUM_THREADS", "")
     if given.isdigit() and int(given) > 0:
         return int(given)
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    return usable_cpus()

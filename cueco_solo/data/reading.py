@@ -21,6 +21,12 @@ _CHUNK = 64
 _SHOWN = 10
 
 
+def usable_cpus() -> int:
+    """CPUs that this process may use, which a job of a cluster has fewer of than its machine."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 @dataclass
 class Found:
     """What there is in a folder of images.
@@ -61,13 +67,13 @@ def read_images(
         root: the folder.
         names: of the images, below it.
         side: images with a shorter one are counted.
-        threads: that read; default: one per CPU, at most 32.
+        threads: that read; default: one per usable CPU, at most 32.
     """
     from tqdm import tqdm
 
     chunks = [names[start : start + _CHUNK] for start in range(0, len(names), _CHUNK)]
     found = Found()
-    pool = ThreadPoolExecutor(threads or min(32, os.cpu_count() or 1))
+    pool = ThreadPoolExecutor(threads or min(32, usable_cpus()))
     quiet = os.environ.get("LOCAL_RANK", "0") != "0"
     try:
         parts: Iterator[Found] = pool.map(lambda chunk: _read_chunk(root, chunk, side), chunks)

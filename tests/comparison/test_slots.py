@@ -1,5 +1,6 @@
 """Places for jobs: taken, given back, on distinct GPUs, with threads shared out."""
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from cueco_solo.comparison.slots import Slots
+from cueco_solo.data.reading import usable_cpus
 from cueco_solo.errors import ConfigError
 
 
@@ -49,6 +51,17 @@ def test_threads_are_shared_out(
     assert slots.environment((0,)) == {"OMP_NUM_THREADS": each, "MKL_NUM_THREADS": each}
     assert [slots.take(task()) for _ in range(jobs)] == [(n,) for n in range(jobs)]
     assert slots.take(task()) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
+def test_threads_are_of_the_cpus_that_may_be_used(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, [min(before)])
+        assert Slots([], 1).threads == usable_cpus() == 1
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from cueco_solo.data.loaders import ReadableDataset, image_file
+from cueco_solo.data.reading import usable_cpus
 from cueco_solo.errors import ConfigError, config_error
 
 _CHUNK = 64
@@ -49,7 +50,7 @@ def decoded(dataset: Any, processes: int) -> tuple[Tensor, Tensor]:
             images[index], labels[index] = np.moveaxis(np.asarray(image), 2, 0), int(label)
         return len(indexes)
 
-    pool = ThreadPoolExecutor(min(32, os.cpu_count() or 1))
+    pool = ThreadPoolExecutor(min(32, usable_cpus()))
     try:
         with tqdm(
             total=number, desc="decoding images", delay=2, leave=False, disable=not first
