@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError
+from omegaconf.errors import ConfigAttributeError, MissingMandatoryValue
 
 import cueco_solo
 from cueco_solo import host
@@ -60,7 +60,7 @@ def build_errors(cfg: DictConfig) -> Iterator[None]:
     try:
         with as_config_error(what, AssertionError, MemoryError, RuntimeError):
             yield
-    except ConfigAttributeError as error:
+    except (ConfigAttributeError, MissingMandatoryValue) as error:
         needed = f"is missing, but needed by method={cfg.method}"
         raise config_error(str(error.full_key), None, needed, "set it") from error
 

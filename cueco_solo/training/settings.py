@@ -94,9 +94,11 @@ def _check_finite(key: str, node: Any) -> None:
         _check_finite(f"{key}.{name}".removeprefix("."), value)
 
 
-def _check_temperatures(options: Any) -> None:
+def _check_temperatures(cfg: DictConfig) -> None:
     """Those of solo-learn's methods, too, which take any."""
-    for name, value in options.items() if isinstance(options, Mapping) else ():
+    content: Any = OmegaConf.to_container(cfg)  # in which a value that is missing is ???
+    options = content.get("method_kwargs")
+    for name, value in options.items() if isinstance(options, dict) else ():
         if "temperature" in str(name) and type(value) in (int, float) and "epochs" not in name:
             low, high = TEMPERATURES
             if not low <= value <= high:
@@ -156,7 +158,7 @@ def check_settings(cfg: DictConfig) -> None:
     online_settings(cfg)
     check_device_augmentation(cfg.data)
     _check_labels(cfg)
-    _check_temperatures(cfg.get("method_kwargs"))
+    _check_temperatures(cfg)
     _check_run(cfg)
     minutes = OmegaConf.select(cfg, "checkpoint.every_n_minutes")
     if minutes is not None and cfg.data.get("format") == "dali":

@@ -65,6 +65,7 @@ def test_what_is_at_the_limit_passes():
     limits = ["scheduler.warmup_epochs=400", f"data.num_workers={most}", "data.fraction=0.01"]
     check_settings(composed(*limits, "deterministic=warn", "method_kwargs.temperature=0.001"))
     check_settings(composed("deterministic=True", "data.fraction=-1", "optimizer.batch_size=2"))
+    check_settings(composed("method_kwargs.queue_size=???"))  # its default, as solo-learn has it
 
 
 def test_the_methods_of_solo_learn_too():
