@@ -2,6 +2,7 @@
 """The console script ``cueco-solo``: everything that works without a solo-learn checkout."""
 
 import argparse
+import errno
 import io
 import os
 import select
@@ -13,6 +14,12 @@ from typing import Any
 from cueco_solo import signals
 from cueco_solo.arguments import Parser, epilog, parse_arguments
 from cueco_solo.errors import ConfigError, HostError, one_line
+
+# of a path or a disk, wherever a command meets them; any other error is one of ours
+_DISK_ERRORS = (
+    *(errno.EACCES, errno.EPERM, errno.ENAMETOOLONG),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE),
+)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -132,3 +139,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not getattr(error, "told", False):  # by another process of the same training
             print(f"cueco-solo: error: {one_line(error)}", file=sys.stderr)
         return getattr(error, "exit_code", 2)
+    except OSError as error:
+        if error.errno not in _DISK_ERRORS:
+            raise
+        where = f"path={error.filename!r}: " if error.filename else ""
+        reason = f"{error.strerror}; check the path, its permissions and the disk"
+        print(f"cueco-solo: error: {where}{reason}", file=sys.stderr)
+        return 2

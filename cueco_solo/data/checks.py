@@ -20,11 +20,18 @@ def _folder(key: str, value: Any, must_exist: bool) -> Path:
     if value in (None, ""):
         raise config_error(key, value, "must be a folder of images", f"set {key}=DIR")
     path = Path(value)
-    if path.is_file():
-        raise config_error(key, value, "is a file", "give the folder that holds the images")
-    if must_exist and not path.is_dir():
-        where = "" if path.is_absolute() else f" (looked for in {Path.cwd()})"
-        raise config_error(key, value, f"doesn't exist{where}", "check the path")
+    try:
+        if path.is_file():
+            raise config_error(key, value, "is a file", "give the folder that holds the images")
+        if must_exist and not path.is_dir():
+            where = "" if path.is_absolute() else f" (looked for in {Path.cwd()})"
+            raise config_error(key, value, f"doesn't exist{where}", "check the path")
+        if path.is_dir():
+            with os.scandir(path):
+                pass
+    except OSError as error:
+        reason = f"can't be read ({error.strerror})"
+        raise config_error(key, value, reason, "check the path and its permissions") from error
     return path
 
 

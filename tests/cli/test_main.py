@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -63,6 +64,13 @@ def test_a_reader_that_has_gone_is_no_error(words: str):
         command = ("-m", "cueco_solo.cli", *words.split())
         done = python(*command, capture_output=False, stdout=output, stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("words", ["knn", "export", "report", "compare --runs", "compare"])
+def test_a_path_that_no_system_has(words: str, refused: Callable[..., str]):
+    long = "a" * 300
+    message = refused(*words.split(), f"{long}/x.yaml")
+    assert f"{long}/x.yaml" in message and "File name too long" in message
 
 
 def test_overrides_may_stand_on_both_sides_of_an_option(capsys: pytest.CaptureFixture[str]):

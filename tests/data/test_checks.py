@@ -1,5 +1,6 @@
 """Paths that can't be used are refused in one line with key, value and remedy."""
 
+import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -47,6 +48,24 @@ def test_a_path_must_be_an_existing_folder(folder: Path, key: str):
     assert f"data.{key}={file!r} is a file; give the folder" in refusal(
         check_paths, data(folder, **{key: file})
     )
+
+
+def test_a_path_that_no_system_has_or_nobody_may_read(folder: Path):
+    long = "a" * 300
+    assert f"data.train_path='{long}' can't be read (File name too long)" in refusal(
+        check_paths, data(folder, train_path=long)
+    )
+    (folder / "train").chmod(0)
+    root = os.geteuid() == 0  # who may read all
+    if root:
+        os.seteuid(65534)
+    try:
+        message = refused(data(folder))
+    finally:
+        if root:
+            os.seteuid(0)
+        (folder / "train").chmod(0o755)
+    assert "can't be read (Permission denied); check the path and its permissions" in message
 
 
 @pytest.mark.parametrize("missing", [None, "???"])
