@@ -157,7 +157,7 @@ def check_paths(data: DictConfig) -> None:
 
 
 def check_workers(number: int, key: str = "data.num_workers") -> None:
-    """Refuse loading processes that this machine can't hold.
+    """Refuse loading processes, or those of a training, that this machine can't hold.
 
     Raises:
         ConfigError: there are more than 64 and more than 4 for each CPU.

@@ -5,6 +5,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from cueco_solo.data.checks import check_workers
 from cueco_solo.errors import config_error
 
 _GPUS = ("gpu", "cuda")
@@ -51,12 +52,14 @@ def find_hardware(cfg: DictConfig) -> Hardware:
             allowed = "names devices by number, but a CPU has processes only"
             raise config_error("devices", cfg.devices, allowed, "give their number")
         count = 1 if devices == "auto" else devices if isinstance(devices, int) else len(devices)
+        check_workers(count, "devices")
         return Hardware("cpu", count, count, num_nodes)
     import torch
 
     there = torch.cuda.device_count() if accelerator in _GPUS else 1
     wanted = list(range(there)) if devices == "auto" else devices
-    wanted = list(range(wanted)) if isinstance(wanted, int) else wanted
+    # one more than there are is enough to be told of
+    wanted = list(range(min(wanted, there + 1))) if isinstance(wanted, int) else wanted
     if missing := [number for number in wanted if number >= there]:
         remedy = f"choose from {', '.join(map(str, range(there)))}"
         raise config_error(

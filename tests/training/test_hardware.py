@@ -39,8 +39,9 @@ def test_gpus_are_numbered(devices: Any, expected: list[int], monkeypatch: pytes
     found = hardware(accelerator="auto", devices=devices, precision="16-mixed")
     assert found.accelerator == "gpu"
     assert (found.devices, found.world_size) == (expected, len(expected))
-    message = refusal(hardware, accelerator="gpu", devices=3)
-    assert "devices=3 but there is no gpu 2; choose from 0, 1" in message
+    for number in (3, 2**40):
+        message = refusal(hardware, accelerator="gpu", devices=number)
+        assert f"devices={number} but there is no gpu 2; choose from 0, 1" in message
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,7 @@ def test_gpus_are_numbered(devices: Any, expected: list[int], monkeypatch: pytes
         ({"devices": [0, 0]}, "devices=[0, 0] must be"),
         ({"devices": "two"}, "devices='two' must be"),
         ({"devices": True}, "devices=True must be"),
+        ({"devices": 2**40}, "devices=1099511627776 must be at most"),
         ({"accelerator": "abacus"}, "accelerator='abacus' must be auto, cpu, gpu or mps"),
         ({"precision": "16-mixed"}, "precision='16-mixed' needs a GPU; add hardware=cpu"),
         ({"sync_batchnorm": True}, "sync_batchnorm=True needs a GPU; add hardware=cpu"),
