@@ -103,7 +103,7 @@ def hook_loops(
         stock_step_end(fetcher)  # what followed upon the step: its validation, its count
 
     def on_step_end(fetcher: Any) -> None:
-        if not loop._should_accumulate():
+        if not is_accumulating(trainer):
             # Lightning counts on one where the loaders are none, too
             there = trainer.val_dataloaders is None or any(trainer.num_val_batches)
             validates = there and loop._should_check_val_fx(fetcher)
@@ -112,6 +112,11 @@ def hook_loops(
 
     fit.on_advance_start, fit.on_advance_end = on_epoch_start, on_epoch_end
     loop.on_run_start, loop.on_advance_end = on_run_start, on_step_end
+
+
+def is_accumulating(trainer: Any) -> bool:
+    """Whether the batch at hand left gradients that the optimizer hasn't had."""
+    return trainer.fit_loop.epoch_loop._should_accumulate()
 
 
 def is_over(trainer: Any) -> bool:

@@ -232,6 +232,8 @@ def _evaluated(run: Run, path: Path, checkpoint: str | None) -> list[Measured]:
         seed = settings.get("seed")
         if not isinstance(dataset, str) or not isinstance(seed, int | None):
             raise TypeError("data set or seed are none")
+        if not isinstance(settings.get("temperature", 1.0), int | float):
+            raise TypeError("a temperature is no number")
         images = PerImage.from_json(content["images"]) if "images" in content else None
         found = []
         for key, value in results.items():

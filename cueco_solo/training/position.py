@@ -23,6 +23,8 @@ from cueco_solo.training.metrics_table import MetricsTable
 KEY = "cueco_solo_position"
 # what methods of solo-learn's compute once in an epoch, and keep outside of their buffers
 _ATTRIBUTES = ("assignments",)
+# of its online k-NN: the images of the epoch so far
+_BANK = ("train_features", "train_targets")
 
 
 def random_state(device: torch.device) -> dict[str, Any]:
@@ -138,6 +140,9 @@ def position(
         }
         logged = of_all_processes(logged_so_far(trainer))
         found["amid"] = {"settings": dict(settings), "logged": logged, "attributes": own}
+        if module.knn_eval:
+            bank = {n: [part.cpu() for part in getattr(module.knn, n)] for n in _BANK}
+            found["amid"]["bank"] = to_first_process(bank)
     return found
 
 
@@ -149,6 +154,8 @@ def go_on_from(saved: Mapping[str, Any], trainer: Any, module: Any) -> None:
         log_on(trainer, amid["logged"][rank])
         for name, value in amid["attributes"].items():
             setattr(module, name, value.to(device))
+        for name, parts in amid["bank"][rank].items() if module.knn_eval and "bank" in amid else ():
+            setattr(module.knn, name, [part.to(device) for part in parts])
         # what a method looks up once in an epoch: DINO's loss the epoch
         if not amid["attributes"]:
             module.on_train_epoch_start()

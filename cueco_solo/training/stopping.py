@@ -13,7 +13,7 @@ from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch import Callback, Trainer
 
 from cueco_solo import signals
-from cueco_solo.host.lightning_loops import batches_done, hook_loops, is_over
+from cueco_solo.host.lightning_loops import batches_done, hook_loops, is_accumulating, is_over
 from cueco_solo.methods.momentum import resume_momentum
 from cueco_solo.signals import Stopped
 from cueco_solo.training.log_filters import print_once
@@ -154,8 +154,11 @@ class Stopper(Callback):
             self._save()
 
     def on_validation_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        """Give up a validation, which is done anew when the run goes on."""
-        if trainer.sanity_checking or not self.settings:
+        """Give up a validation, which is done anew when the run goes on.
+
+        Not one amid accumulated gradients, which no checkpoint has.
+        """
+        if trainer.sanity_checking or not self.settings or is_accumulating(trainer):
             return
         (number,) = self._agreement.now(trainer, signals.received())
         if number:

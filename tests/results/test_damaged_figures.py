@@ -30,8 +30,9 @@ def evaluation(**changes: Any) -> str:
         evaluation(settings={"seed": [1]}),
         evaluation(settings={"dataset": [1]}),
         evaluation(settings={"dataset": "custom", "title": {"a": 1}}),
+        evaluation(settings={"temperature": "warm"}),
     ],
-    ids=["deep", "huge", "seed", "dataset", "title"],
+    ids=["deep", "huge", "seed", "dataset", "title", "temperature"],
 )
 def test_figures_that_are_none(text: str, run: Path):
     loaded = load_run(run)

@@ -26,6 +26,7 @@ from cueco_solo.training.trainer import RunCheckpointer
 
 WORDS = tiny.THREE_BATCHES
 NO_VALIDATION = "data.val_path=null"
+KNN = ("+knn_eval.enabled=True", "+knn_eval.k=2")
 PLAIN = ("~momentum", "~method_kwargs.temperature")
 
 
@@ -58,6 +59,7 @@ VARIANTS = {
         ),
     ),
     "mocov2plus, a validation follows": (2, ("val_check_interval=2",)),
+    "mocov2plus, k-NN": (3, KNN),
     "mocov2plus, double precision": (2, ("precision=64-true",)),
     "cueco, double precision": (5, (*tiny.CUECO, "precision=64-true", NO_VALIDATION)),
     # W-MSE draws random numbers in each step
@@ -137,6 +139,31 @@ def test_a_validation_is_given_up_and_done_anew(
     assert "stopped by SIGINT after step 3; checkpoint: " in capsys.readouterr().out
     assert tiny.pretrain(folder, *WORDS, "auto_resume.enabled=True") == 0
     assert batches == [3, 3, 3, 3, 3, 6, 6, 6]
+    check_same(*tiny.run_folders(folder), whole)
+
+
+def test_a_validation_amid_accumulated_gradients_is_finished(
+    tmp_path: Path,
+    images: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    words = (*WORDS, "accumulate_grad_batches=2", "val_check_interval=1")
+    whole = tiny.whole_run(tmp_path / "whole", images, *words)
+    folder = tiny.write_config(tmp_path / "stopped", images)
+    stock, steps = Stopper.on_validation_batch_end, []
+
+    def validated(self: Any, trainer: Any, *rest: Any) -> None:
+        steps.append(trainer.global_step)
+        if len(steps) == 1:
+            signalled.send(signal.SIGTERM)
+        stock(self, trainer, *rest)
+
+    monkeypatch.setattr(Stopper, "on_validation_batch_end", validated)
+    assert tiny.pretrain(folder, *words) == 143
+    assert steps == [0, 0, 0]
+    assert "after step 1, batch 2 of 3 in epoch 0; checkpoint: " in capsys.readouterr().out
+    assert tiny.pretrain(folder, *words, "auto_resume.enabled=True") == 0
     check_same(*tiny.run_folders(folder), whole)
 
 
