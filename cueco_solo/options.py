@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Len
 from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -172,7 +172,8 @@ def _kind(annotation: Any, constraints: Any) -> str:
         item = _kind(args[0], ())
         if any(isinstance(each, BeforeValidator) for each in constraints):
             return f"{item}, or a list of such"
-        return f"a list, each item {item}"
+        sizes = [f" of {each.min_length}" for each in constraints if isinstance(each, Len)]
+        return f"a list{''.join(sizes)}, each item {item}"
     if annotation is Any:
         return ""
     words = {bool: "True or False", str: "text", int: "an integer", float: "a number"}

@@ -24,6 +24,8 @@ _ELSEWHERE = (
     "tensorboard.enabled",
     "wandb.enabled",
 )
+# what the run's checkpoint has settled
+_OF_THE_RUN = ("augmentations", "backbone", "method", "method_kwargs", "momentum")
 # there is one validation, after the last epoch
 _LAST_EPOCH_ONLY = (
     "check_val_every_n_epoch",
@@ -40,7 +42,6 @@ _SWEPT_ALWAYS = {
     "gradient_clip_val": None,
     "limit_train_batches": None,
     "limit_val_batches": None,
-    "overfit_batches": 0,
 }
 
 
@@ -134,6 +135,24 @@ def check_classifier_settings(cfg: DictConfig, finetune: bool) -> None:
     if fraction not in (None, -1):
         remedy = "point data.train_path to a part of the images"
         raise config_error("data.fraction", fraction, "is not supported here", remedy)
+
+
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Refuse what a linear evaluation or a fine-tuning takes from the run.
+
+    A configuration may have it: solo-learn's own programs read it there.
+
+    Args:
+        overrides: as typed, ``KEY=VALUE``.
+
+    Raises:
+        ConfigError: there is such a key.
+    """
+    for text in overrides:
+        key, _, value = text.lstrip("+~").partition("=")
+        if key.split(".")[0] in _OF_THE_RUN:
+            reason = "has no effect: it is what the run was trained with"
+            raise config_error(key, value, reason, "remove it")
 
 
 def check_sweep_overrides(overrides: Sequence[str], decays: bool = False) -> None:

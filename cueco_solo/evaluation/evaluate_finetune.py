@@ -19,12 +19,24 @@ def usual_epochs(percent: float) -> int:
 
 
 def _subset(args: argparse.Namespace, train: Any, seed: int) -> tuple[list[int], Path]:
-    """The images to learn from, and the file that lists them."""
+    """The images to learn from, and the file that lists them.
+
+    Raises:
+        ConfigError: the file can't be used, or the share is no image at all.
+    """
+    from cueco_solo.errors import config_error
     from cueco_solo.evaluation import subsets
 
     if args.subset:
         return subsets.read_subset(args.subset, train, args.percent), args.subset
-    chosen = subsets.balanced_subset(subsets.labels_of(train), args.percent, seed)
+    labels = subsets.labels_of(train)
+    share = round(args.percent * len(labels) / 100)
+    if share == 0:
+        reason = f"of the {len(labels)} training images is less than one image"
+        raise config_error("--percent", args.percent, reason, "raise it")
+    chosen = subsets.balanced_subset(labels, args.percent, seed)
+    if share < len(chosen):
+        print(f"one image of each of {len(chosen)} classes: {args.percent:g} % are only {share}")
     path = args.folder / "subsets" / f"{args.percent:g}pct-seed{seed}.txt"
     subsets.write_subset(path, train, chosen)
     return chosen, path

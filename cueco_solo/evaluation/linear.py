@@ -26,6 +26,7 @@ from cueco_solo.evaluation.checks import check_classifier_settings
 from cueco_solo.evaluation.features import Features
 from cueco_solo.evaluation.per_image import PerImage
 from cueco_solo.training.hardware import find_hardware, lightning_arguments
+from cueco_solo.training.settings import check_rates
 from cueco_solo.training.trainer import fit, new_trainer, trainer_options
 
 
@@ -53,6 +54,7 @@ def parse_linear(cfg: DictConfig, finetune: bool = False) -> DictConfig:
     hardware = find_hardware(cfg)
     if hardware.world_size > 1:
         raise config_error("devices", hardware.processes, "must be one device", "set devices=1")
+    check_rates(cfg, cfg.optimizer.batch_size)
     parsed = cfg.copy()
     parsed.devices, parsed.num_nodes = [0], 1  # whose length scales the learning rate
     parsed.pretrained_feature_extractor = None  # the backbone is given

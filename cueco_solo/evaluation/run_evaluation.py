@@ -14,7 +14,11 @@ from cueco_solo.data.fingerprint import fingerprint
 from cueco_solo.data.superclasses import check_superclasses
 from cueco_solo.data.transfer_sets import TRANSFER_SETS, input_words
 from cueco_solo.errors import config_error
-from cueco_solo.evaluation.checks import check_classifier_settings, evaluation_data
+from cueco_solo.evaluation.checks import (
+    check_classifier_settings,
+    check_overrides,
+    evaluation_data,
+)
 from cueco_solo.evaluation.entries import entry_path, former_path
 from cueco_solo.evaluation.other_data import checked_superclasses, other_data
 from cueco_solo.evaluation.per_image import PerImage
@@ -113,6 +117,7 @@ class RunEvaluation:
             overrides = [*hardware, *args.overrides]
             return compose_config(name, args.config_path, overrides, linear=True, values=values)
 
+        check_overrides(args.overrides)
         cfg = composed()
         check_classifier_settings(cfg, finetune)  # before the device, for which torch is imported
         chosen = any(word.startswith("hardware=") for word in args.overrides)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, Len
 from pydantic import model_validator
 
 from cueco_solo.errors import config_error
@@ -10,6 +10,7 @@ from cueco_solo.options import (
     Count,
     NonNegative,
     Options,
+    Positive,
     Share,
     option,
     required,
@@ -58,5 +59,9 @@ class ViewOptions(Options):
     horizontal_flip: ChanceOptions
     crop_size: Count = required("pixels of a side")
     num_crops: Count = required("crops of each image")
-    mean: list[float] | None = option(None, "of the channels; used with data.dataset=custom")
-    std: list[float] | None = option(None, "of the channels; used with data.dataset=custom")
+    mean: Annotated[list[float], Len(3, 3)] | None = option(
+        None, "of the channels; used with data.dataset=custom"
+    )
+    std: Annotated[list[Positive], Len(3, 3)] | None = option(
+        None, "of the channels; used with data.dataset=custom"
+    )

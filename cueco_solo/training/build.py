@@ -5,15 +5,19 @@ from contextlib import contextmanager
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError, MissingMandatoryValue
+from omegaconf.errors import (
+    ConfigAttributeError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
 import cueco_solo
 from cueco_solo import host
 from cueco_solo.data.checks import check_paths
 from cueco_solo.data.superclasses import count_superclasses
-from cueco_solo.errors import as_config_error, config_error
+from cueco_solo.errors import as_config_error, config_error, one_line
 from cueco_solo.training.compose import compose_config
-from cueco_solo.training.settings import check_settings, with_defaults
+from cueco_solo.training.settings import check_rates, check_settings, with_defaults
 
 # bare assertions in solo-learn's own methods
 _WHOLE_BATCHES = ("all4one", "mocov2plus", "nnbyol", "nnclr", "nnsiam", "ressl")
@@ -42,6 +46,7 @@ def parse(
             queue,
             f"must be a multiple of the batch size of all processes, {batch}",
         )
+    check_rates(cfg, batch)
     parsed = host.parse_pretrain_cfg(cfg)
     count_superclasses(parsed.data)
     if parsed.data.no_labels:
@@ -66,12 +71,27 @@ def build_errors(cfg: DictConfig) -> Iterator[None]:
 
 
 def build_method(method: Any, cfg: DictConfig) -> Any:
-    """The model, if it can have this backbone."""
+    """The model.
+
+    Raises:
+        ConfigError: it can't have this backbone, or the backbone's weights can't be had.
+    """
     backbones = getattr(method, "_BACKBONES", {})
     if backbones and cfg.backbone.name not in backbones:
         allowed = f"must be one of {', '.join(backbones)}"
         raise config_error("backbone.name", cfg.backbone.name, allowed)
-    return method(cfg)
+    try:
+        return method(cfg)
+    except (KeyError, OSError) as error:  # of weights that are unknown, or can't be downloaded
+        given = OmegaConf.to_container(cfg.backbone.kwargs)
+        if not given or isinstance(error, OmegaConfBaseException):
+            raise
+        if isinstance(error, KeyError):
+            reason, remedy = f"names {one_line(error)}, which isn't known", "leave it out"
+        else:
+            reason = f"needs a file that can't be had ({one_line(error)})"
+            remedy = "see that it can be downloaded, or leave it out"
+        raise config_error("backbone.kwargs", given, reason, remedy) from error
 
 
 def model_from_config(

@@ -38,7 +38,7 @@ class BackboneOptions(Options):
         "one of solo-learn's backbones, such as resnet18; resnet18_cifar and resnet50_cifar have "
         "the stem for 32-pixel images on any data"
     )
-    kwargs: Any = option({}, "further arguments of the backbone")
+    kwargs: dict[str, Any] = option({}, "further arguments of the backbone")
 
 
 class DataOptions(Options):
@@ -86,6 +86,15 @@ class DataOptions(Options):
         return fraction
 
 
+# arguments of torch's optimizers and of solo-learn's LARS that take any value without a word, or
+# whose message doesn't name them
+_NUMBERS = ("dampening", "eps", "eta", "momentum")
+_SWITCHES = (
+    *("amsgrad", "capturable", "clip_lr", "differentiable", "exclude_bias_n_norm", "foreach"),
+    *("fused", "maximize", "nesterov"),
+)
+
+
 class OptimizerOptions(Options):
     name: Literal["sgd", "lars", "adam", "adamw"] = required("the optimizer")
     batch_size: Count = required("images per batch and process")
@@ -97,8 +106,18 @@ class OptimizerOptions(Options):
     )
     weight_decay: NonNegative = required("weight decay")
     exclude_bias_n_norm_wd: bool = option(False, "no weight decay of biases and norms")
-    layer_decay: Any = option(0.0, "factor of the learning rate from layer to layer")
-    kwargs: Any = option({}, "further arguments of the optimizer")
+    layer_decay: NonNegative = option(0.0, "factor of the learning rate from layer to layer")
+    kwargs: dict[str, Any] = option({}, "further arguments of the optimizer")
+
+    @field_validator("kwargs")
+    @classmethod
+    def _check_kwargs(cls, kwargs: dict[str, Any]) -> dict[str, Any]:
+        for name, value in kwargs.items():
+            if name in _NUMBERS and type(value) not in (int, float):
+                raise config_error(f"optimizer.kwargs.{name}", value, "must be a number")
+            if name in _SWITCHES and value not in (True, False, None):
+                raise config_error(f"optimizer.kwargs.{name}", value, "must be True or False")
+        return kwargs
 
     @field_validator("lr")
     @classmethod
@@ -118,7 +137,9 @@ class SchedulerOptions(Options):
     min_lr: NonNegative = option(0.0, "learning rate at the end of a cosine")
     warmup_start_lr: NonNegative = option(3e-5, "learning rate at the start of the warm-up")
     warmup_epochs: NonNegative = option(10, "epochs of linear warm-up")
-    lr_decay_steps: Any = option(None, "epochs at which the schedule step lowers the learning rate")
+    lr_decay_steps: list[Count] | None = option(
+        None, "epochs at which the schedule step lowers the learning rate"
+    )
     interval: Literal["step", "epoch"] = option("step", "how often the learning rate changes")
 
 
@@ -153,7 +174,9 @@ class PretrainingCheckpoint(CheckpointOptions):
 
 class AutoResumeOptions(Options):
     enabled: bool = option(False, "go on with the run of this very configuration, if there is one")
-    max_hours: Any = option(36, "maximum age of that run, in solo-learn's own programs only")
+    max_hours: NonNegative = option(
+        36, "maximum age of that run, in solo-learn's own programs only"
+    )
 
 
 class ResumeOptions(Options):
@@ -179,7 +202,7 @@ class PerformanceOptions(Options):
 
 
 class DALIOptions(Options):
-    device: Any = option("gpu", "device that DALI decodes on: cpu or gpu")
+    device: Literal["cpu", "gpu"] = option("gpu", "device that DALI decodes on")
     encode_indexes_into_labels: bool = option(
         False, "give each image's own index, for RCL and for Self-Classifier with a queue"
     )
@@ -233,14 +256,23 @@ class TrainerOptions(Options):
     num_sanity_val_steps: Annotated[int, Ge(-1)] = option(
         2, "validation batches before the training; -1: all"
     )
-    overfit_batches: NonNegative = option(
-        0.0, "batches, or a share of them, that replace the whole data"
-    )
+    overfit_batches: NonNegative = option(0.0, "0: our loaders have no use for it")
     precision: Any = option(32, "such as 32, 16-mixed or bf16-mixed")
     profiler: Any = option(None, "simple, advanced or pytorch")
     strategy: Any = option("auto", "such as auto or ddp")
     sync_batchnorm: bool = option(False, "batch norm over all processes")
-    val_check_interval: Any = option(None, "batches from one validation to the next, or a share")
+    # which Lightning takes as a time, too
+    val_check_interval: str | dict[str, Any] | Positive | None = option(
+        None, "batches from one validation to the next, or a share"
+    )
+
+    @field_validator("overfit_batches")
+    @classmethod
+    def _check_overfit(cls, batches: float) -> float:
+        if batches:
+            reason = "is beyond loaders whose order is determined by the seed"
+            raise config_error("overfit_batches", batches, reason, "use limit_train_batches")
+        return batches
 
 
 class Settings(Options):

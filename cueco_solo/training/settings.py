@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from cueco_solo.data import checks
 from cueco_solo.data.on_device.settings import check_device_augmentation
 from cueco_solo.data.superclasses import check_superclasses
-from cueco_solo.errors import config_error
+from cueco_solo.errors import config_error, did_you_mean
 from cueco_solo.options import TEMPERATURES, Options, is_section
 from cueco_solo.training.augmentations import ViewOptions
 from cueco_solo.training.monitor.settings import online_settings
@@ -83,6 +83,33 @@ def _check_run(cfg: DictConfig) -> None:
     if warmup is not None and cfg.scheduler.name == "warmup_cosine" and warmup > epochs:
         allowed = f"must be at most max_epochs={epochs}, or the training ends before its warm-up"
         raise config_error("scheduler.warmup_epochs", warmup, allowed, "lower it or train longer")
+    steps = OmegaConf.select(cfg, "scheduler.lr_decay_steps")
+    if cfg.scheduler.name == "step" and steps is None:
+        needed = "is missing, but needed by scheduler.name=step"
+        remedy = "give a list of epochs, such as [60,80]"
+        raise config_error("scheduler.lr_decay_steps", None, needed, remedy)
+
+
+def check_rates(cfg: DictConfig, images: int) -> None:
+    """Check that a cosine neither starts nor ends above its peak.
+
+    Args:
+        cfg: before solo-learn scales ``optimizer.lr``. The other rates are taken as they are.
+        images: in the batch of all processes. Where they are few the configured rate is the limit,
+            as configurations for large batches are tried with small ones.
+
+    Raises:
+        ConfigError: it does.
+    """
+    if cfg.scheduler.name != "warmup_cosine":
+        return
+    peak = cfg.optimizer.lr * max(1, images / 256)
+    warmup = OmegaConf.select(cfg, "scheduler.warmup_epochs") != 0
+    for key in ("scheduler.min_lr", *(["scheduler.warmup_start_lr"] if warmup else [])):
+        rate = OmegaConf.select(cfg, key)
+        if rate is not None and rate > peak:
+            allowed = f"must be at most {peak:g}, the learning rate"
+            raise config_error(key, rate, allowed, "lower it: it isn't scaled by the batch size")
 
 
 def _check_finite(key: str, node: Any) -> None:
@@ -147,6 +174,25 @@ def _is_h5(data: DictConfig) -> bool:
     return data.get("format") == "h5"
 
 
+# what args.json has of the data besides, whose changes need permission as well
+_OF_DATA = ("images", "num_classes", "num_large_crops", "num_small_crops")
+
+
+def _check_allowed(cfg: DictConfig) -> None:
+    """Those of ``resume.allow``, which otherwise would be of no effect."""
+    for key in OmegaConf.select(cfg, "resume.allow") or ():
+        model: Any = PretrainingSettings
+        for number, part in enumerate(key.split(".")):
+            if not is_section(model):
+                break  # where anything goes
+            keys = (*model.model_fields, *(_OF_DATA if key.startswith("data.") and number else ()))
+            if part not in keys:
+                remedy = did_you_mean(part, keys) or "remove it"
+                raise config_error("resume.allow", key, "is no known key", remedy)
+            field = model.model_fields.get(part)
+            model = field and field.annotation
+
+
 def check_settings(cfg: DictConfig) -> None:
     """Check the settings that every pre-training has in common.
 
@@ -160,6 +206,7 @@ def check_settings(cfg: DictConfig) -> None:
     _check_labels(cfg)
     _check_temperatures(cfg)
     _check_run(cfg)
+    _check_allowed(cfg)
     minutes = OmegaConf.select(cfg, "checkpoint.every_n_minutes")
     if minutes is not None and cfg.data.get("format") == "dali":
         reason = "can't be had with data.format=dali, which can't go on amid an epoch"

@@ -220,7 +220,8 @@ def fit(
     configure = model.configure_optimizers
 
     def configured() -> Any:
-        with as_config_error("optimizer or scheduler can't be built from this configuration"):
+        what = "optimizer or scheduler can't be built from this configuration"
+        with as_config_error(what, AssertionError):
             return configure()
 
     model.configure_optimizers = configured  # type: ignore[method-assign]

@@ -134,7 +134,7 @@ def test_a_choice_on_the_validation_set_has_another_name(run: Path):
     assert "Fine-tuned, 10 % of labels, swept on validation images" in groups
 
 
-@pytest.mark.parametrize(("percent", "epochs"), [("1", 60), ("10", 30)])
+@pytest.mark.parametrize(("percent", "epochs"), [("4", 40), ("10", 30)])
 def test_epochs_by_percent(
     percent: str, epochs: int, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -167,6 +167,8 @@ def test_errors(run: Path, refused: Any):
         (("--classifier-rate", 0.1), "--classifier-rate=[0.1] goes with --sweep"),
         (("--sweep", "optimizer.lr=1"), "optimizer.lr='1' is chosen by --sweep; give --learning"),
         (("--sweep", "scheduler.min_lr=0.1"), "scheduler.min_lr=0.1 is one rate for all"),
+        (("backbone.kwargs.x=1",), "backbone.kwargs.x='1' has no effect: it is what the run was"),
+        (("--percent", 1e-9), "--percent=1e-09 of the 18 training images is less than one image"),
         (("optimizer.classifier_lr=0",), "optimizer.classifier_lr=0 must be a number above 0"),
         (
             ("--sweep",),

@@ -81,7 +81,7 @@ def test_what_the_trainer_takes_is_handed_on():
     assert whole["top1"] % (100 / 32) != 0
     # too late for a message before: only the optimizer itself knows what it takes
     for override, text in (
-        ("optimizer.kwargs.momentum=x", "optimizer or scheduler can't be built"),
+        ("optimizer.kwargs.momentum=-1", "optimizer or scheduler can't be built"),
         ("limit_train_batches=0.01", "Lightning can't train with this configuration"),
         ("precision=7", "Lightning's Trainer can't use this configuration"),
     ):

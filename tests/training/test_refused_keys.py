@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import pytest
 import tiny
@@ -13,7 +14,7 @@ from support import refusal, small_cfg
 from cueco_solo.methods.cueco_options import fill_cueco
 from cueco_solo.training.compose import compose_config
 from cueco_solo.training.hardware import find_hardware
-from cueco_solo.training.settings import check_linear_settings, check_settings
+from cueco_solo.training.settings import check_linear_settings, check_rates, check_settings
 
 
 def composed(*overrides: str) -> Any:
@@ -51,6 +52,24 @@ def composed(*overrides: str) -> Any:
         ("optimizer.batch_size=1", "optimizer.batch_size=1 must be an integer of at least 2"),
         ("enable_progress_bar=3", "enable_progress_bar=3 must be True or False"),
         ("gradient_clip_algorithm=x", "gradient_clip_algorithm='x' must be one of norm, value"),
+        ("augmentations.0.mean=[1,2]", "augmentations.0.mean=[1, 2] must be a list of 3, each"),
+        ("augmentations.1.std=[0,0,0]", "of 3, each item a number above 0"),
+        ("augmentations.0.std=[-1,1,1]", "augmentations.0.std=[-1, 1, 1] must be a list of 3"),
+        ("val_check_interval=0", "val_check_interval=0 must be a number above 0"),
+        ("overfit_batches=1", "determined by the seed; use limit_train_batches"),
+        ("optimizer.kwargs=foo", "optimizer.kwargs='foo' must be a mapping"),
+        ("backbone.kwargs=[1]", "backbone.kwargs=[1] must be a mapping"),
+        ("optimizer.kwargs.nesterov=maybe", "optimizer.kwargs.nesterov='maybe' must be True or"),
+        ("optimizer.kwargs.momentum=abc", "optimizer.kwargs.momentum='abc' must be a number"),
+        ("optimizer.layer_decay=foo", "optimizer.layer_decay='foo' must be a number of at least"),
+        ("optimizer.layer_decay=-1", "optimizer.layer_decay=-1 must be a number of at least 0"),
+        ("scheduler.lr_decay_steps=foo", "must be a list, each item an integer of at least 1"),
+        ("scheduler.lr_decay_steps=[-1,a]", "scheduler.lr_decay_steps=[-1, 'a'] must be a list"),
+        ("scheduler.name=step", "scheduler.lr_decay_steps=None is missing, but needed by sched"),
+        ("auto_resume.max_hours=foo", "auto_resume.max_hours='foo' must be a number of at least"),
+        ("dali.device=foo", "dali.device='foo' must be one of cpu, gpu"),
+        ("resume.allow=[nosuch.key]", "resume.allow='nosuch.key' is no known key; remove it"),
+        ("resume.allow=[optimizer.lrr]", "is no known key; did you mean lr"),
     ],
 )
 def test_a_pretraining(override: str, text: str):
@@ -65,6 +84,11 @@ def test_what_is_at_the_limit_passes():
     limits = ["scheduler.warmup_epochs=400", f"data.num_workers={most}", "data.fraction=0.01"]
     check_settings(composed(*limits, "deterministic=warn", "method_kwargs.temperature=0.001"))
     check_settings(composed("deterministic=True", "data.fraction=-1", "optimizer.batch_size=2"))
+    check_settings(composed("val_check_interval=00:00:01:00", "augmentations.0.mean=[0,0.5,1]"))
+    check_settings(composed("scheduler.name=step", "scheduler.lr_decay_steps=[1]"))
+    check_settings(composed("optimizer.kwargs={nesterov: null, momentum: 0}", "overfit_batches=0"))
+    known = "optimizer.lr,method_kwargs.x,augmentations.0.rrc,data,data.images,data.num_classes"
+    check_settings(composed(f"resume.allow=[{known}]"))
     check_settings(composed("method_kwargs.queue_size=???"))  # its default, as solo-learn has it
 
 
@@ -83,10 +107,34 @@ def test_a_linear_evaluation():
         ("scheduler.warmup_epochs=101", "must be at most max_epochs=100"),
         ("optimizer.lr=0", "optimizer.lr=0.0 trains nothing"),
         ("optimizer.kwargs.momentum=nan", "must be a finite number"),
+        ("optimizer.kwargs=foo", "optimizer.kwargs='foo' must be a mapping"),
+        ("scheduler.lr_decay_steps=foo", "scheduler.lr_decay_steps='foo' must be a list"),
+        ("scheduler.name=step", "lr_decay_steps=None is missing, but"),
     ):
         paths = ["data.train_path=x", "data.val_path=y"]
         cfg = compose_config("linear-custom", None, [*paths, override], linear=True)
         assert text in refusal(check_linear_settings, cfg)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "batch", "text"),
+    [
+        ({"min_lr": 0.3}, 8, ""),  # above what a small batch makes of it
+        ({"min_lr": 0.31}, 8, "scheduler.min_lr=0.31 must be at most 0.3, the learning rate"),
+        ({"min_lr": 0.6}, 512, ""),
+        ({"min_lr": 0.61}, 512, "scheduler.min_lr=0.61 must be at most 0.6, the learning rate"),
+        ({"warmup_start_lr": 1e30}, 8, "scheduler.warmup_start_lr=1e+30 must be at most 0.3"),
+        ({"warmup_start_lr": 1.0, "warmup_epochs": 0}, 8, ""),
+        ({"min_lr": 5, "name": "none"}, 8, ""),
+    ],
+)
+def test_rates_beside_that_of_all_devices(scheduler: dict[str, Any], batch: int, text: str):
+    given = {"optimizer": {"lr": 0.3}, "scheduler": {"name": "warmup_cosine", **scheduler}}
+    cfg = OmegaConf.create(given)
+    if text:
+        assert text in refusal(check_rates, cfg, batch)
+    else:
+        check_rates(cfg, batch)
 
 
 def test_all_weights_of_cueco_zero():
@@ -114,13 +162,25 @@ def test_numbered_devices_of_a_cpu(devices: Any, fine: bool):
         (["+backbone.kwargs.zero_init=True"], "unexpected keyword argument 'zero_init'"),
         (["data.fraction=1e-6"], "data.fraction=1e-06 leaves too few images"),
         (["method_kwargs.proj_hidden_dim=1000000000"], "can't be built from this configuration"),
+        (["backbone.kwargs.weights=foo"], "={'weights': 'foo'} names 'foo', which isn't known"),
+        (["backbone.kwargs.weights=DEFAULT"], "no network>); see that it can be downloaded, or"),
+        (["scheduler.min_lr=5"], "scheduler.min_lr=5 must be at most 0.3, the learning rate"),
         (["~augmentations.0.solarization"], "augmentations.0.solarization=None is missing"),
     ],
 )
 @pytest.mark.parametrize("ours", [False, True])
 def test_what_a_method_or_its_data_refuse(
-    overrides: list[str], text: str, ours: bool, folder: Path, refused: Callable[..., str]
+    overrides: list[str],
+    text: str,
+    ours: bool,
+    folder: Path,
+    refused: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    def offline(*_: Any, **__: Any) -> None:
+        raise URLError("no network")
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
     command = ["pretrain", "--config-path", folder, "--config-name", "tiny"]
     message = refused(*command, *(tiny.CUECO if ours else ()), *overrides)
     assert text in message
