@@ -148,9 +148,11 @@ def register() -> None:
     from cueco_solo.methods import plugin_methods
     from cueco_solo.training.divergence import divergence_callbacks
     from cueco_solo.training.monitor import online_callbacks
+    from cueco_solo.training.resume import same_settings
 
     METHODS.update(plugin_methods())
     bring_callbacks(online_callbacks)
     bring_callbacks(divergence_callbacks)
+    bring_callbacks(same_settings)
     bring_callbacks(write_whole)
     keep_out_of_working_folder()

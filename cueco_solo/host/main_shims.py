@@ -16,6 +16,7 @@ from lightning.pytorch import LightningModule
 
 from cueco_solo.host import metrics
 from cueco_solo.host.callbacks import brought_callbacks
+from cueco_solo.host.checkpoint_names import literal_name
 from cueco_solo.host.unlabelled import leave_labels_out
 
 
@@ -25,6 +26,7 @@ def apply() -> None:
     _keep_functions_out_of_checkpoints()
     _bring_callbacks()
     _leave_labels_out()
+    _keep_braces_in_names()
     _start_deepcluster_at_zero()
     dali = sys.modules.get("solo.data.dali_dataloader")
     if dali is not None:
@@ -43,6 +45,22 @@ def _keep_functions_out_of_checkpoints() -> None:
         return {key: value for key, value in state.items() if key != "get_lr"}
 
     Schedule.state_dict = state_dict
+
+
+def _keep_braces_in_names() -> None:
+    """``Checkpointer`` formats a placeholder that holds the run's name."""
+    from solo.utils.checkpointer import Checkpointer
+
+    stock = Checkpointer.initial_setup
+    if hasattr(stock, "__wrapped__"):
+        return
+
+    @functools.wraps(stock)
+    def initial_setup(self: Any, trainer: Any) -> None:
+        stock(self, trainer)
+        self.ckpt_placeholder = literal_name(self.ckpt_placeholder)
+
+    Checkpointer.initial_setup = initial_setup
 
 
 def _leave_labels_out() -> None:

@@ -84,13 +84,8 @@ def _own_folder(cfg: DictConfig) -> Path | None:
     if not OmegaConf.select(cfg, "auto_resume.enabled", default=False):
         return None
     # before its first checkpoint, too
-    folders = [folder for folder in _folders(cfg) if _is_of(folder, cfg)]
+    folders = [folder for folder in run_folder.own_folders(cfg) if _is_of(folder, cfg)]
     return next(filter(is_locked, folders), None) or run_folder.same_run(cfg)
-
-
-def _folders(cfg: DictConfig) -> list[Path]:
-    found = run_folder.runs_folder(cfg).glob(f"{run_folder.run_id(cfg)}*")
-    return sorted(path for path in found if path.is_dir())
 
 
 def _is_of(folder: Path, cfg: DictConfig) -> bool:
@@ -138,9 +133,9 @@ def claimed_new_folder(cfg: DictConfig, locks: ExitStack) -> Path:
     """
     alone = bool(OmegaConf.select(cfg, "auto_resume.enabled", default=False))
     if not alone or cfg.get("resume_from_checkpoint") is not None:
-        return _claim_left(_folders(cfg), cfg, locks) or _claim_new(cfg, locks)
+        return _claim_left(run_folder.own_folders(cfg), cfg, locks) or _claim_new(cfg, locks)
     with _starting(cfg):
-        known = _folders(cfg)
+        known = run_folder.own_folders(cfg)
         _check_free(known, cfg)
         return _claim_left(known, cfg, locks) or _claim_new(cfg, locks)
 

@@ -183,10 +183,14 @@ _UNWRITABLE = (errno.EACCES, errno.EIO, errno.EPERM, errno.EROFS, errno.ESTALE)
 
 @contextmanager
 def _full_disk(run: Path) -> Iterator[None]:
-    """A full disk, or a folder that can't be written any more, as one line."""
+    """A full disk, or a folder that can't be written any more or has gone, as one line."""
     try:
         yield
     except OSError as error:
+        if not run.is_dir():
+            reason = "has gone: something removed or moved it while the run was trained"
+            remedy = "start the run anew, or put the folder back and resume it"
+            raise config_error("RUN", str(run), reason, remedy) from error
         if error.errno not in (*_FULL, *_UNWRITABLE):
             raise
         last = checkpoints.latest_checkpoint(run)
@@ -245,7 +249,8 @@ def _run_folder(cfg: DictConfig, resume: Path | None, locks: ExitStack) -> Itera
     except BaseException as error:
         # a diverged run says so in its history
         kept = getattr(error, "exit_code", 2) == 3 or any(run.glob("metrics*.csv"))
-        if new and not kept and not checkpoints.latest_checkpoint(run):
+        # it may have been removed by others
+        if new and run.is_dir() and not kept and not checkpoints.latest_checkpoint(run):
             shutil.rmtree(run)
         raise
     finally:

@@ -11,7 +11,7 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 from omegaconf import DictConfig, OmegaConf
 
-from cueco_solo.errors import config_error
+from cueco_solo.errors import ConfigError, config_error
 from cueco_solo.files import read_json
 from cueco_solo.options import is_derived, is_section
 from cueco_solo.training.history import read_history
@@ -167,15 +167,61 @@ def settle(checkpoint: Path, changes: Changes | None, allowed: Sequence[str]) ->
         return ["there is no args.json beside it, so it isn't known whether settings differ"]
     refused = [key for key in changes if not _is_of(key, (*_FREE, *allowed))]
     if refused:
-        shown = "; ".join(f"{key} was {changes[key][0]}, is {changes[key][1]}" for key in refused)
-        raise config_error(
-            _KEY,
-            str(checkpoint),
-            f"is of a run with other settings: {shown}",
-            f"change them back, or go on with resume.allow=[{','.join(refused)}], or start anew "
-            "(without resume_from_checkpoint, auto_resume.enabled=False)",
+        # given anew, these replace what was given before
+        used = [name for name in allowed if any(_is_of(key, [name]) for key in changes)]
+        raise _of_another_run(
+            checkpoint,
+            {key: changes[key] for key in refused},
+            f"change them back, or go on with resume.allow=[{','.join((*used, *refused))}], or "
+            "start anew (without resume_from_checkpoint, auto_resume.enabled=False)",
         )
     return [f"changed: {key} was {old}, is {new}" for key, (old, new) in changes.items()]
+
+
+def _of_another_run(checkpoint: Path, changes: Changes, remedy: str) -> ConfigError:
+    shown = "; ".join(f"{key} was {old}, is {new}" for key, (old, new) in changes.items())
+    return config_error(_KEY, str(checkpoint), f"is of a run with other settings: {shown}", remedy)
+
+
+class SameSettings(Callback):
+    """Refuses a checkpoint of a run with other settings that solo-learn's ``auto_resume`` found.
+
+    Its AutoResumer compares a few keys. ``cueco-solo`` has compared all of them by itself, and what
+    a user names in ``resume_from_checkpoint`` is taken: main_pretrain.py then removes the key.
+
+    Raises (in the hooks):
+        ConfigError: settings differ that make another run of it.
+    """
+
+    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        """Look before the module's weights are loaded, which may not even fit."""
+        cfg = pl_module.cfg
+        enabled = OmegaConf.select(cfg, "auto_resume.enabled", default=False)
+        if RUN_VARIABLE in os.environ or not enabled or cfg.get(_KEY, "named") is not None:
+            return
+        load = pl_module.on_load_checkpoint
+
+        def checked(checkpoint: dict[str, Any]) -> None:
+            if trainer.ckpt_path:
+                _check_found(Path(trainer.ckpt_path), cfg, type(pl_module))
+            load(checkpoint)
+
+        pl_module.on_load_checkpoint = checked
+
+
+def _check_found(checkpoint: Path, cfg: DictConfig, method: Any) -> None:
+    changes = changes_since(checkpoint, cfg, method, {}) or {}
+    # which main_pretrain.py doesn't scale where nothing is validated
+    free = (*_FREE, "optimizer.classifier_lr") if "data.val_path" in changes else _FREE
+    refused = {key: change for key, change in changes.items() if not _is_of(key, free)}
+    if refused:
+        remedy = "change them back, or start anew with auto_resume.enabled=False"
+        raise _of_another_run(checkpoint, refused, remedy)
+
+
+def same_settings(cfg: Any) -> list[Callback]:
+    """What every method brings."""
+    return [SameSettings()]
 
 
 def in_effect(changes: Changes | None) -> list["PresentSettings"]:

@@ -6,6 +6,7 @@
 
 import errno
 import functools
+import glob
 import hashlib
 import json
 import os
@@ -70,6 +71,13 @@ def runs_folder(cfg: DictConfig) -> Path:
     return Path(cfg.checkpoint.dir) / cfg.method
 
 
+def own_folders(cfg: DictConfig) -> list[Path]:
+    """The folders that :func:`new_run` made for this configuration, or that are named as those."""
+    # escaped: in a name, [ and * are themselves
+    found = runs_folder(cfg).glob(f"{glob.escape(run_id(cfg))}*")
+    return sorted(path for path in found if path.is_dir())
+
+
 def check_runs_folder(cfg: DictConfig) -> None:
     """Refuse a ``checkpoint.dir`` that can't be written, before anything is trained.
 
@@ -115,7 +123,7 @@ def same_run(cfg: DictConfig) -> Path | None:
     solo-learn's own ``AutoResumer`` compares a few keys only, none of them in ``method_kwargs``.
     """
     wanted, found = identity(cfg), []
-    for folder in runs_folder(cfg).glob(f"{run_id(cfg)}*"):
+    for folder in own_folders(cfg):
         checkpoint = latest_checkpoint(folder)
         config = read_config(folder / "config.yaml")
         if checkpoint is not None and config is not None and identity(config) == wanted:

@@ -81,6 +81,13 @@ def test_the_checkpoint_before_is_removed_unless_kept(tmp_path: Path) -> None:
     assert names == ["ep=0.ckpt", "ep=1.ckpt"]
 
 
+@pytest.mark.parametrize("name", ["{a}", "{}", "a{"])
+def test_braces_in_a_name_are_braces(name: str, tmp_path: Path) -> None:
+    train(tiny.configuration("toy", (f"name='{name}'",)), tmp_path)
+    path = only_checkpoint(tmp_path)
+    assert path.name == f"{name}-{path.parent.name}-ep=0.ckpt"
+
+
 def test_checkpointer_fills_in_its_configuration() -> None:
     cfg = host.Checkpointer.add_and_assert_specific_cfg(OmegaConf.create({"name": "x"}))
     assert cfg.checkpoint == {

@@ -140,6 +140,35 @@ def test_a_yaml_of_solo_learns_then_resumed_by_path(work: Path, tmp_path: Path) 
     assert [state["global_step"] for state in states] == [4, 8]
 
 
+def test_auto_resume_takes_no_checkpoint_of_other_settings(work: Path, tmp_path: Path) -> None:
+    command = (
+        CHECKOUT / "main_pretrain.py",
+        "--config-name=cueco-custom",
+        *SMALL,
+        "augmentations=asymmetric-32",
+        *paths(work),
+        "max_epochs=1",
+        "++auto_resume.enabled=True",
+    )
+    resuming = "Resuming from previous checkpoint that matches"
+    assert resuming not in run(tmp_path, *command)
+    (found,) = (tmp_path / "trained_models" / "cueco").rglob("*.ckpt")
+    assert resuming in run(tmp_path, *command)
+    # solo-learn compares neither; the latter doesn't fit, of which torch would speak otherwise
+    for key, old, new in (("temperature", 0.2, 0.3), ("num_clusters", 3, 4)):
+        other = f"method_kwargs.{key}={new}"
+        process = python("-W", "ignore", *command, other, cwd=tmp_path)
+        assert process.returncode == 1
+        assert resuming in process.stdout
+        (line,) = [line for line in process.stderr.splitlines() if "other settings" in line]
+        assert f"'{found.relative_to(tmp_path)}' is of a run with other settings: " in line
+        assert line.endswith(
+            f"method_kwargs.{key} was {old}, is {new}; change them back, or start anew with "
+            "auto_resume.enabled=False"
+        )
+    run(tmp_path, *command, "method_kwargs.temperature=0.3", "auto_resume.enabled=False")
+
+
 RCL_ON_FAKE_DATA = """
 import cueco_solo
 

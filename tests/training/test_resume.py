@@ -11,7 +11,7 @@ import pytest
 import tiny
 import torch
 from omegaconf import OmegaConf
-from support import change_args, refusal, small_cfg
+from support import change_args, fit, refusal, small_cfg
 
 import cueco_solo
 from cueco_solo import host
@@ -20,6 +20,7 @@ from cueco_solo.methods.cueco import CueCo
 from cueco_solo.training.checkpoints import latest_checkpoint
 from cueco_solo.training.history import read_history, told
 from cueco_solo.training.resume import PresentSettings, _take_over, changes_since, settle
+from cueco_solo.training.run_folder import RUN_VARIABLE
 
 WORDS = ("max_epochs=2", "limit_train_batches=1", "data.val_path=null")
 
@@ -71,6 +72,15 @@ def test_what_makes_another_run_of_it_is_refused_key_by_key(resumed: Callable[..
 def _kwargs(keys: list[str]) -> list[str]:
     """LARS brings its own."""
     return [key for key in keys if key.startswith("optimizer.kwargs.")]
+
+
+def test_what_was_allowed_is_not_forgotten(tmp_path: Path):
+    """Only what allows nothing is."""
+    changes = {"optimizer.lr": (1, 2), "method_kwargs.temperature": (1, 2), "seed": (5, 6)}
+    allowed = ["optimizer.lr", "method_kwargs", "scheduler"]
+    message = refusal(settle, tmp_path / "x.ckpt", changes, allowed)
+    assert "seed was 5, is 6; change them back" in message
+    assert "go on with resume.allow=[optimizer.lr,method_kwargs,seed], or" in message
 
 
 def test_an_allowed_change_takes_effect_and_is_written_down(
@@ -199,6 +209,35 @@ def test_an_option_that_an_older_version_did_not_have_counts_as_its_default(tmp_
     assert changes(tmp_path, other, CueCo) == {"method_kwargs.variance": ("sum", "mean")}
 
 
+MOCO = {"proj_hidden_dim": 8, "proj_output_dim": 8, "temperature": 0.2, "queue_size": 16}
+
+
+@pytest.mark.parametrize("method", ["cueco", "mocov2plus"])
+def test_what_solo_learns_auto_resume_finds_is_compared(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def trained(ckpt_path: Path | None = None, **more: Any) -> None:
+        given = {"auto_resume__enabled": True, "resume_from_checkpoint": None, "max_epochs": 2}
+        kwargs = {} if method == "cueco" else {"method_kwargs": MOCO}
+        cfg = small_cfg(method, **{**kwargs, **given, **more})
+        save = host.Checkpointer(cfg, tmp_path / "anew" if ckpt_path else tmp_path / "first")
+        fit(host.method_class(method)(cfg), save, ckpt_path=ckpt_path)
+
+    cueco_solo.register()
+    trained(max_epochs=1)
+    (found,) = tmp_path.rglob("*.ckpt")
+    trained(found, data__num_workers=3, name="other")
+    other = {"method_kwargs__queue_size": 32, "optimizer__lr": 0.1}
+    message = refusal(trained, found, **other)
+    for text in (str(found), "queue_size was ", ", is 32", "optimizer.lr was 1.6, is 3.2"):
+        assert text in message
+    assert message.endswith("or start anew with auto_resume.enabled=False")
+    del other["method_kwargs__queue_size"]  # which makes other buffers
+    trained(found, **other, auto_resume__enabled=False)
+    monkeypatch.setenv(RUN_VARIABLE, "x")  # cueco-solo itself, which has compared already
+    trained(found, **other)
+
+
 @pytest.mark.parametrize("epoch", [0, 1, 2])
 def test_the_present_schedule_goes_on_from_where_the_run_is(epoch: int):
     """As if the run had had it from its start."""
@@ -208,12 +247,7 @@ def test_the_present_schedule_goes_on_from_where_the_run_is(epoch: int):
         cueco_solo.register()
         cfg = small_cfg(
             "mocov2plus",
-            method_kwargs={
-                "proj_hidden_dim": 8,
-                "proj_output_dim": 8,
-                "temperature": 0.2,
-                "queue_size": 16,
-            },
+            method_kwargs=MOCO,
         )
         cfg.optimizer.lr = lr
         cfg.scheduler.warmup_epochs = 1

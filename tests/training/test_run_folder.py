@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
@@ -11,6 +13,7 @@ from support import change_args, refusal, updated
 from cueco_solo.cli import main
 from cueco_solo.training import run_folder as runs
 from cueco_solo.training.checkpoints import latest_checkpoint
+from cueco_solo.training.divergence import DivergenceGuard
 from cueco_solo.training.environment import commit_of, write_environment
 
 
@@ -61,6 +64,34 @@ def test_only_the_identical_configuration_is_resumed(tmp_path: Path):
     assert runs.same_run(config(tmp_path, auto_resume__enabled=True)) == later
     OmegaConf.save(config(tmp_path, method_kwargs__weight=0.3), later / "config.yaml")
     assert runs.same_run(cfg) == first
+
+
+@pytest.mark.parametrize("name", ["a[b]", "x*y", "{a}", "a?"])
+def test_a_name_is_no_pattern(name: str, tmp_path: Path):
+    cfg = config(tmp_path, name=name)
+    run = finished(cfg)
+    finished(config(tmp_path, name="ab"))
+    assert (runs.same_run(cfg), runs.own_folders(cfg)) == (run, [run])
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_a_folder_that_is_removed_while_it_is_trained_in(
+    steps: int, folder: Path, refused, monkeypatch: pytest.MonkeyPatch
+):
+    """Before the first row of its metrics, and before its first checkpoint."""
+    stock = DivergenceGuard.on_train_batch_end
+
+    def removing(self: Any, trainer: Any, *args: Any) -> None:
+        stock(self, trainer, *args)
+        if trainer.global_step == steps:
+            shutil.rmtree(folder / "runs")
+
+    monkeypatch.setattr(DivergenceGuard, "on_train_batch_end", removing)
+    words = ("optimizer.batch_size=4", "data.val_path=null", "log_every_n_steps=1")
+    message = refused("pretrain", "--config-path", folder, "--config-name", "tiny", *words)
+    assert message.startswith(f"RUN='{folder / 'runs' / 'mocov2plus'}/tiny-seed5-")
+    assert " has gone: " in message
+    assert not (folder / "runs").exists()
 
 
 def test_a_run_folder_needs_arguments_and_a_checkpoint(tmp_path: Path):
