@@ -1,5 +1,6 @@
 """Where each job of a grid is: its state, what its log said last, and how long it may take."""
 
+import glob
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -139,7 +140,8 @@ def estimate(job: Job) -> Estimate | None:
     """From the newest run that differs in seed and epochs alone; None if there is none."""
     wanted = _like(job.cfg)
     found: list[tuple[float, Path, float]] = []
-    for folder in runs_folder(job.cfg).glob(f"{run_id(job.cfg).rpartition('-seed')[0]}-seed*"):
+    name = glob.escape(run_id(job.cfg).rpartition("-seed")[0])
+    for folder in runs_folder(job.cfg).glob(f"{name}-seed*"):
         config = read_config(folder / "config.yaml")
         seconds = seconds_per_epoch(folder)
         if config is not None and seconds is not None and _like(config) == wanted:

@@ -1,5 +1,7 @@
 """Lightning's Trainer: its options, loggers and checkpoints, and its errors in one line."""
 
+import errno
+import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -93,6 +95,8 @@ class RunCheckpointer(Checkpointer):
             remove_others(Path(self.last_ckpt), self.keep_prev)
 
     def on_save_checkpoint(self, trainer: Any, module: Any, checkpoint: dict[str, Any]) -> None:
+        if trainer.is_global_zero and not self.path.is_dir():  # Lightning would make another
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
         # AdamW's betas come as OmegaConf lists, which torch.load(weights_only=True) refuses
         for part in ("optimizer_states", "lr_schedulers"):
             checkpoint[part] = _plain(checkpoint[part])

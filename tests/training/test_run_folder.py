@@ -3,10 +3,12 @@
 import json
 import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
+import signalled
 from omegaconf import DictConfig, OmegaConf
 from support import change_args, refusal, updated
 
@@ -74,20 +76,22 @@ def test_a_name_is_no_pattern(name: str, tmp_path: Path):
     assert (runs.same_run(cfg), runs.own_folders(cfg)) == (run, [run])
 
 
-@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize("steps", [1, 2, 4])
 def test_a_folder_that_is_removed_while_it_is_trained_in(
     steps: int, folder: Path, refused, monkeypatch: pytest.MonkeyPatch
 ):
-    """Before the first row of its metrics, and before its first checkpoint."""
+    """Before the first row of its metrics, before a signal, and before its first checkpoint."""
     stock = DivergenceGuard.on_train_batch_end
 
     def removing(self: Any, trainer: Any, *args: Any) -> None:
         stock(self, trainer, *args)
         if trainer.global_step == steps:
             shutil.rmtree(folder / "runs")
+            if steps == 2:
+                signalled.send(signal.SIGTERM)
 
     monkeypatch.setattr(DivergenceGuard, "on_train_batch_end", removing)
-    words = ("optimizer.batch_size=4", "data.val_path=null", "log_every_n_steps=1")
+    words = ("optimizer.batch_size=4", "data.val_path=null", f"log_every_n_steps={steps}")
     message = refused("pretrain", "--config-path", folder, "--config-name", "tiny", *words)
     assert message.startswith(f"RUN='{folder / 'runs' / 'mocov2plus'}/tiny-seed5-")
     assert " has gone: " in message
