@@ -1,10 +1,12 @@
 """``cueco-solo`` whose training gets a signal: ``signalled.py SIGNAL STEP RANK WORDS...``.
 
 The process of that rank sends it to itself at the end of that step. SIGNAL may be ``two``: two
-SIGTERM, with which the step then goes on for a minute; or ``raise``: an exception.
+SIGTERM, with which the step then goes on for a minute; ``raise``: an exception; or ``remove``: the
+run folder goes.
 """
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -43,9 +45,15 @@ def fail() -> None:
     raise RuntimeError("no such thing")
 
 
+def remove() -> None:
+    shutil.rmtree(os.environ["CUECO_SOLO_RUN"])
+
+
 if __name__ == "__main__":
     name, step, rank, *words = sys.argv[1:]
-    act = {"two": send_two, "raise": fail}.get(name) or (lambda: send(signal.Signals[name]))
+    act = {"two": send_two, "raise": fail, "remove": remove}.get(name) or (
+        lambda: send(signal.Signals[name])
+    )
 
     def dated() -> None:
         print(f"acts at {time.time()}", file=sys.stderr, flush=True)

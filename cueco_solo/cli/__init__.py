@@ -15,11 +15,9 @@ from cueco_solo import signals
 from cueco_solo.arguments import Parser, epilog, parse_arguments
 from cueco_solo.errors import ConfigError, HostError, one_line
 
-# of a path or a disk, wherever a command meets them; any other error is one of ours
-_DISK_ERRORS = (
-    *(errno.EACCES, errno.EPERM, errno.ENAMETOOLONG),
-    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE),
-)
+# of a path, where there is one, or of a disk, wherever a command meets them; others are ours
+_PATH_ERRORS = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -140,9 +138,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"cueco-solo: error: {one_line(error)}", file=sys.stderr)
         return getattr(error, "exit_code", 2)
     except OSError as error:
-        if error.errno not in _DISK_ERRORS:
+        path = error.filename2 or error.filename
+        if error.errno not in _DISK_ERRORS and not (path and error.errno in _PATH_ERRORS):
             raise
-        where = f"path={error.filename!r}: " if error.filename else ""
-        reason = f"{error.strerror}; check the path, its permissions and the disk"
-        print(f"cueco-solo: error: {where}{reason}", file=sys.stderr)
+        where, what = (f"path={path!r}: ", "the path, its permissions and ") if path else ("", "")
+        print(f"cueco-solo: error: {where}{error.strerror}; check {what}the disk", file=sys.stderr)
         return 2

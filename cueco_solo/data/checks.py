@@ -156,7 +156,9 @@ def check_paths(data: DictConfig) -> None:
         check_labelled(train, val)
 
 
-def check_workers(number: int, key: str = "data.num_workers") -> None:
+def check_workers(
+    number: int, key: str = "data.num_workers", remedy: str = "a few are enough"
+) -> None:
     """Refuse loading processes, or those of a training, that this machine can't hold.
 
     Raises:
@@ -166,7 +168,7 @@ def check_workers(number: int, key: str = "data.num_workers") -> None:
     most = max(64, 4 * cpus)
     if number > most:
         allowed = f"must be at most {most} on this machine of {cpus} CPUs"
-        raise config_error(key, number, allowed, "a few are enough")
+        raise config_error(key, number, allowed, remedy)
 
 
 def check_batch_size(batch_size: int, processes: int, samples: int) -> None:

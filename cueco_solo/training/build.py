@@ -5,11 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import (
-    ConfigAttributeError,
-    MissingMandatoryValue,
-    OmegaConfBaseException,
-)
+from omegaconf.errors import ConfigAttributeError, MissingMandatoryValue
 
 import cueco_solo
 from cueco_solo import host
@@ -83,15 +79,15 @@ def build_method(method: Any, cfg: DictConfig) -> Any:
     try:
         return method(cfg)
     except (KeyError, OSError) as error:  # of weights that are unknown, or can't be downloaded
-        given = OmegaConf.to_container(cfg.backbone.kwargs)
-        if not given or isinstance(error, OmegaConfBaseException):
+        given = {key: cfg.backbone.kwargs.get(key) for key in ("weights", "pretrained")}
+        key = next((key for key, value in given.items() if value), None)
+        if key is None or (isinstance(error, KeyError) and given[key] not in error.args):
             raise
-        if isinstance(error, KeyError):
-            reason, remedy = f"names {one_line(error)}, which isn't known", "leave it out"
-        else:
+        reason, remedy = "aren't known", "leave it out"
+        if isinstance(error, OSError):
             reason = f"needs a file that can't be had ({one_line(error)})"
             remedy = "see that it can be downloaded, or leave it out"
-        raise config_error("backbone.kwargs", given, reason, remedy) from error
+        raise config_error(f"backbone.kwargs.{key}", given[key], reason, remedy) from error
 
 
 def model_from_config(

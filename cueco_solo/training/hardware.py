@@ -52,7 +52,7 @@ def find_hardware(cfg: DictConfig) -> Hardware:
             allowed = "names devices by number, but a CPU has processes only"
             raise config_error("devices", cfg.devices, allowed, "give their number")
         count = 1 if devices == "auto" else devices if isinstance(devices, int) else len(devices)
-        check_workers(count, "devices")
+        check_workers(count, "devices", "give fewer")
         return Hardware("cpu", count, count, num_nodes)
     import torch
 

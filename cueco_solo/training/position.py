@@ -1,8 +1,9 @@
 """Where a run was when a checkpoint was written, beyond what Lightning keeps of it.
 
-In every checkpoint the state of the random numbers, the number of logged rows, and the buffers that
-each process has its own of; in one that was written amid an epoch also what the epoch has logged so
-far, and what it takes to go on with the very next batch.
+In every checkpoint the state of the random numbers, the number of logged rows, the buffers that
+each process has its own of, and the online k-NN's images since the last validation; in one that
+was written amid an epoch also what the epoch has logged so far, and what it takes to go on with the
+very next batch.
 """
 
 import random
@@ -23,7 +24,7 @@ from cueco_solo.training.metrics_table import MetricsTable
 KEY = "cueco_solo_position"
 # what methods of solo-learn's compute once in an epoch, and keep outside of their buffers
 _ATTRIBUTES = ("assignments",)
-# of its online k-NN: the images of the epoch so far
+# of its online k-NN: the images since the last validation
 _BANK = ("train_features", "train_targets")
 
 
@@ -140,9 +141,9 @@ def position(
         }
         logged = of_all_processes(logged_so_far(trainer))
         found["amid"] = {"settings": dict(settings), "logged": logged, "attributes": own}
-        if module.knn_eval:
-            bank = {n: [part.cpu() for part in getattr(module.knn, n)] for n in _BANK}
-            found["amid"]["bank"] = to_first_process(bank)
+    if module.knn_eval and trainer.enable_validation and module.knn.train_features:
+        bank = {name: [part.cpu() for part in getattr(module.knn, name)] for name in _BANK}
+        found["bank"] = to_first_process(bank)
     return found
 
 
@@ -154,12 +155,13 @@ def go_on_from(saved: Mapping[str, Any], trainer: Any, module: Any) -> None:
         log_on(trainer, amid["logged"][rank])
         for name, value in amid["attributes"].items():
             setattr(module, name, value.to(device))
-        for name, parts in amid["bank"][rank].items() if module.knn_eval and "bank" in amid else ():
-            setattr(module.knn, name, [part.to(device) for part in parts])
         # what a method looks up once in an epoch: DINO's loss the epoch
         if not amid["attributes"]:
             module.on_train_epoch_start()
     if len(saved["random"]) == number:
         for name, value in saved["buffers"][rank].items() if "buffers" in saved else ():
             getattr(module, name).copy_(value)
+        if module.knn_eval and "bank" in saved:
+            for name, parts in saved["bank"][rank].items():
+                setattr(module.knn, name, [part.to(device) for part in parts])
         restore_random_state(saved["random"][rank], device)

@@ -181,13 +181,19 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNWRITABLE = (errno.EACCES, errno.EIO, errno.EPERM, errno.EROFS, errno.ESTALE)
 
 
+def _is_gone(run: Path, missing: Any) -> bool:
+    """Whether a file is missing since the run folder is."""
+    of_run = Path(str(missing)).absolute().is_relative_to(run.absolute())
+    return of_run and not os.path.isdir(run)
+
+
 @contextmanager
 def _full_disk(run: Path) -> Iterator[None]:
     """A full disk, or a folder that can't be written any more or has gone, as one line."""
     try:
         yield
     except OSError as error:
-        if not run.is_dir():
+        if error.errno == errno.ENOENT and _is_gone(run, error.filename):
             reason = "has gone: something removed or moved it while the run was trained"
             remedy = "start the run anew, or put the folder back and resume it"
             raise config_error("RUN", str(run), reason, remedy) from error

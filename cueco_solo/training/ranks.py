@@ -217,8 +217,9 @@ class _Ranks:
             return RankError(message, exit_code)
         except FileExistsError:
             return self._told()
-        except FileNotFoundError:  # the first process failed, and has removed its folder
-            return RankError(message, exit_code, told=True)
+        except FileNotFoundError:
+            # the first process failed and has removed its folder, or is to say that it has gone
+            return RankError(message, exit_code, told=self.trainer.global_rank != 0)
         except OSError:
             return RankError(message, exit_code, told=not mine)
 

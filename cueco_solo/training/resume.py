@@ -197,7 +197,8 @@ class SameSettings(Callback):
         """Look before the module's weights are loaded, which may not even fit."""
         cfg = pl_module.cfg
         enabled = OmegaConf.select(cfg, "auto_resume.enabled", default=False)
-        if RUN_VARIABLE in os.environ or not enabled or cfg.get(_KEY, "named") is not None:
+        known = RUN_VARIABLE in os.environ or cfg.get(_KEY, "named") is not None
+        if stage != "fit" or known or not enabled:
             return
         load = pl_module.on_load_checkpoint
 
@@ -207,6 +208,10 @@ class SameSettings(Callback):
             load(checkpoint)
 
         pl_module.on_load_checkpoint = checked
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """The module's own hook is back: a module is pickled without functions of this kind."""
+        vars(pl_module).pop("on_load_checkpoint", None)
 
 
 def _check_found(checkpoint: Path, cfg: DictConfig, method: Any) -> None:

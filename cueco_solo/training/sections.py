@@ -263,7 +263,7 @@ class TrainerOptions(Options):
     sync_batchnorm: bool = option(False, "batch norm over all processes")
     # which Lightning takes as a time, too
     val_check_interval: str | dict[str, Any] | Positive | None = option(
-        None, "batches from one validation to the next, or a share"
+        None, "batches from one validation to the next, a share of an epoch, or a time"
     )
 
     @field_validator("overfit_batches")

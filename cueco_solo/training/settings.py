@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from cueco_solo.data import checks
 from cueco_solo.data.on_device.settings import check_device_augmentation
 from cueco_solo.data.superclasses import check_superclasses
-from cueco_solo.errors import config_error, did_you_mean
+from cueco_solo.errors import config_error
 from cueco_solo.options import TEMPERATURES, Options, is_section
 from cueco_solo.training.augmentations import ViewOptions
 from cueco_solo.training.monitor.settings import online_settings
@@ -174,25 +174,6 @@ def _is_h5(data: DictConfig) -> bool:
     return data.get("format") == "h5"
 
 
-# what args.json has of the data besides, whose changes need permission as well
-_OF_DATA = ("images", "num_classes", "num_large_crops", "num_small_crops")
-
-
-def _check_allowed(cfg: DictConfig) -> None:
-    """Those of ``resume.allow``, which otherwise would be of no effect."""
-    for key in OmegaConf.select(cfg, "resume.allow") or ():
-        model: Any = PretrainingSettings
-        for number, part in enumerate(key.split(".")):
-            if not is_section(model):
-                break  # where anything goes
-            keys = (*model.model_fields, *(_OF_DATA if key.startswith("data.") and number else ()))
-            if part not in keys:
-                remedy = did_you_mean(part, keys) or "remove it"
-                raise config_error("resume.allow", key, "is no known key", remedy)
-            field = model.model_fields.get(part)
-            model = field and field.annotation
-
-
 def check_settings(cfg: DictConfig) -> None:
     """Check the settings that every pre-training has in common.
 
@@ -206,7 +187,6 @@ def check_settings(cfg: DictConfig) -> None:
     _check_labels(cfg)
     _check_temperatures(cfg)
     _check_run(cfg)
-    _check_allowed(cfg)
     minutes = OmegaConf.select(cfg, "checkpoint.every_n_minutes")
     if minutes is not None and cfg.data.get("format") == "dali":
         reason = "can't be had with data.format=dali, which can't go on amid an epoch"

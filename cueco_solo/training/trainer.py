@@ -95,7 +95,9 @@ class RunCheckpointer(Checkpointer):
             remove_others(Path(self.last_ckpt), self.keep_prev)
 
     def on_save_checkpoint(self, trainer: Any, module: Any, checkpoint: dict[str, Any]) -> None:
-        if trainer.is_global_zero and not self.path.is_dir():  # Lightning would make another
+        # or Lightning would make another; told to all processes, which wait for each other here
+        gone = trainer.is_global_zero and not self.path.is_dir()
+        if trainer.strategy.reduce_boolean_decision(gone, all=False):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
         # AdamW's betas come as OmegaConf lists, which torch.load(weights_only=True) refuses
         for part in ("optimizer_states", "lr_schedulers"):

@@ -46,6 +46,14 @@ def test_the_others_go(name: str, folder: Path):
         assert not (run / ".failed").exists()
 
 
+def test_a_folder_that_is_removed_is_told_once(folder: Path):
+    command = ["pretrain", "--config-path", folder, "--config-name", "tiny", *WORDS, "devices=2"]
+    done = python(signalled.__file__, "remove", 3, 0, *command)
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("cueco-solo:")]
+    assert re.match(r"cueco-solo: error: RUN='.*' has gone: ", line), done.stderr
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+
+
 HANGING = """
 import subprocess, sys, threading
 from pathlib import Path
