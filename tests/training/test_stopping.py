@@ -167,6 +167,19 @@ def test_a_validation_amid_accumulated_gradients_is_finished(
     check_same(*tiny.run_folders(folder), whole)
 
 
+def test_the_images_of_a_k_nn_of_two_epochs(tmp_path: Path, images: Path, at_step: Any):
+    words = (*WORDS, *KNN, "check_val_every_n_epoch=2")
+    whole = tiny.whole_run(tmp_path / "whole", images, *words)
+    folder = tiny.write_config(tmp_path / "stopped", images)
+    at_step(3)
+    assert tiny.pretrain(folder, *words) == 143
+    (run,) = tiny.run_folders(folder)
+    (bank,) = torch.load(next(run.glob("*.ckpt")), weights_only=True)[KEY]["bank"]
+    assert [len(part) for part in bank["train_targets"]] == [8] * 3
+    assert tiny.pretrain(folder, *words, "auto_resume.enabled=True") == 0
+    check_same(run, whole)
+
+
 def test_saves_every_so_many_minutes(whole: Path, folder: Path, monkeypatch: pytest.MonkeyPatch):
     """Which changes nothing, and lets a killed run go on from there."""
     stock, names = RunCheckpointer.save_amid, []
