@@ -122,19 +122,25 @@ def whole(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
     return tiny.whole_run(tmp_path_factory.mktemp("whole"), images, *WORDS)
 
 
+def signal_in_validation(monkeypatch: pytest.MonkeyPatch, batch: int, number: int) -> list[int]:
+    """Send one after that many of its batches; the list gets the step at each of them."""
+    stock, steps = Stopper.on_validation_batch_end, []
+
+    def validated(self: Any, trainer: Any, *rest: Any) -> None:
+        steps.append(trainer.global_step)
+        if len(steps) == batch:
+            signalled.send(number)
+        stock(self, trainer, *rest)
+
+    monkeypatch.setattr(Stopper, "on_validation_batch_end", validated)
+    return steps
+
+
 def test_a_validation_is_given_up_and_done_anew(
     whole: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """The one at the end of the first epoch, after its second batch of three."""
-    stock, batches = Stopper.on_validation_batch_end, []
-
-    def validated(self: Any, trainer: Any, *rest: Any) -> None:
-        batches.append(trainer.global_step)
-        if len(batches) == 2:
-            signalled.send(signal.SIGINT)
-        stock(self, trainer, *rest)
-
-    monkeypatch.setattr(Stopper, "on_validation_batch_end", validated)
+    batches = signal_in_validation(monkeypatch, 2, signal.SIGINT)
     assert tiny.pretrain(folder, *WORDS) == 130
     assert "stopped by SIGINT after step 3; checkpoint: " in capsys.readouterr().out
     assert tiny.pretrain(folder, *WORDS, "auto_resume.enabled=True") == 0
@@ -151,15 +157,7 @@ def test_a_validation_amid_accumulated_gradients_is_finished(
     words = (*WORDS, "accumulate_grad_batches=2", "val_check_interval=1")
     whole = tiny.whole_run(tmp_path / "whole", images, *words)
     folder = tiny.write_config(tmp_path / "stopped", images)
-    stock, steps = Stopper.on_validation_batch_end, []
-
-    def validated(self: Any, trainer: Any, *rest: Any) -> None:
-        steps.append(trainer.global_step)
-        if len(steps) == 1:
-            signalled.send(signal.SIGTERM)
-        stock(self, trainer, *rest)
-
-    monkeypatch.setattr(Stopper, "on_validation_batch_end", validated)
+    steps = signal_in_validation(monkeypatch, 1, signal.SIGTERM)
     assert tiny.pretrain(folder, *words) == 143
     assert steps == [0, 0, 0]
     assert "after step 1, batch 2 of 3 in epoch 0; checkpoint: " in capsys.readouterr().out
