@@ -34,7 +34,7 @@ def error(folder: Path, refused: Callable[..., str]) -> Error:
         (["~method_kwargs.temperature"], "method_kwargs.temperature=None"),
         (["method_kwargs.proj_hidden_dim=abc"], "method=mocov2plus can't be built from this"),
         (["method_kwargs.queue_size=abc"], "method_kwargs.queue_size='abc' must be a multiple"),
-        (["method_kwargs.queue_size=???"], "method_kwargs.queue_size=None is missing, but needed"),
+        (["method_kwargs.temperature=???"], "method_kwargs.temperature=None"),
         (["optimizer.kwargs.momentum=-1"], "can't be built from this configuration"),
         (["optimizer.name=adamw", "optimizer.kwargs={betas: 1}"], "can't be built from this"),
         (["scheduler.name=step", "scheduler.lr_decay_steps=3"], "must be a list, each item"),
