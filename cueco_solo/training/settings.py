@@ -16,8 +16,8 @@ from cueco_solo.training.monitor.settings import online_settings
 from cueco_solo.training.sections import (
     LinearSettings,
     PretrainingSettings,
-    TrainerOptions,
 )
+from cueco_solo.training.trainer_settings import TrainerOptions
 
 # what of a configuration is handed to Lightning's Trainer as it is
 TRAINER_KEYS = tuple(TrainerOptions.model_fields)
