@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory() as folder:
             _run(script, _with_one_checkpoint(argv[1:], Path(folder)))
     except (ConfigError, HostError) as error:
-        sys.exit(f"cueco_solo.run: {error}")
+        print(f"cueco_solo.run: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def _script(argv: Sequence[str]) -> Path:

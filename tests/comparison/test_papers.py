@@ -130,6 +130,7 @@ def test_cuecos_readings_differ_in_one_thing_each():
         {"assignment": "soft"},
         {"assignment": "soft", "assignment_temperature": 0.05},
         {"clustering": "offline"},
+        {"warm_reset": True},
         {"centroid_gradient": True},
         {"symmetric": False},
         {"proj_output_bn": False},

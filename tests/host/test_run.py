@@ -28,7 +28,7 @@ def run_folder(root: Path, *checkpoints: str) -> Path:
 
 
 def fails(process: Any, message: str) -> None:
-    assert process.returncode == 1
+    assert process.returncode == 2
     (line,) = process.stderr.strip().splitlines()
     assert line.startswith(f"cueco_solo.run: {message}"), line
     assert process.stdout == ""

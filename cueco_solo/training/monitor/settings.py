@@ -19,8 +19,9 @@ class OnlineClusteringOptions(Options):
 
     enabled: bool = option(
         True,
-        "compute clustering metrics of the validation images while training, "
-        "without these label-free ones of training images",
+        "where the configuration has this section, or the images no labels: compute clustering "
+        "metrics of the validation images while training, without these label-free ones of "
+        "training images",
     )
     every_n_epochs: Count = option(
         1, "epochs from one computation to the next; the last epoch's validation always counts"
