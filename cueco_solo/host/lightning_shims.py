@@ -1,4 +1,4 @@
-"""What Lightning does with checkpoints by itself, replaced in this process."""
+"""What Lightning does by itself with checkpoints and logged numbers, replaced in this process."""
 
 import errno
 import functools
@@ -69,3 +69,23 @@ def keep_out_of_working_folder() -> None:
             del self.trainer.save_checkpoint
 
     _SignalConnector._slurm_sigusr_handler_fn = requeue  # type: ignore
+
+
+def log_without_waiting(base: Any) -> None:
+    """Let the methods of a base class log numbers without a wait for the GPU (idempotent).
+
+    Lightning copies a number to the device, before which the host waits for all work that is under
+    way: with ``tau``, which solo-learn logs in every step, for the whole step. Here the device
+    fills it in.
+    """
+    stock = base.log
+    if hasattr(stock, "__wrapped__"):
+        return
+
+    @functools.wraps(stock)
+    def log(self: Any, name: str, value: Any, *args: Any, **kwargs: Any) -> None:
+        if isinstance(value, int | float):
+            value = torch.full((), value, dtype=torch.get_default_dtype(), device=self.device)
+        stock(self, name, value, *args, **kwargs)
+
+    base.log = log

@@ -17,6 +17,7 @@ from lightning.pytorch import LightningModule
 from cueco_solo.host import metrics
 from cueco_solo.host.callbacks import brought_callbacks
 from cueco_solo.host.checkpoint_names import literal_name
+from cueco_solo.host.lightning_shims import log_without_waiting
 from cueco_solo.host.unlabelled import leave_labels_out
 
 
@@ -26,6 +27,7 @@ def apply() -> None:
     _keep_functions_out_of_checkpoints()
     _bring_callbacks()
     _leave_labels_out()
+    _log_without_waiting()
     _keep_braces_in_names()
     _start_deepcluster_at_zero()
     dali = sys.modules.get("solo.data.dali_dataloader")
@@ -67,6 +69,12 @@ def _leave_labels_out() -> None:
     from solo.methods.base import BaseMethod, BaseMomentumMethod
 
     leave_labels_out(BaseMethod, BaseMomentumMethod)
+
+
+def _log_without_waiting() -> None:
+    from solo.methods.base import BaseMethod
+
+    log_without_waiting(BaseMethod)
 
 
 def _start_deepcluster_at_zero() -> None:

@@ -12,16 +12,17 @@
 #   LIMIT=510     seconds of a slice
 #   DATA=DIR      CIFAR-10 as torchvision has it (DIR/cifar-10-batches-py), or images in
 #                 DIR/train/CLASS and DIR/val/CLASS; without it the slice cifar10 fails, and says so
-#   EPOCHS=auto   of CIFAR-10: a number, or what MINUTES of training of each run give, as measured
+#   EPOCHS=auto   of CIFAR-10: a number, or what MINUTES of training of each run give, as measured;
+#                 validation comes on top
 #   MINUTES=20
 #   SLICES="..."  these alone        METHODS="..."  of throughput and parts
-#   DEVICE=auto   cpu or cuda        VENV=DIR       an environment that is there, instead of .venv
+#   DEVICE=cuda   or cpu             VENV=DIR       an environment that is there, instead of .venv
 #   TINY=0        1: a trial of this script with sizes that mean nothing
 set -u
 HERE=$PWD
 cd "$(dirname "$0")/../.." || exit
 
-OUT=gpu-results BUDGET=510 LIMIT=510 DATA="" EPOCHS=auto MINUTES=20 DEVICE=auto TINY=0
+OUT=gpu-results BUDGET=510 LIMIT=510 DATA="" EPOCHS=auto MINUTES=20 DEVICE=cuda TINY=0
 VENV=.venv METHODS="cueco rcl self_classifier mocov2plus byol simclr"
 SLICES="environment doctor tests throughput parts loaders cifar10"
 KNOWN="BUDGET LIMIT DATA EPOCHS MINUTES SLICES METHODS DEVICE VENV TINY"
@@ -49,7 +50,7 @@ for key in BUDGET LIMIT MINUTES; do
   [[ ${!key} =~ ^[0-9]+$ ]] || wrong "$key=${!key} must be a whole number"
 done
 [[ $EPOCHS =~ ^(auto|[1-9][0-9]*)$ ]] || wrong "EPOCHS=$EPOCHS must be a positive number or auto"
-[[ $DEVICE =~ ^(auto|cpu|cuda)$ ]] || wrong "DEVICE=$DEVICE must be auto, cpu or cuda"
+[[ $DEVICE =~ ^(cpu|cuda)$ ]] || wrong "DEVICE=$DEVICE must be cuda or cpu"
 [[ $TINY =~ ^[01]$ ]] || wrong "TINY=$TINY must be 0 or 1"
 for slice in $SLICES; do
   [[ " environment doctor tests throughput parts loaders cifar10 " == *" $slice "* ]] ||
@@ -76,11 +77,16 @@ slice_doctor() {
   exec "$PYTHON_BIN" scripts/benchmarks/gpu_page.py machine "$OUT"
 }
 
+# A CPU's figures must not stand where a GPU's were asked for.
+need_device() {
+  [ "$DEVICE" = cpu ] && return
+  "$PYTHON_BIN" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' && return
+  echo "error: torch sees no GPU; mend the driver, or measure the CPU by DEVICE=cpu" >&2
+  return 1
+}
+
 slice_tests() {
-  if [ "$DEVICE" != cpu ] && ! "$PYTHON_BIN" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
-    echo "error: torch sees no GPU, so all tests would be skipped; mend the driver, or leave this slice out"
-    return 1
-  fi
+  need_device || return
   "$PYTHON_BIN" -m pytest -m gpu tests/gpu -p no:cacheprovider -rs >"$OUT/.tests.txt" 2>&1 &
   local status=0
   trap 'kill -TERM $!; exit 143' TERM
@@ -91,16 +97,19 @@ slice_tests() {
 }
 
 slice_throughput() {
+  need_device || return
   exec "$PYTHON_BIN" scripts/benchmarks/gpu_steps.py throughput "$OUT" --device "$DEVICE" \
     --methods $METHODS "${TRIAL[@]}"
 }
 
 slice_parts() {
+  need_device || return
   exec "$PYTHON_BIN" scripts/benchmarks/gpu_steps.py parts "$OUT" --device "$DEVICE" \
     --methods $METHODS "${TRIAL[@]}"
 }
 
 slice_loaders() {
+  need_device || return
   exec "$PYTHON_BIN" scripts/benchmarks/gpu_loaders.py "$OUT" --device "$DEVICE" \
     --workers "$(workers)" "${TRIAL[@]}"
 }
@@ -112,6 +121,7 @@ workers() {
 }
 
 slice_cifar10() {
+  need_device || return
   local words epochs=$EPOCHS
   words=$("$PYTHON_BIN" scripts/benchmarks/gpu_page.py data "$DATA" "$DEVICE") || return
   if [ "$epochs" = auto ]; then
@@ -130,7 +140,7 @@ slice_cifar10() {
     sed '/- linear/d; /- knn/d' "$grid" >"$OUT/trial.yaml"
     grid=$OUT/trial.yaml
   fi
-  exec "$VENV/bin/cueco-solo" compare "$grid" --out "$OUT/cifar10" \
+  exec "$PYTHON_BIN" -m cueco_solo.cli compare "$grid" --out "$OUT/cifar10" \
     $words "max_epochs=$epochs" "data.num_workers=$(workers)" "checkpoint.dir=$OUT/runs" \
     checkpoint.every_n_minutes=2 enable_progress_bar=False "${short[@]}"
 }
@@ -155,7 +165,7 @@ run_slice() {
   local name=$1 seconds=$2 log=$OUT/logs/$1.txt status=0 began=$SECONDS
   touch "$OUT/logs/.begun"
   echo "== $name (at most $seconds s)"
-  export -f "slice_$name" workers
+  export -f "slice_$name" workers need_device
   export OUT DATA EPOCHS MINUTES METHODS DEVICE VENV TINY PYTHON_BIN
   timeout --signal=TERM --kill-after=30 --preserve-status "$seconds" \
     bash -c 'TRIAL=(); [ "$TINY" = 1 ] && TRIAL=(--tiny); slice_'"$name" >>"$log" 2>&1 &

@@ -5,11 +5,12 @@ torchvision's, DALI's, and data.augment=device, whose images are decoded before.
     python scripts/benchmarks/gpu_loaders.py OUT [--device cuda] [--workers 16]
 
 Both views of random JPEG images of 32 and of 256 pixels, augmented as cueco-cifar10 and
-cueco-imagenet100 have it, by the loaders of a training. Writes OUT/loaders.json. Where DALI can't
-be used, its reason stands there in place of a figure.
+cueco-imagenet100 have it, by the loaders of a training. Writes OUT/loaders.json; what is there
+already is not measured again. Where DALI can't be used, its reason stands in place of a figure.
 """
 
 import argparse
+import json
 import statistics
 import sys
 import tempfile
@@ -84,7 +85,11 @@ def main() -> int:
     cueco_solo.register()
     device = "gpu" if torch_device(args.device) == "cuda" else "cpu"
     number, batch_size, passes = (16, 8, 1) if args.tiny else (8192, 256, 3)
-    rows: dict[str, Any] = {}
+    setting = {"machine": machine(), "images": number, "batch_size": batch_size}
+    args.out.mkdir(parents=True, exist_ok=True)
+    path = args.out / "loaders.json"
+    former = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    rows: dict[str, Any] = former["rows"] if former.get("setting") == setting else {}
     failed = False
     with tempfile.TemporaryDirectory() as folder:
         for side, augmentations in _SIDES.items():
@@ -95,6 +100,9 @@ def main() -> int:
                 f"DALI, {device}": ["data.format=dali", f"dali.device={device}"],
                 f"data.augment=device, {device}": ["data.augment=device"],
             }.items():
+                title = f"{side} pixels, {name}"
+                if "images_per_second" in rows.get(title, {}):
+                    continue
                 overrides = [
                     f"data.train_path={images}",
                     "data.val_path=null",
@@ -112,11 +120,9 @@ def main() -> int:
                 except Exception as error:
                     row = {"error": f"{type(error).__name__}: {one_line(error)}"}
                     failed = True
-                rows[f"{side} pixels, {name}"] = row
-                print(f"{side} pixels, {name}: {row}", flush=True)
-    setting = {"machine": machine(), "images": number, "batch_size": batch_size}
-    args.out.mkdir(parents=True, exist_ok=True)
-    write_json(args.out / "loaders.json", {"setting": setting, "rows": rows})
+                rows[title] = row
+                print(f"{title}: {row}", flush=True)
+                write_json(path, {"setting": setting, "rows": rows})
     return int(failed)
 
 

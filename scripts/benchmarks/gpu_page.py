@@ -194,7 +194,7 @@ def _rate(row: dict[str, Any]) -> str:
 
 def _memory(row: dict[str, Any]) -> str:
     if "memory_bytes" not in row:
-        return "failed" if row else ""
+        return "failed" if "error" in row else ""
     return "n/a" if row["memory_bytes"] is None else f"{row['memory_bytes'] / 2**30:.2f}"
 
 
@@ -220,7 +220,8 @@ def _parts(out: Path) -> list[str]:
         for part, counts in row["waits_per_step"].items()
     ]
     longest = [
-        [f"{method}: {name[:80].replace('|', '/')}", f"{seconds * 1e3:.3f}"]
+        # as code: names of kernels have <...>
+        [f"{method}: `{name[:80].replace('|', '/').replace('`', '')}`", f"{seconds * 1e3:.3f}"]
         for method, row in found.items()
         for name, seconds in list(row["longest_seconds"].items())[:3]
     ]

@@ -12,8 +12,11 @@ for the GPU to OUT/parts-METHOD.json. What is there already is not measured agai
 import argparse
 import itertools
 import json
+import os
+import shutil
 import statistics
 import sys
+import sysconfig
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -117,6 +120,8 @@ def build(method: str, setting: Setting, channels_last: bool) -> Any:
     cfg.backbone.name = setting.backbone
     cfg.data.dataset = "cifar10" if setting.size <= 32 else "imagenet100"
     cfg.optimizer.batch_size = setting.batch_size
+    # hundreds of steps on one batch, without warm-up, must not diverge
+    cfg.optimizer.lr = cfg.optimizer.classifier_lr = 1e-3
     OmegaConf.update(cfg, "performance.disable_channel_last", not channels_last, force_add=True)
     torch.manual_seed(0)
     model = method_class(method)(cfg).to(setting.device)
@@ -150,13 +155,15 @@ def throughput(
     method: str, setting: Setting, precision: str, channels_last: bool, compiled: bool
 ) -> dict[str, Any]:
     """Images per second of one setting, over some repeats, and memory."""
+    cuda = setting.device == "cuda"
+    if compiled and cuda and not _has_compiler():
+        return {"not_available": "no C compiler with Python.h"}
     model = build(method, setting, channels_last)
     if compiled:
         for child in model.children():
             for each in child if isinstance(child, torch.nn.ModuleList) else [child]:
                 each.compile(backend=setting.compiler)
     first, last = setting.warmup, setting.warmup + setting.repeats * setting.steps
-    cuda = setting.device == "cuda"
     acts = {first: torch.cuda.reset_peak_memory_stats} if cuda else {}
     clock = Marks([0, *range(first, last + 1, setting.steps)], acts)
     train(model, setting, precision, last + 1, clock)  # the last one's start ends the repeat before
@@ -170,6 +177,13 @@ def throughput(
         "warmup_seconds": times[0] - started,
         "memory_bytes": torch.cuda.max_memory_allocated() if cuda else None,
     }
+
+
+def _has_compiler() -> bool:
+    """Whether the kernels' launcher can be built, which torch.compile does for a GPU."""
+    compilers = [os.environ.get("CC", ""), "cc", "gcc", "clang"]
+    header = Path(sysconfig.get_path("include"), "Python.h")
+    return any(map(shutil.which, compilers)) and header.is_file()
 
 
 def parts(method: str, setting: Setting, precision: str, channels_last: bool) -> dict[str, Any]:
@@ -211,7 +225,7 @@ def _measure(path: Path, setting: Setting, rows: dict[str, Callable[[], dict[str
         content = former if former["setting"] == content["setting"] else content
     failed = 0
     for name, function in rows.items():
-        if "error" not in content["rows"].get(name, {"error": ""}):
+        if not {"error", "not_available"} & content["rows"].get(name, {"error": ""}).keys():
             continue
         print(f"{path.stem}: {name}", flush=True)
         try:

@@ -4,15 +4,19 @@ import functools
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback
 from torch import nn
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, record_function
 
 _PREFIX = "part: "
+_END = "the end of the measurement"
+# autograd's, which on a GPU run in a thread of their own, outside the range of the backward pass
+_BACKWARD = "autograd::engine::evaluate_function"
 # methods of a model or of something that it has; ours and solo-learn's
 _METHODS = {
     "training_step": "rest of the training step",
@@ -126,27 +130,45 @@ class Profile:
     def stop(self) -> None:
         """End it after what the GPU still has to do."""
         if self.device == "cuda":
-            with record_function(_PREFIX + "the end of the measurement"):
+            with record_function(_PREFIX + _END):
                 torch.cuda.synchronize()
         self._profiler.stop()
 
     def found(self, steps: int) -> dict[str, Any]:
         """Waits per step by part and kind, and what takes longest on the device."""
-        waits: dict[str, Counter[str]] = {}
-        for event in self._profiler.events() or ():
-            kind = next((kind for kind in WAITS if event.name.startswith(kind)), None)
-            if kind and (part := _part(event)) != "the end of the measurement":
-                waits.setdefault(part, Counter())[kind] += 1
-        own = "self_device_time_total" if self.device == "cuda" else "self_cpu_time_total"
-        rows = [row for row in self._profiler.key_averages() if not row.key.startswith(_PREFIX)]
+        cuda = self.device == "cuda"
+        own = "self_device_time_total" if cuda else "self_cpu_time_total"
+        rows = [row for row in self._profiler.key_averages() if _is_work(row, cuda)]
         longest = sorted(rows, key=lambda row: getattr(row, own), reverse=True)[:_LONGEST]
         return {
             "waits_per_step": {
                 part: {kind: number / steps for kind, number in counts.items()}
-                for part, counts in waits.items()
+                for part, counts in waits_by_part(self._profiler.events() or ()).items()
             },
             "longest_seconds": {row.key: getattr(row, own) / 1e6 / steps for row in longest},
         }
+
+
+def _is_work(row: Any, cuda: bool) -> bool:
+    """Whether a row of the profiler is of work, and not of a range that work was done in.
+
+    With a GPU the operators that start a kernel have rows with its time, too: the kernels' count.
+    """
+    annotation = row.key.startswith(_PREFIX) or getattr(row, "is_user_annotation", False)
+    return not annotation and (row.device_type == DeviceType.CUDA or not cuda)
+
+
+def waits_by_part(events: Iterable[Any]) -> dict[str, Counter[str]]:
+    """How often the host waited for the GPU in each part; not at the end of the measurement."""
+    events = list(events)
+    ends = [event.time_range.start for event in events if event.name == _PREFIX + _END]
+    waits: dict[str, Counter[str]] = {}
+    for event in events:
+        kind = next((kind for kind in WAITS if event.name.startswith(kind)), None)
+        # the profiler itself waits behind the end
+        if kind and not any(event.time_range.start >= end for end in ends):
+            waits.setdefault(_part(event), Counter())[kind] += 1
+    return waits
 
 
 def _part(event: Any) -> str:
@@ -154,5 +176,7 @@ def _part(event: Any) -> str:
     while event is not None:
         if event.name.startswith(_PREFIX):
             return event.name.removeprefix(_PREFIX)
+        if event.name.startswith(_BACKWARD):
+            return _TRAINER["backward"]
         event = event.cpu_parent
     return "elsewhere"

@@ -9,8 +9,10 @@ import torch
 from host import tiny
 from lightning.pytorch import LightningModule, Trainer
 
+import cueco_solo
 from cueco_solo import host
 from cueco_solo.host import main_shims
+from cueco_solo.host.lightning_shims import log_without_waiting
 
 
 @pytest.fixture
@@ -168,3 +170,29 @@ def test_without_labels_no_classifier_learns(no_labels: bool, monkeypatch: Any) 
         assert (found["loss"] == 0) == no_labels and found["loss"].requires_grad
     model._base_shared_step(x, labels)["loss"].backward()
     assert bool(model.classifier.weight.grad.any()) == (not no_labels)
+
+
+def test_a_number_is_filled_in_on_the_device_that_it_is_logged_from() -> None:
+    class Base:
+        device = torch.device("meta")
+
+        def log(self, name: str, value: Any, on_step: bool) -> None:
+            self.logged = name, value, on_step
+
+    for _ in range(2):
+        log_without_waiting(Base)
+    one = Base()
+    one.log("tau", 0.1, on_step=True)
+    name, value, on_step = one.logged
+    assert (name, value.device.type, value.dtype, on_step) == ("tau", "meta", torch.float32, True)
+    one.device = torch.device("cpu")
+    one.log("tau", 0.1, on_step=True)
+    assert one.logged[1] == torch.tensor(0.1)
+    one.log("loss", value, on_step=True)
+    assert one.logged[1] is value
+
+
+def test_every_method_logs_numbers_so() -> None:
+    cueco_solo.register()
+    for name in ("mocov2plus", "cueco"):
+        assert host.method_class(name).log.__wrapped__ is LightningModule.log

@@ -1,5 +1,6 @@
 """scripts/benchmarks/gpu.sh on a CPU, with sizes that mean nothing."""
 
+import importlib
 import json
 import os
 import shutil
@@ -8,8 +9,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "benchmarks" / "gpu.sh"
@@ -96,6 +100,44 @@ def test_wrong_arguments(words: list[str], message: str, tmp_path: Path):
     assert (code, (tmp_path / "out").exists()) == (2, False)
     assert output.startswith(message)
     assert len(output.splitlines()) == 1
+
+
+def test_waits_belong_to_the_innermost_part(monkeypatch: pytest.MonkeyPatch):
+    """Those of the backward pass too, which a GPU's autograd runs in a thread of its own."""
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    waits_by_part = importlib.import_module("step_parts").waits_by_part
+
+    def event(name: str, start: int, parent: Any = None) -> SimpleNamespace:
+        time_range = SimpleNamespace(start=start)
+        return SimpleNamespace(name=name, time_range=time_range, cpu_parent=parent)
+
+    step = event("part: rest of the training step", 0)
+    loss = event("part: loss", 1, step)
+    node = event("autograd::engine::evaluate_function: MulBackward0", 3)
+    end = event("part: the end of the measurement", 9)
+    events = [
+        *(step, loss, node, end),
+        event("cudaStreamSynchronize", 2, event("aten::item", 2, loss)),
+        event("cudaStreamSynchronize_v3020", 2, loss),
+        event("cudaLaunchKernel", 2, loss),
+        event("cudaStreamSynchronize", 4, event("aten::copy_", 4, node)),
+        event("aten::_local_scalar_dense", 5),
+        event("cudaDeviceSynchronize", 10, end),
+        event("cudaDeviceSynchronize", 11),
+    ]
+    assert waits_by_part(events) == {
+        "loss": {"cudaStreamSynchronize": 2},
+        "backward": {"cudaStreamSynchronize": 1},
+        "elsewhere": {"aten::_local_scalar_dense": 1},
+    }
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_no_slice_measures_the_cpu_unasked(tmp_path: Path):
+    code, output = run(tmp_path, *TRIAL, "DEVICE=cuda", "SLICES=environment tests loaders cifar10")
+    assert code == 1, output
+    assert output.count("error: torch sees no GPU; mend the driver, or measure the CPU by") == 3
+    assert not [*tmp_path.glob("*.json")]
 
 
 def test_epochs_that_fit(tmp_path: Path):

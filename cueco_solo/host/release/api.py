@@ -10,6 +10,7 @@ from solo.utils.momentum import MomentumUpdater, initialize_momentum_params
 from cueco_solo.errors import HostError
 from cueco_solo.host import images
 from cueco_solo.host.detect import INSTALL_MAIN
+from cueco_solo.host.lightning_shims import log_without_waiting
 from cueco_solo.host.metrics import WeightedKNNClassifier, accuracy_at_k
 from cueco_solo.host.release import classification_data, pretrain_data
 from cueco_solo.host.release.base import BaseMethod, BaseMomentumMethod
@@ -22,6 +23,7 @@ from cueco_solo.host.release.optim import LARS
 from cueco_solo.host.unlabelled import leave_labels_out
 
 leave_labels_out(LegacyMethod, LegacyMomentumMethod)
+log_without_waiting(LegacyMethod)
 images.replace_in_torchvision(pretrain_data.CustomDatasetWithoutLabels)
 
 
