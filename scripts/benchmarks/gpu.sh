@@ -74,7 +74,7 @@ slice_environment() {
 }
 
 slice_doctor() {
-  exec "$PYTHON_BIN" scripts/benchmarks/gpu_page.py machine "$OUT"
+  "$PYTHON_BIN" scripts/benchmarks/gpu_page.py machine "$OUT" && need_device
 }
 
 # A CPU's figures must not stand where a GPU's were asked for.

@@ -85,7 +85,12 @@ def main() -> int:
     cueco_solo.register()
     device = "gpu" if torch_device(args.device) == "cuda" else "cpu"
     number, batch_size, passes = (16, 8, 1) if args.tiny else (8192, 256, 3)
-    setting = {"machine": machine(), "images": number, "batch_size": batch_size}
+    setting = {
+        "machine": machine(),
+        "images": number,
+        "batch_size": batch_size,
+        "workers": args.workers,
+    }
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "loaders.json"
     former = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

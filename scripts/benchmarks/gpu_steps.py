@@ -181,7 +181,7 @@ def throughput(
 
 def _has_compiler() -> bool:
     """Whether the kernels' launcher can be built, which torch.compile does for a GPU."""
-    compilers = [os.environ.get("CC", ""), "cc", "gcc", "clang"]
+    compilers = [os.environ["CC"]] if "CC" in os.environ else ["gcc", "clang"]
     header = Path(sysconfig.get_path("include"), "Python.h")
     return any(map(shutil.which, compilers)) and header.is_file()
 
