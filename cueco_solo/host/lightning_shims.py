@@ -85,7 +85,9 @@ def log_without_waiting(base: Any) -> None:
     @functools.wraps(stock)
     def log(self: Any, name: str, value: Any, *args: Any, **kwargs: Any) -> None:
         if isinstance(value, int | float):
-            value = torch.full((), value, dtype=torch.get_default_dtype(), device=self.device)
+            # as Lightning: with bf16-true, half precision is the default within a step
+            dtype = torch.promote_types(torch.get_default_dtype(), torch.float32)
+            value = torch.full((), value, dtype=dtype, device=self.device)
         stock(self, name, value, *args, **kwargs)
 
     base.log = log

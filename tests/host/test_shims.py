@@ -190,6 +190,15 @@ def test_a_number_is_filled_in_on_the_device_that_it_is_logged_from() -> None:
     assert one.logged[1] == torch.tensor(0.1)
     one.log("loss", value, on_step=True)
     assert one.logged[1] is value
+    former = torch.get_default_dtype()
+    for default, kept in (torch.bfloat16, torch.float32), (torch.float64, torch.float64):
+        torch.set_default_dtype(default)
+        try:
+            one.log("tau", 0.9961234, on_step=True)
+        finally:
+            torch.set_default_dtype(former)
+        assert one.logged[1].dtype == kept
+        assert one.logged[1] == torch.tensor(0.9961234, dtype=kept)
 
 
 def test_every_method_logs_numbers_so() -> None:
