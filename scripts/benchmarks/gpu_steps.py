@@ -70,6 +70,8 @@ class Setting:
     repeats: int
     compiler: str
     tiny: bool
+    # hundreds of steps on one batch, without warm-up, must not diverge
+    lr: float = 1e-3
     machine: str = field(default_factory=machine)
 
 
@@ -120,8 +122,7 @@ def build(method: str, setting: Setting, channels_last: bool) -> Any:
     cfg.backbone.name = setting.backbone
     cfg.data.dataset = "cifar10" if setting.size <= 32 else "imagenet100"
     cfg.optimizer.batch_size = setting.batch_size
-    # hundreds of steps on one batch, without warm-up, must not diverge
-    cfg.optimizer.lr = cfg.optimizer.classifier_lr = 1e-3
+    cfg.optimizer.lr = cfg.optimizer.classifier_lr = setting.lr
     OmegaConf.update(cfg, "performance.disable_channel_last", not channels_last, force_add=True)
     torch.manual_seed(0)
     model = method_class(method)(cfg).to(setting.device)
@@ -156,7 +157,7 @@ def throughput(
 ) -> dict[str, Any]:
     """Images per second of one setting, over some repeats, and memory."""
     cuda = setting.device == "cuda"
-    if compiled and cuda and not _has_compiler():
+    if compiled and cuda and setting.compiler == "inductor" and not _has_compiler():
         return {"not_available": "no C compiler with Python.h"}
     model = build(method, setting, channels_last)
     if compiled:
@@ -225,7 +226,8 @@ def _measure(path: Path, setting: Setting, rows: dict[str, Callable[[], dict[str
         content = former if former["setting"] == content["setting"] else content
     failed = 0
     for name, function in rows.items():
-        if not {"error", "not_available"} & content["rows"].get(name, {"error": ""}).keys():
+        row = content["rows"].get(name, {})
+        if row and not row.keys() & {"error", "not_available"}:
             continue
         print(f"{path.stem}: {name}", flush=True)
         try:

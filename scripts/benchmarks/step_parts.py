@@ -1,6 +1,7 @@
 """The parts of a training step, wrapped from outside: time, and waits of the host for the GPU."""
 
 import functools
+import math
 import sys
 import time
 from collections import Counter
@@ -138,7 +139,7 @@ class Profile:
         """Waits per step by part and kind, and what takes longest on the device."""
         cuda = self.device == "cuda"
         own = "self_device_time_total" if cuda else "self_cpu_time_total"
-        rows = [row for row in self._profiler.key_averages() if _is_work(row, cuda)]
+        rows = [row for row in self._profiler.key_averages() if is_work(row, cuda)]
         longest = sorted(rows, key=lambda row: getattr(row, own), reverse=True)[:_LONGEST]
         return {
             "waits_per_step": {
@@ -149,7 +150,7 @@ class Profile:
         }
 
 
-def _is_work(row: Any, cuda: bool) -> bool:
+def is_work(row: Any, cuda: bool) -> bool:
     """Whether a row of the profiler is of work, and not of a range that work was done in.
 
     With a GPU the operators that start a kernel have rows with its time, too: the kernels' count.
@@ -161,12 +162,12 @@ def _is_work(row: Any, cuda: bool) -> bool:
 def waits_by_part(events: Iterable[Any]) -> dict[str, Counter[str]]:
     """How often the host waited for the GPU in each part; not at the end of the measurement."""
     events = list(events)
-    ends = [event.time_range.start for event in events if event.name == _PREFIX + _END]
+    ends = (event.time_range.start for event in events if event.name == _PREFIX + _END)
+    end = min(ends, default=math.inf)  # the profiler itself waits behind it
     waits: dict[str, Counter[str]] = {}
     for event in events:
         kind = next((kind for kind in WAITS if event.name.startswith(kind)), None)
-        # the profiler itself waits behind the end
-        if kind and not any(event.time_range.start >= end for end in ends):
+        if kind and event.time_range.start < end:
             waits.setdefault(_part(event), Counter())[kind] += 1
     return waits
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.autograd import DeviceType
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "benchmarks" / "gpu.sh"
@@ -105,7 +106,7 @@ def test_wrong_arguments(words: list[str], message: str, tmp_path: Path):
 def test_waits_belong_to_the_innermost_part(monkeypatch: pytest.MonkeyPatch):
     """Those of the backward pass too, which a GPU's autograd runs in a thread of its own."""
     monkeypatch.syspath_prepend(SCRIPT.parent)
-    waits_by_part = importlib.import_module("step_parts").waits_by_part
+    step_parts = importlib.import_module("step_parts")
 
     def event(name: str, start: int, parent: Any = None) -> SimpleNamespace:
         time_range = SimpleNamespace(start=start)
@@ -125,11 +126,30 @@ def test_waits_belong_to_the_innermost_part(monkeypatch: pytest.MonkeyPatch):
         event("cudaDeviceSynchronize", 10, end),
         event("cudaDeviceSynchronize", 11),
     ]
-    assert waits_by_part(events) == {
+    assert step_parts.waits_by_part(events) == {
         "loss": {"cudaStreamSynchronize": 2},
         "backward": {"cudaStreamSynchronize": 1},
         "elsewhere": {"aten::_local_scalar_dense": 1},
     }
+
+
+@pytest.mark.parametrize("cuda", [False, True])
+def test_work_is_counted_once(cuda: bool, monkeypatch: pytest.MonkeyPatch):
+    """With a GPU by its kernels, not by the operators that start them, nor by ranges around."""
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    is_work = importlib.import_module("step_parts").is_work
+
+    def row(key: str, device: DeviceType, **more: bool) -> SimpleNamespace:
+        return SimpleNamespace(key=key, device_type=device, **more)
+
+    rows = [
+        row("aten::mm", DeviceType.CPU),
+        row("part: loss", DeviceType.CPU),
+        *[row("ampere_sgemm_128x64", DeviceType.CUDA)] * cuda,
+        *[row("Optimizer.step#SGD.step", DeviceType.CUDA, is_user_annotation=True)] * cuda,
+    ]
+    found = [each.key for each in rows if is_work(each, cuda)]
+    assert found == (["ampere_sgemm_128x64"] if cuda else ["aten::mm"])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The CIFAR-10 study of docs/results/plan.md, from torchvision's CIFAR-10 to its tables and report:
 # the rows of CueCo's losses over five seeds, then other heads and methods over three. 50 runs took
-# some 7 hours of one core; an interrupted one goes on where it was.
+# over 7 hours of one core; an interrupted one goes on where it was.
 #
 #   bash scripts/reproduce/evidence/cifar10.sh [DATASETS] [KEY=VALUE ...]
 #
